@@ -1,0 +1,50 @@
+"""What the gateway says: organizations, users, programs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from heraldry.contracts.base import Erased, Personal, Published
+
+Person = Personal("user")
+Role = Literal["member", "admin"]
+
+
+class OrganizationCreated(Published):
+    """`zone` is the time zone of the organization's day (R-DASH)."""
+
+    organization: UUID
+    name: str
+    zone: str = "UTC"
+
+
+class OrganizationZoneChanged(Published):
+    organization: UUID
+    zone: str
+
+
+class UserJoined(Published):
+    user: UUID
+    organization: UUID
+    name: Annotated[str | Erased, Person]
+    email: Annotated[str | Erased, Person]
+    role: Role
+
+
+class SignedIn(Published):
+    user: UUID
+    organization: UUID
+
+
+class SubscriberCreated(Published):
+    """A program of the organization may read its events from NATS. Its secret is in no event."""
+
+    subscriber: UUID
+    organization: UUID
+    name: str
+
+
+class SubscriberRevoked(Published):
+    subscriber: UUID
+    organization: UUID

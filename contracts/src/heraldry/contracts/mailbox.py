@@ -1,0 +1,230 @@
+"""What the mailbox context says and is asked: inboxes, mails, replies."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID
+
+from heraldry.contracts.base import Command, Erased, Personal, Published, Query, Value
+from pydantic import Field
+
+Owner = Personal("identity")
+Recipient = Personal("person")
+Security = Literal["tls", "starttls"]
+
+
+class Server(Value):
+    host: Annotated[str, Field(min_length=1, max_length=253)]
+    port: Annotated[int, Field(ge=1, le=65535)]
+    security: Security
+
+
+class Diagnosed(Value):
+    """Why something with a mail server failed, for the person who can do something about it."""
+
+    code: str
+    cause: str
+    resolution: str
+    protocol: str = ""  # imap, smtp
+    kind: str = "person"  # who can mend it: person, administrator, operator, transient
+
+
+class MailboxConnected(Published):
+    """The inbox can send and be read: both protocols were validated."""
+
+    inbox: UUID
+    identity: UUID
+    address: Annotated[str | Erased, Owner]
+    provider: Literal["imap"] = "imap"
+
+
+class MailboxConnectionFailed(Published):
+    inbox: UUID
+    identity: UUID
+    diagnosis: Diagnosed
+
+
+class MailboxNeedsReconnect(Published):
+    inbox: UUID
+    identity: UUID
+    diagnosis: Diagnosed
+
+
+class MailboxDisconnected(Published):
+    inbox: UUID
+    identity: UUID
+
+
+class EmailQueued(Published):
+    """The dispatched step arrived here. From now on only this context closes the attempt."""
+
+    attempt: UUID
+    inbox: UUID
+    identity: UUID
+    person: UUID
+    to: Annotated[str | Erased, Recipient]
+    subject: Annotated[str | Erased, Recipient]
+    text: Annotated[str | Erased, Recipient]
+    valid_until: datetime
+    sender: str = ""  # the sending account, as the scheduler names it
+
+
+class EmailClaimed(Published):
+    """One worker has the mail in hand; nothing has left yet.
+
+    `held_until` is by the real clock: from then on another worker may take it over.
+    """
+
+    attempt: UUID
+    inbox: UUID
+    identity: UUID
+    claim: UUID
+    held_until: datetime | None = None
+
+
+class EmailSubmissionStarted(Published):
+    """The content begins to leave: from here on the mail is never sent again, only looked up."""
+
+    attempt: UUID
+    inbox: UUID
+    identity: UUID
+    claim: UUID
+    message_id: str
+
+
+class EmailSent(Published):
+    """The mail server took the mail. `answer` are the server's own words."""
+
+    attempt: UUID
+    inbox: UUID
+    identity: UUID
+    person: UUID
+    message_id: str
+    answer: str
+
+
+class EmailFailed(Published):
+    """The message was provably never submitted; its permit goes back."""
+
+    attempt: UUID
+    inbox: UUID
+    identity: UUID
+    person: UUID
+    diagnosis: Diagnosed
+
+
+class EmailOutcomeUnknown(Published):
+    """It may have left or not: a person decides. The permit stays used."""
+
+    attempt: UUID
+    inbox: UUID
+    identity: UUID
+    person: UUID
+    reason: str
+
+
+class ReplyReceived(Published):
+    """Somebody answered a mail of ours. `text` is without the quoted part."""
+
+    inbox: UUID
+    identity: UUID
+    attempt: UUID  # the mail it answers
+    person: UUID
+    message_id: str
+    subject: Annotated[str | Erased, Recipient]
+    text: Annotated[str | Erased, Recipient]
+
+
+class MailboxCommand(Command):
+    context: ClassVar[str] = "mailbox"
+
+
+class ConnectInbox(MailboxCommand):
+    """R-BOX-7. Answered at once; the outcome comes as MailboxConnected or MailboxConnectionFailed.
+
+    `inbox` and the stream are derived from organization and address: connecting the same address again
+    reconnects. `password` is sealed to the mailbox service's public key. Refused
+    `inbox.belongs-to-another-identity`.
+    """
+
+    identity: UUID
+    address: Annotated[str, Field(min_length=3, max_length=254)]
+    imap: Server
+    smtp: Server
+    password: str  # sealed box, base64
+
+
+class DisconnectInbox(MailboxCommand):
+    inbox: UUID
+
+
+InboxState = Literal["connecting", "connected", "failed", "needs reconnect", "disconnected"]
+
+
+class InboxView(Value):
+    inbox: UUID
+    identity: UUID
+    address: str
+    provider: str
+    state: InboxState
+    diagnosis: Diagnosed | None
+    imap: Server
+    smtp: Server
+    since: datetime
+
+
+class ListInboxes(Query[tuple[InboxView, ...]]):
+    """The organization's inboxes, or one identity's. `failed` ones never connected: tries, not inboxes."""
+
+    context: ClassVar[str] = "mailbox"
+    answer: ClassVar[object] = tuple[InboxView, ...]
+    identity: UUID | None = None
+
+
+class FindInbox(Query[InboxView]):
+    """By address within the organization, or by id. Refused `inbox.unknown` (404)."""
+
+    context: ClassVar[str] = "mailbox"
+    answer: ClassVar[object] = InboxView
+    inbox: UUID | None = None
+    address: str = ""
+
+
+class PublicKey(Value):
+    key: str  # base64
+
+
+class GetPublicKey(Query[PublicKey]):
+    """What passwords are sealed to."""
+
+    context: ClassVar[str] = "mailbox"
+    answer: ClassVar[object] = PublicKey
+
+
+class EmailStep(Value):
+    """One recorded step of a mail."""
+
+    type: str
+    at: datetime
+    actor: str
+    detail: str
+
+
+class EmailView(Value):
+    attempt: UUID
+    inbox: UUID
+    identity: UUID
+    to: str
+    subject: str
+    text: str
+    state: Literal["queued", "claimed", "leaving", "sent", "failed", "outcome unknown"]
+    message_id: str
+    steps: tuple[EmailStep, ...]
+    replies: tuple[str, ...]
+
+
+class GetEmail(Query[EmailView]):
+    context: ClassVar[str] = "mailbox"
+    answer: ClassVar[object] = EmailView
+    attempt: UUID

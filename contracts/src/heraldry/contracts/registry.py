@@ -1,0 +1,126 @@
+"""The only list of what leaves a context. What nobody wrote here is private.
+
+A name is a storage format: it stands in every log and in every subscriber's code, and never changes. A
+context adds its types with one line below, and one golden sample each (`python tools/golden.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from heraldry.contracts import gateway, identity, mailbox, scheduler
+from heraldry.contracts.base import Event, Internal, Published
+
+PUBLISHED: Final[Mapping[str, Mapping[str, type[Published]]]] = MappingProxyType(
+    {
+        "identity": {
+            "IdentityCreated": identity.IdentityCreated,
+            "IdentityRenamed": identity.IdentityRenamed,
+            "ContactDetailsChanged": identity.ContactDetailsChanged,
+            "ProfilePictureChanged": identity.ProfilePictureChanged,
+            "WorkingHoursChanged": identity.WorkingHoursChanged,
+            "LikingsOptOutChanged": identity.LikingsOptOutChanged,
+            "CrmUserMapped": identity.CrmUserMapped,
+            "IdentityDeleted": identity.IdentityDeleted,
+        },
+        "mailbox": {
+            "MailboxConnected": mailbox.MailboxConnected,
+            "MailboxConnectionFailed": mailbox.MailboxConnectionFailed,
+            "MailboxNeedsReconnect": mailbox.MailboxNeedsReconnect,
+            "MailboxDisconnected": mailbox.MailboxDisconnected,
+            "EmailQueued": mailbox.EmailQueued,
+            "EmailClaimed": mailbox.EmailClaimed,
+            "EmailSubmissionStarted": mailbox.EmailSubmissionStarted,
+            "EmailSent": mailbox.EmailSent,
+            "EmailFailed": mailbox.EmailFailed,
+            "EmailOutcomeUnknown": mailbox.EmailOutcomeUnknown,
+            "ReplyReceived": mailbox.ReplyReceived,
+        },
+        "linkedin-driver": {},
+        "scheduler": {
+            "LimitsChanged": scheduler.LimitsChanged,
+            "QuotaConsumed": scheduler.QuotaConsumed,
+            "QuotaReleased": scheduler.QuotaReleased,
+            "QuotaExhausted": scheduler.QuotaExhausted,
+        },
+        "gateway": {
+            "OrganizationCreated": gateway.OrganizationCreated,
+            "OrganizationZoneChanged": gateway.OrganizationZoneChanged,
+            "UserJoined": gateway.UserJoined,
+            "SignedIn": gateway.SignedIn,
+            "SubscriberCreated": gateway.SubscriberCreated,
+            "SubscriberRevoked": gateway.SubscriberRevoked,
+        },
+    }
+)
+
+INTERNAL: Final[Mapping[str, Mapping[str, type[Internal]]]] = MappingProxyType(
+    {
+        "scheduler": {
+            "StepDispatched": scheduler.StepDispatched,
+            "StepCancelled": scheduler.StepCancelled,
+        },
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """One event type that leaves its context."""
+
+    name: str
+    context: str
+    kind: type[Event]
+    internal: bool
+
+
+def _table() -> Mapping[str, Registered]:
+    rows = [
+        *(Registered(name, context, kind, internal=False) for context, name, kind in _rows(PUBLISHED)),
+        *(Registered(name, context, kind, internal=True) for context, name, kind in _rows(INTERNAL)),
+    ]
+    table = {row.name: row for row in rows}
+    if len(table) != len(rows) or len({row.kind for row in rows}) != len(rows):
+        raise ValueError("the registry names an event type twice")
+    return MappingProxyType(table)
+
+
+def _rows(table: Mapping[str, Mapping[str, type[Event]]]) -> list[tuple[str, str, type[Event]]]:
+    return [(context, name, kind) for context, types in table.items() for name, kind in types.items()]
+
+
+REGISTERED: Final = _table()
+_NAMES: Final = {row.kind: row for row in REGISTERED.values()}
+
+
+def registered(name: str) -> Registered | None:
+    """What the registry says of this name; None: private, or of a newer release."""
+    return REGISTERED.get(name)
+
+
+def event_type(name: str) -> type[Event]:
+    """The class of a registered name; KeyError for any other."""
+    return REGISTERED[name].kind
+
+
+def of(kind: type[Event]) -> Registered:
+    """The entry of an event class; KeyError for a private one."""
+    return _NAMES[kind]
+
+
+def is_published(name: str) -> bool:
+    entry = REGISTERED.get(name)
+    return entry is not None and not entry.internal
+
+
+def is_internal(name: str) -> bool:
+    entry = REGISTERED.get(name)
+    return entry is not None and entry.internal
+
+
+def types_of(context: str) -> Mapping[str, type[Event]]:
+    """Every type of this context that leaves it, by name."""
+    return {row.name: row.kind for row in REGISTERED.values() if row.context == context}

@@ -1,0 +1,128 @@
+"""What the scheduler says and is asked: limits, permits, dispatch."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID
+
+from heraldry.contracts.base import Command, Erased, Internal, Personal, Published, Query, Value
+from pydantic import Field
+
+Recipient = Personal("person")
+
+
+class EmailRate(Value):
+    """R-RATE-1 and 2: per local day of the identity, and per any 60 minutes."""
+
+    per_day: Annotated[int, Field(ge=0)] = 30
+    per_hour: Annotated[int, Field(ge=0)] = 5
+
+
+class LimitsChanged(Published):
+    """The limits of a sending account from now on. `sender` names the account for good."""
+
+    sender: str
+    inbox: UUID
+    identity: UUID
+    rate: EmailRate
+
+
+class QuotaConsumed(Published):
+    """One action was permitted. Figures are totals after it, with the settings in force."""
+
+    sender: str
+    organization: UUID
+    inbox: UUID
+    identity: UUID
+    attempt: UUID
+    kind: Literal["email"] = "email"
+    used_today: int
+    used_this_hour: int
+    rate: EmailRate
+    zone: str
+    valid_until: datetime
+
+
+class QuotaReleased(Published):
+    """A permitted action provably did not happen; its permit was given back."""
+
+    sender: str
+    inbox: UUID
+    identity: UUID
+    attempt: UUID
+    used_today: int
+    used_this_hour: int
+
+
+class QuotaExhausted(Published):
+    """Nothing more is permitted before `until`. Said once per account, kind and window."""
+
+    sender: str
+    inbox: UUID
+    identity: UUID
+    kind: Literal["email"] = "email"
+    window: Literal["day", "hour"]
+    until: datetime
+
+
+class StepDispatched(Internal):
+    """Do this once, not after `valid_until`. Stored together with its QuotaConsumed."""
+
+    attempt: UUID
+    sender: str
+    inbox: UUID
+    identity: UUID
+    person: UUID
+    to: Annotated[str | Erased, Recipient]
+    subject: Annotated[str | Erased, Recipient]
+    text: Annotated[str | Erased, Recipient]
+    valid_until: datetime
+
+
+class StepCancelled(Internal):
+    """Do not do it any more, if it was not begun."""
+
+    attempt: UUID
+    identity: UUID
+
+
+class SendMail(Command):
+    """Send one mail by hand, now. The attempt id is the command's id.
+
+    Refused `quota.exhausted` (409) with `until` and `window`; `inbox.unknown` (404).
+    `person` is the data subject: the recipient.
+    """
+
+    context: ClassVar[str] = "scheduler"
+    inbox: UUID
+    person: UUID
+    to: Annotated[str, Field(min_length=3, max_length=254)]
+    subject: Annotated[str, Field(min_length=1, max_length=500)]
+    text: Annotated[str, Field(min_length=1, max_length=100_000)]
+
+
+class ChangeEmailRate(Command):
+    """Refused `rate.above-ceiling` (422) beyond 80 a day or 10 an hour, with a pointer to support."""
+
+    context: ClassVar[str] = "scheduler"
+    inbox: UUID
+    rate: EmailRate
+
+
+class Usage(Value):
+    """What is used and allowed now, in the identity's local day and in the last 60 minutes."""
+
+    inbox: UUID
+    identity: UUID
+    used_today: int
+    used_this_hour: int
+    rate: EmailRate
+    zone: str
+    next_possible: datetime | None  # None: now
+
+
+class GetUsage(Query[Usage]):
+    context: ClassVar[str] = "scheduler"
+    answer: ClassVar[object] = Usage
+    inbox: UUID
