@@ -1,0 +1,1 @@
+"""How services talk: NATS subjects, streams, rights, relay and consumers."""

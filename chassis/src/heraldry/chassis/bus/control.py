@@ -1,0 +1,183 @@
+"""The control consumer: internal events of one context, strictly in order within each of 16 partitions.
+
+One durable per partition, one message in flight; replicas share the durables. A message that keeps failing is
+parked, and so is everything after it of the same identity, until somebody replays or discards the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import structlog
+from heraldry.chassis.bus import border
+from heraldry.chassis.bus.parking import Parking, Pointer
+from heraldry.chassis.bus.reactions import (
+    ACK_WAIT,
+    NEWER_RELEASE,
+    PULL,
+    STILL_WORKING,
+    Patience,
+    Reaction,
+    Send,
+    UnknownEventError,
+    ensure_consumer,
+    pointer_of,
+    react,
+    read,
+    redacted,
+    working,
+)
+from heraldry.chassis.tasks import check_cancelled
+from heraldry.contracts import subjects
+from heraldry.contracts.base import Envelope, Event
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import ConnectionClosedError
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import Error as JetStreamError
+from nats.js.errors import FetchTimeoutError
+
+log = structlog.stdlib.get_logger(__name__)
+
+AFTER_TROUBLE: Final = 1.0  # seconds
+
+
+class ParkedBehindError(Exception):
+    """An earlier message of the same identity is parked."""
+
+
+class Control:
+    """Consumes `heraldry.internal.<source>` for `context`. `run` it in a task; it ends only by cancellation.
+
+    `reactions` handle the types they name; other types that this release knows are passed over.
+    """
+
+    def __init__(  # noqa: PLR0913  a composition root names each part once
+        self,
+        nc: Client,
+        context: str,
+        reactions: Sequence[Reaction],
+        send: Send,
+        parking: Parking,
+        *,
+        source: str = "scheduler",
+        patience: Patience | None = None,
+        still_working: float = STILL_WORKING,
+        ack_wait: float = ACK_WAIT,
+    ) -> None:
+        self._js, self._context, self._source = border.jetstream(nc), context, source
+        self._send, self._parking, self._patience = send, parking, patience or Patience()
+        self._still_working, self._ack_wait = still_working, ack_wait
+        self._handlers = {kind: each for each in reactions for kind in each.events}
+        self._turn = [asyncio.Lock() for _ in range(subjects.PARTITIONS)]
+        for partition in range(subjects.PARTITIONS):
+            parking.handles(self.durable(partition), self._again(partition))
+
+    def durable(self, partition: int) -> str:
+        """The consumer's name: a checkpoint, never renamed."""
+        return f"{self._context}-control-{partition}"
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for partition in range(subjects.PARTITIONS):
+                group.create_task(self._consume(partition))
+
+    async def _consume(self, partition: int) -> None:
+        subscription: JetStreamContext.PullSubscription | None = None
+        while True:
+            check_cancelled()
+            try:
+                if subscription is None:
+                    await ensure_consumer(self._js, self._config(partition))
+                    subscription = await self._js.pull_subscribe_bind(
+                        durable=self.durable(partition), stream=subjects.STREAM
+                    )
+                for message in await subscription.fetch(1, timeout=PULL):
+                    async with self._turn[partition]:
+                        await self._deliver(partition, message)
+            except (FetchTimeoutError, TimeoutError):
+                continue
+            except ConnectionClosedError:
+                return  # the process is being stopped, or ended by whoever watches the connection
+            except (NatsError, JetStreamError) as error:
+                log.warning(
+                    "control consumer waits for nats", partition=partition, error=type(error).__name__
+                )
+                subscription = None
+                await asyncio.sleep(AFTER_TROUBLE)
+
+    async def _deliver(self, partition: int, message: Msg) -> None:
+        durable, sequence = self.durable(partition), message.metadata.sequence.stream
+        envelope: Envelope[Event] | None = None
+        try:
+            async with working(message, self._still_working):
+                envelope = read(message.data)
+                if not await self._parked_before(durable, message, envelope):
+                    await self._react(envelope)
+        except UnknownEventError as error:
+            log.warning("event of a newer release left to it", consumer=durable, what=str(error))
+            await message.nak(delay=NEWER_RELEASE)
+            return
+        except (NatsError, JetStreamError):
+            raise  # parking is out of reach: delivered again after ack_wait
+        except Exception as error:  # noqa: BLE001  whatever it raises is parked, never lost
+            tries = self._patience.exhausted(sequence, error)
+            if not tries:
+                pause = self._patience.pause(message.metadata.num_delivered or 1)
+                log.warning(
+                    "control message failed",
+                    consumer=durable,
+                    sequence=sequence,
+                    error=type(error).__name__,
+                    detail=redacted(error),
+                    again_in=pause,
+                )
+                await message.nak(delay=pause)
+                return
+            pointer = pointer_of(message, envelope, durable, error, tries)
+            await self._parking.park(pointer.model_copy(update={"ordered": True}))
+        self._patience.forget(sequence)
+        await message.ack()
+
+    async def _parked_before(self, durable: str, message: Msg, envelope: Envelope[Event]) -> bool:
+        """Park behind what is parked of the same identity. True: this message is parked now."""
+        identity = "" if message.subject.split(".")[4] == subjects.NONE else message.subject.split(".")[4]
+        last = await self._parking.last_of(durable, identity)
+        if last is None:
+            return False
+        if (
+            last.sequence < message.metadata.sequence.stream
+        ):  # else it is this one, parked and not acknowledged
+            behind = ParkedBehindError(f"behind {last.event}")
+            pointer = pointer_of(message, envelope, durable, behind, 0)
+            await self._parking.park(pointer.model_copy(update={"ordered": True, "behind": True}))
+        return True
+
+    async def _react(self, envelope: Envelope[Event]) -> None:
+        if each := self._handlers.get(type(envelope.data)):
+            await react(each, envelope, self._send, service=self._context)
+
+    def _again(self, partition: int) -> Callable[[Pointer], Awaitable[None]]:
+        async def again(pointer: Pointer) -> None:
+            async with self._turn[partition]:
+                body = await self._parking.message(pointer)
+                if body is not None:  # else erased since: nothing to react to
+                    await self._react(read(body))
+
+        return again
+
+    def _config(self, partition: int) -> ConsumerConfig:
+        return ConsumerConfig(
+            name=self.durable(partition),
+            durable_name=self.durable(partition),
+            filter_subject=subjects.partition_filter(self._source, partition),
+            deliver_policy=DeliverPolicy.ALL,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=self._ack_wait,
+            max_deliver=-1,
+            max_ack_pending=1,  # strict order, also while one is in back-off
+        )

@@ -1,0 +1,172 @@
+"""Reactions of a context to its own events, which come from its store, private ones included.
+
+The checkpoint is in the KV bucket CHECKPOINTS, beside no read model: a rebuild never runs reactions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from heraldry.chassis.bus import border
+from heraldry.chassis.bus.envelopes import Decoder, Envelopes
+from heraldry.chassis.bus.markers import StoreMismatchError
+from heraldry.chassis.bus.parking import Parking, Pointer, redacted
+from heraldry.chassis.bus.reactions import Patience, Reaction, Send, react
+from heraldry.chassis.store.port import START, EventStore, StoredEvent, StoreUnavailableError
+from heraldry.chassis.tasks import check_cancelled
+from heraldry.contracts.base import Event, Value
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js.errors import Error as JetStreamError
+from nats.js.errors import NotFoundError
+from nats.js.kv import KeyValue
+
+log = structlog.stdlib.get_logger(__name__)
+
+BUCKET: Final = "CHECKPOINTS"
+AFTER_TROUBLE: Final = 1.0  # seconds
+
+
+class _Checkpoint(Value):
+    """How far a reaction is. A storage format."""
+
+    epoch: str
+    position: int
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    reaction: Reaction
+    names: frozenset[str]
+
+
+class OwnReactions:
+    """Runs reactions on the own log, each from its own checkpoint. `run` it in a task, in one or more replicas.
+
+    `types`: every type this release knows in the log; reactions name classes of it.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917  a composition root names each part once
+        self,
+        nc: Client,
+        context: str,
+        store: EventStore,
+        decoder: Decoder,
+        types: Mapping[str, type[Event]],
+        reactions: Sequence[Reaction],
+        send: Send,
+        parking: Parking,
+        *,
+        patience: Patience | None = None,
+    ) -> None:
+        self._js, self._context, self._store = border.jetstream(nc), context, store
+        self._envelopes = Envelopes(context, store.epoch, decoder, types)
+        self._send, self._parking, self._patience = send, parking, patience or Patience()
+        self._own = [
+            _Own(each, frozenset(name for name, kind in types.items() if kind in each.events))
+            for each in reactions
+        ]
+        for own in self._own:
+            parking.handles(own.reaction.name, self._again(own.reaction))
+
+    async def run(self) -> None:
+        """Raises StoreMismatchError when the checkpoint is of another store."""
+        async with asyncio.TaskGroup() as group:
+            for own in self._own:
+                group.create_task(self._follow(own))
+
+    async def _follow(self, own: _Own) -> None:
+        while True:
+            check_cancelled()
+            try:
+                bucket = await self._js.key_value(BUCKET)
+                await self._from_checkpoint(own, bucket)
+            except (NatsError, JetStreamError, StoreUnavailableError, TimeoutError) as error:
+                log.warning("own reactions wait", reaction=own.reaction.name, error=type(error).__name__)
+                await asyncio.sleep(AFTER_TROUBLE)
+
+    async def _from_checkpoint(self, own: _Own, bucket: KeyValue) -> None:
+        after = await self._resume(own.reaction, bucket)
+        async for events in self._store.subscribe(after=after):
+            check_cancelled()
+            relevant = [event for event in events if event.type in own.names]
+            for event in relevant:
+                await self._handle(own.reaction, event)
+            if relevant:  # what is repeated after a crash has the same command ids
+                await self._save(own.reaction, bucket, relevant[-1])
+
+    async def _resume(self, each: Reaction, bucket: KeyValue) -> int:
+        try:
+            entry = await bucket.get(self._key(each))
+        except NotFoundError:
+            newest = await self._store.head()
+            if each.from_start or newest == START:
+                return START
+            at = await self._store.read_all(after=newest - 1, limit=1)
+            await self._save(each, bucket, at[0])
+            return newest
+        saved = _Checkpoint.model_validate_json(entry.value or b"")
+        at = await self._store.read_all(after=saved.position - 1, limit=1)
+        if saved.epoch != self._store.epoch or not at or str(at[0].id) != saved.event:
+            raise StoreMismatchError(self._context, f"the checkpoint of {each.name} is of another store")
+        return saved.position
+
+    async def _save(self, each: Reaction, bucket: KeyValue, event: StoredEvent) -> None:
+        saved = _Checkpoint(epoch=self._store.epoch, position=event.position, event=str(event.id))
+        await bucket.put(self._key(each), saved.model_dump_json().encode())
+
+    def _key(self, each: Reaction) -> str:
+        return f"{self._context}.{each.name}"
+
+    async def _handle(self, each: Reaction, stored: StoredEvent) -> None:
+        deliveries = 0
+        while True:
+            deliveries += 1
+            try:
+                envelope = await self._envelopes.envelope(stored)
+                await react(each, envelope, self._send, service=self._context)
+            except Exception as error:  # noqa: BLE001  whatever it raises is parked, never lost
+                if tries := self._patience.exhausted(stored.position, error):
+                    await self._parking.park(_pointer(each, stored, error, tries))
+                    break
+                pause = self._patience.pause(deliveries)
+                log.warning(
+                    "reaction failed",
+                    consumer=each.name,
+                    position=stored.position,
+                    error=type(error).__name__,
+                    detail=redacted(error),
+                    again_in=pause,
+                )
+                await asyncio.sleep(pause)
+            else:
+                break
+        self._patience.forget(stored.position)
+
+    def _again(self, each: Reaction) -> Callable[[Pointer], Awaitable[None]]:
+        async def again(pointer: Pointer) -> None:
+            at = await self._store.read_all(after=pointer.sequence - 1, limit=1)
+            if at and str(at[0].id) == pointer.event:
+                await react(each, await self._envelopes.envelope(at[0]), self._send, service=self._context)
+
+        return again
+
+
+def _pointer(each: Reaction, stored: StoredEvent, error: Exception, tries: int) -> Pointer:
+    return Pointer(
+        source="store",
+        sequence=stored.position,
+        consumer=each.name,
+        type=stored.type,
+        event=str(stored.id),
+        error=type(error).__name__,
+        detail=redacted(error),
+        tries=tries,
+        first_seen=datetime.now(UTC),
+    )

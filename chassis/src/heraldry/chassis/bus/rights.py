@@ -1,0 +1,261 @@
+"""Who may do what on NATS. A table, nothing else: the server's configuration is written from it.
+
+JetStream rights are rights on API subjects, not on the subjects of events, and a permission's wildcard
+stands for whole tokens only. So every durable consumer has its name in `DURABLES`; a service can neither
+change, read nor acknowledge another one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+EVENTS = "HERALDRY"
+KEYS = "KEYS"
+PARKED = "PARKED"
+BUCKETS = ("VAULT", "CLOCK", "SESSIONS", "THROTTLES", "HALT", "LEASES")
+BLOBS = "BLOBS"
+
+CONTEXTS = ("identity", "mailbox", "linkedin-driver", "scheduler", "gateway")
+SANDBOX = "sandbox"
+OPERATOR = "operator"  # the supervisor and the `heraldry` command: makes streams, parks, replays, shreds
+SYSTEM = "system"  # the server's own account: asked for its settings
+
+SERVER_STATE = "heraldry.server.state"  # answered by the server itself: $SYS.REQ.SERVER.PING.VARZ
+CALLOUT = "$SYS.REQ.USER.AUTH"  # the server asks here whom a user it does not know may be
+
+PARTITIONS = 16
+VIEWS = 8  # replicas of one service that may follow the events at once
+
+# to which contexts a service may address commands and queries, beside its own
+SENDS: Mapping[str, tuple[str, ...]] = {
+    "gateway": CONTEXTS,
+    "identity": ("mailbox", "linkedin-driver", "scheduler"),
+    "mailbox": ("scheduler",),
+    "linkedin-driver": ("scheduler",),
+    "scheduler": ("mailbox", "linkedin-driver"),
+}
+DURABLES: Mapping[str, tuple[str, ...]] = {  # `<context>-<purpose>`: a checkpoint's name, never renamed
+    context: (
+        f"{context}-reactions",
+        f"{context}-imports",
+        f"{context}-inboxes",
+        f"{context}-outcomes",
+        *(f"{context}-control-{partition}" for partition in range(PARTITIONS)),
+        *(f"{context}-views-{replica}" for replica in range(VIEWS)),
+    )
+    for context in CONTEXTS
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Subjects a user may publish and subscribe; what is not named is refused by the server."""
+
+    publish: tuple[str, ...] = ()
+    subscribe: tuple[str, ...] = ()
+    deny_publish: tuple[str, ...] = ()
+    answers: bool = False  # may reply once to each request it received
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberRights:
+    """What the gateway grants an event subscriber: its own consumer, and nothing else of the server."""
+
+    subscriber: str  # the subscriber's id, a UUID
+    consumer: str
+
+    @classmethod
+    def of(cls, subscriber: str) -> SubscriberRights:
+        return cls(subscriber, subscriber_name(subscriber))
+
+    @property
+    def rights(self) -> Rights:
+        return Rights(
+            publish=(
+                f"$JS.API.CONSUMER.MSG.NEXT.{EVENTS}.{self.consumer}",
+                f"$JS.ACK.{EVENTS}.{self.consumer}.>",
+            ),
+            subscribe=(f"{inbox_prefix(self.consumer)}.>",),
+        )
+
+
+def subscriber_name(subscriber: str) -> str:
+    """The user and the consumer of an event subscriber."""
+    return f"sub_{subscriber}"
+
+
+def inbox_prefix(user: str) -> str:
+    """Where answers to a user go: nobody else may listen there."""
+    return f"_INBOX_{user}"
+
+
+def users(
+    contexts: Sequence[str] = CONTEXTS, durables: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Rights]:
+    """The rights of every user of the application's account. `durables` adds names to the table's, for
+    tests.
+    """
+    names = {
+        context: (*DURABLES.get(context, ()), *(durables or {}).get(context, ())) for context in contexts
+    }
+    found = {context: service(context, names) for context in contexts}
+    found[SANDBOX] = sandbox()
+    found[OPERATOR] = Rights(publish=(">",), subscribe=(">",), deny_publish=(CALLOUT,))
+    return found
+
+
+def service(context: str, durables: Mapping[str, Sequence[str]]) -> Rights:
+    """The rights of one context's processes."""
+    is_gateway = context == "gateway"
+    publish = [
+        f"heraldry.events.*.{context}.>",
+        f"heraldry.internal.{context}.>",
+        f"heraldry.relay.{context}",
+        f"heraldry.parked.{context}.>",
+        f"heraldry.keys.{context}.>",
+        SERVER_STATE,
+        "$JS.API.INFO",
+        "$JS.API.STREAM.NAMES",
+        *(f"heraldry.commands.{to}.*" for to in sorted({context, *SENDS.get(context, ())})),
+        *(f"heraldry.queries.{to}.*" for to in sorted({context, *SENDS.get(context, ())})),
+        *_events(durables[context]),
+        *_keys(context),
+        *_parked(context),
+        *_vault(context),
+        *_blobs(),
+        *_watch("CLOCK"),
+        *_watch("HALT"),
+        *_own(context, "LEASES"),
+    ]
+    deny: list[str] = []
+    if is_gateway:
+        publish += [
+            "$KV.HALT.>",
+            f"$JS.API.DIRECT.GET.KV_VAULT.$KV.VAULT.{PUBLIC}.>",
+            *_whole("SESSIONS"),
+            *_whole("THROTTLES"),
+            # makes and removes the consumers of event subscribers, whose names are not known beforehand
+            *(f"$JS.API.CONSUMER.{verb}.{EVENTS}.*" for verb in ("CREATE", "INFO", "DELETE")),
+        ]
+        deny += [
+            f"$JS.API.CONSUMER.{verb}.{EVENTS}.{name}"
+            for other, names in durables.items()
+            if other != context
+            for name in names
+            for verb in ("CREATE", "DELETE")
+        ]
+    return Rights(
+        publish=tuple(publish),
+        subscribe=(
+            f"{inbox_prefix(context)}.>",
+            f"heraldry.commands.{context}.*",
+            f"heraldry.queries.{context}.*",
+            *((CALLOUT,) if is_gateway else ()),
+        ),
+        deny_publish=tuple(deny),
+        answers=True,
+    )
+
+
+PUBLIC = "public"  # the first token of VAULT keys that other contexts may read; no context has this name
+
+
+def sandbox() -> Rights:
+    """The stand-ins for the outside world move the clock, and do nothing else."""
+    return Rights(publish=(*_watch("CLOCK"), "$KV.CLOCK.>"), subscribe=(f"{inbox_prefix(SANDBOX)}.>",))
+
+
+def _events(durables: Sequence[str]) -> list[str]:
+    subjects = [
+        f"$JS.API.STREAM.INFO.{EVENTS}",
+        f"$JS.API.STREAM.MSG.GET.{EVENTS}",
+        f"$JS.API.DIRECT.GET.{EVENTS}",
+        f"$JS.API.DIRECT.GET.{EVENTS}.>",
+        f"$JS.FC.{EVENTS}.>",
+    ]
+    for name in durables:
+        subjects += [
+            f"$JS.API.CONSUMER.CREATE.{EVENTS}.{name}",
+            f"$JS.API.CONSUMER.CREATE.{EVENTS}.{name}.>",
+            f"$JS.API.CONSUMER.DURABLE.CREATE.{EVENTS}.{name}",
+            f"$JS.API.CONSUMER.INFO.{EVENTS}.{name}",
+            f"$JS.API.CONSUMER.MSG.NEXT.{EVENTS}.{name}",
+            f"$JS.ACK.{EVENTS}.{name}.>",
+        ]
+    return subjects
+
+
+def _keys(context: str) -> tuple[str, ...]:
+    own = f"heraldry.keys.{context}.>"
+    return (
+        # with the filter in the subject, so that the server compares it with the one asked for
+        f"$JS.API.CONSUMER.CREATE.{KEYS}.*.{own}",
+        f"$JS.API.DIRECT.GET.{KEYS}.{own}",
+    )
+
+
+def _parked(context: str) -> tuple[str, ...]:
+    own = f"heraldry.parked.{context}.>"
+    return (
+        f"$JS.API.CONSUMER.CREATE.{PARKED}.*.{own}",
+        f"$JS.API.DIRECT.GET.{PARKED}.{own}",
+        f"$JS.API.STREAM.INFO.{PARKED}",
+        f"$JS.API.STREAM.MSG.GET.{PARKED}",
+        f"$JS.API.STREAM.MSG.DELETE.{PARKED}",
+    )
+
+
+def _vault(context: str) -> tuple[str, ...]:
+    return (
+        *_own(context, "VAULT"),
+        f"$KV.VAULT.{PUBLIC}.{context}",
+        f"$JS.API.DIRECT.GET.KV_VAULT.$KV.VAULT.{PUBLIC}.{context}",
+    )
+
+
+def _own(context: str, bucket: str) -> tuple[str, ...]:
+    """A context's own part of a bucket: the keys that begin with its name."""
+    own = f"$KV.{bucket}.{context}.>"
+    return (
+        own,
+        f"$JS.API.DIRECT.GET.KV_{bucket}.{own}",
+        f"$JS.API.CONSUMER.CREATE.KV_{bucket}.*.{own}",
+        f"$JS.API.STREAM.INFO.KV_{bucket}",
+    )
+
+
+def _watch(bucket: str) -> tuple[str, ...]:
+    """Reading and following a whole bucket."""
+    stream = f"KV_{bucket}"
+    return (
+        f"$JS.API.STREAM.INFO.{stream}",
+        f"$JS.API.STREAM.MSG.GET.{stream}",
+        f"$JS.API.DIRECT.GET.{stream}",
+        f"$JS.API.DIRECT.GET.{stream}.>",
+        f"$JS.API.CONSUMER.CREATE.{stream}",
+        f"$JS.API.CONSUMER.CREATE.{stream}.>",
+        f"$JS.API.CONSUMER.INFO.{stream}.*",
+        f"$JS.API.CONSUMER.DELETE.{stream}.*",
+        f"$JS.FC.{stream}.>",
+    )
+
+
+def _whole(bucket: str) -> tuple[str, ...]:
+    return (*_watch(bucket), f"$KV.{bucket}.>", f"$JS.API.STREAM.PURGE.KV_{bucket}")
+
+
+def _blobs() -> tuple[str, ...]:
+    """Blobs are encrypted and named by their keyed hash: a context reads only what it has the key of."""
+    stream = f"OBJ_{BLOBS}"
+    return (
+        f"$O.{BLOBS}.>",
+        f"$JS.API.STREAM.INFO.{stream}",
+        f"$JS.API.STREAM.MSG.GET.{stream}",
+        f"$JS.API.STREAM.PURGE.{stream}",
+        f"$JS.API.CONSUMER.CREATE.{stream}",
+        f"$JS.API.CONSUMER.CREATE.{stream}.>",
+        f"$JS.API.CONSUMER.INFO.{stream}.*",
+        f"$JS.API.CONSUMER.DELETE.{stream}.*",
+        f"$JS.FC.{stream}.>",
+    )

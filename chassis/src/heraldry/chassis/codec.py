@@ -1,0 +1,172 @@
+"""Events to bytes and back: encrypt → store; read → decrypt → upcast → validate.
+
+Personal fields (`contracts.base.Personal`) never stand in the log in the clear. What is authenticated with a
+field is the event's id and the key's id, so a ciphertext cannot be moved to another event or person.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Final, Protocol, cast
+from uuid import UUID
+
+import orjson
+from heraldry.chassis.store.port import NewEvent, StoredEvent
+from heraldry.chassis.vault.keys import Destroyed, Key, KeyUnknownError, decrypt, encrypt
+from heraldry.contracts.base import Erased, Event, Personal
+from pydantic import BaseModel, ConfigDict
+from uuid_utils.compat import uuid7
+
+ERASED: Final[dict[str, object]] = {"erased": True}
+Document = dict[str, object]
+Upcaster = Callable[[Document], Document]
+
+
+class Meta(BaseModel):
+    """What is recorded beside every event. A storage format."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    command: str
+    actor: str
+    time: str  # ISO 8601, UTC: when it was recorded
+    organization: str = ""
+    identity: str = ""
+    causation: str = ""
+    correlation: str = ""
+    persons: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, stored: StoredEvent) -> Meta:
+        return cls.model_validate_json(stored.meta)
+
+
+class UnknownTypeError(Exception):
+    """The log holds an event of a type this release does not know: a newer one wrote it."""
+
+    def __init__(self, stored: StoredEvent) -> None:
+        super().__init__(f"{stored.type} (version {stored.version}) in {stored.stream}")
+        self.stored = stored
+
+
+class KeysOfOneContext(Protocol):
+    """What the codec needs of the vault's key ring."""
+
+    def get(self, subject: str) -> Key | Destroyed: ...
+    async def fetch(self, subject: str) -> Key | Destroyed: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A stored event and what it says."""
+
+    stored: StoredEvent
+    meta: Meta
+    event: Event
+
+
+@cache
+def personal_fields(kind: type[Event]) -> Mapping[str, str]:
+    """The personal fields of an event type, each with the field that names its data subject."""
+    return {
+        name: mark.subject
+        for name, info in kind.model_fields.items()
+        for mark in info.metadata
+        if isinstance(mark, Personal)
+    }
+
+
+class Codec:
+    """Encodes and decodes the events of one context.
+
+    `types`: the log's type names. `upcasters`: from (type, version) to the next version, on raw JSON.
+    """
+
+    def __init__(
+        self,
+        types: Mapping[str, type[Event]],
+        keys: KeysOfOneContext,
+        upcasters: Mapping[tuple[str, int], Upcaster] | None = None,
+    ) -> None:
+        self._types, self._keys, self._upcasters = dict(types), keys, dict(upcasters or {})
+        self._names = {kind: name for name, kind in types.items()}
+
+    async def encode(self, events: Sequence[Event], meta: Meta) -> Sequence[NewEvent]:
+        """Fresh ids; personal fields encrypted. Raises KeyUnknownError if a person's key was not made."""
+        return [await self._encode(event, meta) for event in events]
+
+    async def decode(self, stored: Sequence[StoredEvent]) -> Sequence[Decoded]:
+        """Raises UnknownTypeError, KeyUnknownError, and pydantic's ValidationError for a damaged event."""
+        return [Decoded(one, Meta.read(one), await self.event(one)) for one in stored]
+
+    async def event(self, stored: StoredEvent) -> Event:
+        """Decode one; a key this process has not heard of yet is asked for once."""
+        while True:
+            try:
+                return self.decode_now(stored)
+            except KeyUnknownError as unknown:
+                await self._keys.fetch(unknown.subject)
+
+    def decode_now(self, stored: StoredEvent) -> Event:
+        """Decode with the keys in memory. Raises KeyUnknownError for one that is not."""
+        kind = self._types.get(stored.type)
+        if kind is None or stored.version > kind.version:
+            raise UnknownTypeError(stored)
+        personal = personal_fields(kind)
+        if not personal and stored.version == kind.version:
+            return kind.model_validate_json(stored.data)
+        document = cast("Document", orjson.loads(stored.data))
+        for name, value in document.items():
+            if isinstance(value, dict) and "$enc" in value:
+                document[name] = self._open(stored.id, cast("dict[str, str]", value))
+        for version in range(stored.version, kind.version):
+            document = self._upcasters[stored.type, version](document)
+        return kind.model_validate(document)
+
+    def is_erased(self, stored: StoredEvent) -> bool:
+        """Whether the key of a person in this event is destroyed. Raises KeyUnknownError."""
+        kind = self._types.get(stored.type)
+        if kind is None or not personal_fields(kind):
+            return False
+        document = cast("Document", orjson.loads(stored.data))
+        fields = [cast("dict[str, str]", value) for value in document.values() if isinstance(value, dict)]
+        return any(isinstance(self._keys.get(one["$key"]), Destroyed) for one in fields if "$key" in one)
+
+    async def _encode(self, event: Event, meta: Meta) -> NewEvent:
+        kind, event_id = type(event), uuid7()
+        personal = personal_fields(kind)
+        if not personal:
+            data, persons = event.model_dump_json().encode(), meta.persons
+        else:
+            document = cast("Document", event.model_dump(mode="json"))
+            subjects = {name: str(document[subject]) for name, subject in personal.items()}
+            for name, subject in subjects.items():
+                document[name] = await self._close(event_id, subject, document[name])
+            data = orjson.dumps(document)
+            persons = tuple(sorted({*meta.persons, *subjects.values()}))
+        meta = meta.model_copy(update={"persons": persons})
+        return NewEvent(event_id, self._names[kind], kind.version, data, meta.model_dump_json().encode())
+
+    async def _close(self, event_id: UUID, subject: str, value: object) -> object:
+        if value is None or value == ERASED:
+            return value
+        key = await self._keys.fetch(subject)
+        if isinstance(key, Destroyed):
+            return ERASED
+        sealed = encrypt(key, orjson.dumps(value), _associated(event_id, subject))
+        return {"$enc": base64.b64encode(sealed).decode(), "$key": subject}
+
+    def _open(self, event_id: UUID, field: Mapping[str, str]) -> object:
+        subject = field["$key"]
+        key = self._keys.get(subject)
+        if isinstance(key, Destroyed):
+            return Erased()
+        opened = decrypt(key, base64.b64decode(field["$enc"]), _associated(event_id, subject))
+        return cast("object", orjson.loads(opened))
+
+
+def _associated(event_id: UUID, subject: str) -> bytes:
+    return event_id.bytes + subject.encode()

@@ -1,0 +1,132 @@
+"""The halt flag: nothing leaves for the system, an organization or an account while it is set.
+
+Set by people and by restore, in effect everywhere within a second or two. It stands in the bucket HALT.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from heraldry.chassis.bus import border
+from heraldry.chassis.bus.follow import SILENCE, Entry, Follower
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js.errors import NotFoundError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+STREAM = "KV_HALT"
+PREFIX = "$KV.HALT."
+SYSTEM = "system"
+ACCOUNT = re.compile(r"[A-Za-z0-9_-]{1,128}")
+UNREADABLE = "the flag cannot be read"
+
+
+class HaltUnknownError(Exception):
+    """Whether a halt is set cannot be said now, so nothing may leave. Try again when NATS is back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """A flag that is set: where, by whom, why, and since when (the server's clock, UTC)."""
+
+    scope: str  # system, organization.<id> or account.<id>
+    actor: str
+    reason: str
+    since: datetime | None = field(compare=False)  # two ways of reading round it differently
+
+
+class _Flag(BaseModel):
+    """The value in the bucket. A storage format."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    halted: bool
+    actor: str
+    reason: str
+
+
+def organization(identifier: UUID) -> str:
+    """The scope of one organization."""
+    return f"organization.{identifier}"
+
+
+def account(identifier: str) -> str:
+    """The scope of one sending account, named by its keyed hash. ValueError for what is no id."""
+    if not ACCOUNT.fullmatch(identifier):
+        raise ValueError(f"{identifier!r} is no id of an account")
+    return f"account.{identifier}"
+
+
+class HaltFlags:
+    """The flags as they are, followed live."""
+
+    def __init__(self, nc: Client) -> None:
+        self._js = border.jetstream(nc)
+        self._set: dict[str, Halt] = {}
+        self._follower = Follower(nc, STREAM, f"{PREFIX}>", self._take, newest_only=True)
+
+    async def start(self) -> None:
+        """Return when the flags there are now are known. Raises TimeoutError if NATS is out of reach for 30
+        s.
+        """
+        await self._follower.start()
+
+    async def stop(self) -> None:
+        await self._follower.stop()
+
+    def halted(self, *scopes: str) -> Halt | None:
+        """The halt in force for the system or one of these scopes, from memory; None if there is none.
+
+        Raises HaltUnknownError when NATS has been silent for longer than its heartbeat.
+        """
+        if self._follower.silent_for > 2 * SILENCE:
+            raise HaltUnknownError("NATS is out of reach, so no halt can be seen")
+        return next((self._set[scope] for scope in (SYSTEM, *scopes) if scope in self._set), None)
+
+    async def check_now(self, *scopes: str) -> Halt | None:
+        """Like `halted`, but read from NATS at this moment: for a last gate. Raises HaltUnknownError."""
+        try:
+            found = await asyncio.gather(*(self._read(scope) for scope in (SYSTEM, *scopes)))
+        except (NatsError, TimeoutError) as error:
+            raise HaltUnknownError("NATS is out of reach, so no halt can be seen") from error
+        return next((halt for halt in found if halt), None)
+
+    async def set(self, scope: str, *, actor: str, reason: str) -> None:
+        """Stop everything in this scope; stored when this returns."""
+        await self._write(scope, _Flag(halted=True, actor=actor, reason=reason))
+
+    async def clear(self, scope: str, *, actor: str, reason: str) -> None:
+        """Let things go again. That it was cleared, by whom and why stays in the bucket."""
+        await self._write(scope, _Flag(halted=False, actor=actor, reason=reason))
+
+    async def _write(self, scope: str, flag: _Flag) -> None:
+        await self._js.publish(f"{PREFIX}{scope}", flag.model_dump_json().encode(), stream=STREAM)
+
+    async def _read(self, scope: str) -> Halt | None:
+        try:
+            message = await self._js.get_msg(STREAM, subject=f"{PREFIX}{scope}", direct=True)
+        except NotFoundError:
+            return None
+        return _halt(scope, message.data or b"", message.time)
+
+    def _take(self, entry: Entry) -> None:
+        scope = entry.subject.removeprefix(PREFIX)
+        halt = _halt(scope, entry.data, entry.time)
+        if halt is None:
+            self._set.pop(scope, None)
+        else:
+            self._set[scope] = halt
+
+
+def _halt(scope: str, value: bytes, since: datetime | None) -> Halt | None:
+    if not value:
+        return None  # removed with the ordinary tools of NATS
+    try:
+        flag = _Flag.model_validate_json(value)
+    except ValidationError:
+        return Halt(scope, "system:nats", UNREADABLE, since)  # rather stopped than wrong
+    return Halt(scope, flag.actor, flag.reason, since) if flag.halted else None

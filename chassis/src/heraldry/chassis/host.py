@@ -1,0 +1,243 @@
+"""The life of a service process: what it stands on is opened in order, and closed in the opposite one.
+
+A service's composition root calls `run`; its `build` registers commands, queries, reactions and workers on
+the `House`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+from heraldry.chassis import logs
+from heraldry.chassis.bus import border, connect, provision
+from heraldry.chassis.bus.follow import Entry, Follower
+from heraldry.chassis.bus.relay import Relay
+from heraldry.chassis.bus.rpc import Caller, Server
+from heraldry.chassis.clock import Clock, FrozenClock, SandboxClock, SystemClock
+from heraldry.chassis.codec import Codec
+from heraldry.chassis.halt import HaltFlags
+from heraldry.chassis.health import Health, announce, serve
+from heraldry.chassis.projection import Projection
+from heraldry.chassis.readmodel import ReadModel, StoreFeed
+from heraldry.chassis.runner import Runner
+from heraldry.chassis.settings import Settings
+from heraldry.chassis.store.port import EventStore, StoreUnavailableError
+from heraldry.chassis.store.sqlite import SqliteStore
+from heraldry.chassis.tasks import end
+from heraldry.chassis.vault.keys import KeyRing
+from heraldry.chassis.vault.master import MasterKeyError, load
+from heraldry.chassis.vault.secrets import Secrets
+from heraldry.contracts.base import Event, Refused
+from heraldry.contracts.markers import Position
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+
+log = structlog.stdlib.get_logger(__name__)
+EXIT_CANNOT_START: Final = 74
+STOP_DEADLINE: Final = 2.0  # seconds
+
+
+@dataclass(slots=True)
+class House:
+    """What a service stands on. Everything in it is open and running."""
+
+    context: str
+    settings: Settings
+    clock: Clock
+    health: Health
+    nc: Client
+    js: JetStreamContext
+    keys: KeyRing
+    secrets: Secrets
+    halt: HaltFlags
+    store: EventStore
+    codec: Codec
+    runner: Runner
+    model: ReadModel
+    feed: StoreFeed
+    rpc: Server
+    caller: Caller
+    stack: AsyncExitStack  # what `build` opens is closed with it
+    failed: asyncio.Event
+    tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+
+    def background(self, work: Coroutine[None, None, None], name: str) -> None:
+        """Run `work` until the service stops. If it fails, the process ends and is started again."""
+        task = asyncio.create_task(work, name=name)
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def stop_background(self) -> None:
+        """End the background work; what does not end in 2 seconds is left to the end of the process."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_DEADLINE):
+                await end(*self.tasks)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("background work failed", work=task.get_name(), exc_info=error)
+            self.failed.set()
+
+
+Build = Callable[[House], Awaitable[None]]
+
+
+def run(
+    context: str,
+    build: Build,
+    *,
+    types: Mapping[str, type[Event]],
+    projections: Sequence[Projection],
+    own_http: bool = False,
+) -> int:
+    """Run a service until SIGTERM or SIGINT; the exit code.
+
+    `own_http`: the service serves and announces itself.
+    """
+    settings = Settings()
+    logs.configure(settings)
+    try:
+        return asyncio.run(_live(context, settings, build, types, projections, own_http=own_http))
+    except (StoreUnavailableError, MasterKeyError, provision.ProvisionError, OSError) as error:
+        log.critical("cannot start", because=str(error))
+        return EXIT_CANNOT_START
+
+
+async def _live(
+    context: str,
+    settings: Settings,
+    build: Build,
+    types: Mapping[str, type[Event]],
+    projections: Sequence[Projection],
+    *,
+    own_http: bool,
+) -> int:
+    stop = asyncio.Event()
+    failed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        opening = asyncio.create_task(
+            _open(context, settings, build, types, projections, stack, failed, own_http=own_http)
+        )
+        stopping = asyncio.create_task(stop.wait())
+        failing = asyncio.create_task(failed.wait())
+        await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not opening.done():
+            await end(opening)
+            return 0
+        opening.result()
+        log.info("ready")
+        await asyncio.wait({stopping, failing}, return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping")
+    return 1 if failed.is_set() else 0
+
+
+async def _open(  # noqa: PLR0913  a composition root; the order in which things open is the point
+    context: str,
+    settings: Settings,
+    build: Build,
+    types: Mapping[str, type[Event]],
+    projections: Sequence[Projection],
+    stack: AsyncExitStack,
+    failed: asyncio.Event,
+    *,
+    own_http: bool,
+) -> None:
+    health = Health()
+    health.check("start", lambda: "starting")
+    served = None if own_http else await serve(health, settings)
+    if served is not None:
+        stack.push_async_callback(served.stop)
+    nc = await connect.connect(settings)
+    stack.push_async_callback(connect.close, nc)
+    health.check("nats", lambda: None if nc.is_connected else "the message bus cannot be reached")
+    await provision.wait_until_ready(nc)
+    keys = KeyRing(nc, context, load(settings))
+    await keys.start()
+    stack.push_async_callback(keys.stop)
+    clock = await _clock(nc, settings, stack)
+    halt = HaltFlags(nc)
+    await halt.start()
+    stack.push_async_callback(halt.stop)
+
+    store = SqliteStore(_made(settings, "store") / f"{context}.sqlite3")
+    stack.push_async_callback(store.close)
+    codec = Codec(types, keys)
+    runner = Runner(context, store, codec)
+    model = ReadModel(_made(settings, "read") / f"{settings.process}.sqlite3", projections)
+    stack.callback(model.close)
+    feed = StoreFeed(context, store, codec, model)
+    await feed.start()
+    stack.push_async_callback(feed.stop)
+    health.check("projections", lambda: feed.problem)
+
+    async def reached(position: str, timeout: float) -> bool:  # noqa: ASYNC109  as the port says
+        try:
+            mine = Position.parse(position).context == context
+        except ValueError as error:
+            raise Refused("position.malformed", f"{error}.", status=422) from error
+        return not mine or await model.wait_for([position], timeout)
+
+    house = House(
+        context=context,
+        settings=settings,
+        clock=clock,
+        health=health,
+        nc=nc,
+        js=border.jetstream(nc),
+        keys=keys,
+        secrets=Secrets(nc, context, keys),
+        halt=halt,
+        store=store,
+        codec=codec,
+        runner=runner,
+        model=model,
+        feed=feed,
+        rpc=Server(nc, context, reached=reached),
+        caller=Caller(nc),
+        stack=stack,
+        failed=failed,
+    )
+    stack.push_async_callback(house.stop_background)
+    relay = Relay(nc, context, store, codec, types)
+    house.background(relay.run(), f"relay {context}")
+    health.check("relay", lambda: relay.state.cause or None)
+    await build(house)
+    await house.rpc.start()
+    stack.push_async_callback(house.rpc.stop)
+    health.check("start", lambda: None)
+    if served is not None:
+        announce(settings, f"http://{settings.host}:{served.port}")
+
+
+async def _clock(nc: Client, settings: Settings, stack: AsyncExitStack) -> Clock:
+    if settings.test_now:
+        return FrozenClock(datetime.fromisoformat(settings.test_now))
+    if not settings.sandbox:
+        return SystemClock()
+    clock = SandboxClock()
+
+    def moved(entry: Entry) -> None:
+        clock.moved(entry.data.decode())
+
+    follower = Follower(nc, "KV_CLOCK", "$KV.CLOCK.>", moved, newest_only=True)
+    await follower.start()
+    stack.push_async_callback(follower.stop)
+    return clock
+
+
+def _made(settings: Settings, name: str) -> Path:
+    folder = settings.data / name
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder

@@ -1,0 +1,221 @@
+"""Read models: projections in a SQLite file of this replica, kept up to date, rebuilt when the file is gone.
+
+Fed from the context's own store (`StoreFeed`) or from JetStream (`heraldry.chassis.views`). A position says
+how far a model has come; whoever wrote something waits until it is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar, cast
+
+import structlog
+from heraldry.chassis.codec import Codec, Meta, UnknownTypeError
+from heraldry.chassis.projection import Fact, Projection, prepare
+from heraldry.chassis.store.port import START, EventStore, StoredEvent, StoreUnavailableError
+from heraldry.chassis.tasks import end
+from heraldry.chassis.vault.keys import KeyUnknownError
+from heraldry.contracts.base import Event
+from heraldry.contracts.markers import Position
+
+log = structlog.stdlib.get_logger(__name__)
+T = TypeVar("T")
+RETRY = 1.0  # seconds between two tries to go on after a failure
+
+
+class ReadModel:
+    """A SQLite file and the projections in it. Everything in it may be deleted while it is not in use."""
+
+    def __init__(self, path: Path, projections: Sequence[Projection]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._projections = tuple(projections)
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")  # what a crash takes is projected again
+        self._db.execute("PRAGMA secure_delete = ON")
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS reached (context TEXT PRIMARY KEY, epoch TEXT NOT NULL,"
+            " number INTEGER NOT NULL) STRICT"
+        )
+        self._reached: dict[str, Position] = {}
+        self._moved: set[asyncio.Event] = set()
+        self._prepare()
+
+    def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a query (SELECT only) on what is projected now."""
+        return query(self._db)
+
+    def checkpoint(self) -> int:
+        """The position from which the projection that is furthest behind goes on."""
+        row = cast("tuple[int | None]", self._db.execute("SELECT min(position) FROM projection").fetchone())
+        return row[0] or START
+
+    def reached(self) -> Mapping[str, Position]:
+        """How far each context's events are in the model."""
+        return dict(self._reached)
+
+    async def wait_for(self, seen: Sequence[str], patience: float) -> bool:
+        """Whether all `seen` positions were in the model within `patience` seconds.
+
+        Raises ValueError for what is no position. A position of another epoch than the log's present one is
+        older than everything in it.
+        """
+        wanted = [Position.parse(text) for text in seen]
+        moved = asyncio.Event()
+        self._moved.add(moved)
+        try:
+            async with asyncio.timeout(patience):
+                while not all(self._has(one) for one in wanted):
+                    moved.clear()
+                    await moved.wait()
+        except TimeoutError:
+            return False
+        else:
+            return True
+        finally:
+            self._moved.discard(moved)
+
+    def apply(
+        self, batch: Sequence[tuple[int, Event, Fact]], *, upto: int, reached: Sequence[Position]
+    ) -> None:
+        """Apply events (with the feed's own position, increasing) and the checkpoint in one transaction."""
+        done = dict(
+            cast(
+                "list[tuple[str, int]]", self._db.execute("SELECT name, position FROM projection").fetchall()
+            )
+        )
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for position, event, fact in batch:
+                for projection in self._projections:
+                    if position > done[projection.name]:
+                        projection.apply(self._db, event, fact)
+            self._db.execute("UPDATE projection SET position = max(position, ?)", (upto,))
+            self._db.executemany(
+                "INSERT OR REPLACE INTO reached VALUES (?, ?, ?)",
+                [(one.context, one.epoch, one.number) for one in reached],
+            )
+            self._db.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            raise
+        for one in reached:
+            self._reached[one.context] = one
+        for moved in self._moved:
+            moved.set()
+
+    def mark_for_rebuild(self) -> None:
+        """A newer release's event was skipped: the release that knows it builds the model anew."""
+        self._db.execute("UPDATE projection SET version = -1")
+
+    def start_over(self) -> None:
+        """Forget everything: it was built from a log that is not the present one (a backup was restored)."""
+        self.mark_for_rebuild()
+        self._prepare()
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _prepare(self) -> None:
+        prepare(self._db, self._projections)
+        if self.checkpoint() == START:  # a projection begins anew: nobody may take it for complete meanwhile
+            self._db.execute("DELETE FROM reached")
+        rows = cast("list[tuple[str, str, int]]", self._db.execute("SELECT * FROM reached").fetchall())
+        self._reached = {row[0]: Position(*row) for row in rows}
+
+    def _has(self, wanted: Position) -> bool:
+        reached = self._reached.get(wanted.context)
+        if reached is None:
+            return wanted.number == START
+        return reached.epoch != wanted.epoch or reached.number >= wanted.number
+
+
+class StoreFeed:
+    """Follows a context's own store and applies it to a read model."""
+
+    def __init__(
+        self,
+        context: str,
+        store: EventStore,
+        codec: Codec,
+        model: ReadModel,
+        moved: Callable[[Sequence[tuple[int, Event, Fact]]], None] | None = None,
+    ) -> None:
+        self._context, self._store, self._codec, self._model = context, store, codec, model
+        self._after_apply = moved
+        self._task: asyncio.Task[None] | None = None
+        self.problem: str | None = None
+
+    async def start(self) -> None:
+        """Return when the model has come to where the log ended at the call."""
+        head = await self._store.head()
+        before = self._model.reached().get(self._context)
+        if before is not None and before.epoch != self._store.epoch:
+            self._model.start_over()
+        self._task = asyncio.create_task(self._run(), name=f"projections {self._context}")
+        wanted = str(Position(self._context, self._store.epoch, head))
+        while not await self._model.wait_for([wanted], 0.5):
+            if self._task.done():
+                self._task.result()
+
+    async def stop(self) -> None:
+        await end(self._task)
+
+    async def _run(self) -> None:
+        if await self._store.head() == START:
+            reached = Position(self._context, self._store.epoch, START)
+            self._model.apply((), upto=START, reached=[reached])
+        while True:
+            try:
+                async for stored in self._store.subscribe(after=self._model.checkpoint()):
+                    await self._take(stored)
+                    self.problem = None
+            except Exception as error:  # noqa: BLE001  whatever it is, health says it and it is tried again
+                self.problem = _said(error)
+                log.error("projections stopped and try again", context=self._context, because=self.problem)  # noqa: TRY400  the reason is all there is
+            await asyncio.sleep(RETRY)
+
+    async def _take(self, stored: Sequence[StoredEvent]) -> None:
+        batch: list[tuple[int, Event, Fact]] = []
+        for one in stored:
+            try:
+                event = await self._codec.event(one)
+            except UnknownTypeError as unknown:
+                log.warning("an event of a newer release was skipped", what=str(unknown))
+                self._model.mark_for_rebuild()
+                continue
+            batch.append((one.position, event, self._fact(one)))
+        last = stored[-1].position
+        self._model.apply(batch, upto=last, reached=[Position(self._context, self._store.epoch, last)])
+        if self._after_apply is not None:
+            self._after_apply(batch)
+
+    def _fact(self, stored: StoredEvent) -> Fact:
+        meta = Meta.read(stored)
+        return Fact(
+            id=str(stored.id),
+            type=stored.type,
+            time=datetime.fromisoformat(meta.time),
+            stream=stored.stream,
+            revision=stored.revision,
+            position=str(Position(self._context, self._store.epoch, stored.position)),
+            organization=meta.organization,
+            identity=meta.identity,
+            actor=meta.actor,
+            causation=meta.causation,
+            correlation=meta.correlation,
+            persons=" ".join(meta.persons),
+        )
+
+
+def _said(error: Exception) -> str:
+    """What may stand in a log: a text that might quote an event is left out."""
+    name = type(error).__name__
+    told = isinstance(error, KeyUnknownError | StoreUnavailableError | sqlite3.Error | OSError)
+    return f"{name}: {error}" if told else name

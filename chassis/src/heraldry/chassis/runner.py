@@ -1,0 +1,162 @@
+"""The command runner: load → decide → append at the expected revision; a conflict decides again.
+
+A repeated command is found by its id while folding. Event ids are fresh, so exactly one append at a revision
+succeeds and whoever is told *fresh* is the one who did it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Generic, TypeVar, cast
+from uuid import UUID
+
+from heraldry.chassis.codec import Codec, Decoded, Meta
+from heraldry.chassis.decider import Decider
+from heraldry.chassis.store.port import NO_STREAM, START, ConflictError, EventStore, NewEvent, StoredEvent
+from heraldry.chassis.store.sqlite import LARGEST_EVENT
+from heraldry.contracts.base import Accepted, By, Event, Refused
+
+C = TypeVar("C")
+S = TypeVar("S")
+E = TypeVar("E", bound=Event)
+PAGE: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command's id and on whose behalf it is asked; `identity` names whom its events are about."""
+
+    id: UUID
+    by: By
+    at: datetime
+    identity: UUID | None = None
+    organization: UUID | None = None  # where By names none: an operator's, or a new organization's
+
+    def meta(self) -> Meta:
+        organization = self.organization or self.by.organization
+        return Meta(
+            command=str(self.id),
+            actor=self.by.actor,
+            time=self.at.isoformat(),
+            organization="" if organization is None else str(organization),
+            identity="" if self.identity is None else str(self.identity),
+            causation=self.by.causation,
+            correlation=self.by.correlation,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ran(Generic[S, E]):
+    """What became of a command. `fresh`: its events were appended by this call and by nobody else.
+
+    `position` is that of the last event this command appended, now or earlier. Where it had nothing to do, it
+    is that of the stream's last event: what it found done is to be seen there.
+    """
+
+    events: tuple[E, ...]
+    state: S
+    position: int
+    revision: int
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[S, E]):
+    state: S
+    revision: int
+    position: int
+    decoded: tuple[Decoded, ...]  # oldest first; the window's part of the stream
+
+
+class Runner:
+    """Runs commands on the streams of one context's store."""
+
+    def __init__(self, context: str, store: EventStore, codec: Codec) -> None:
+        self._context, self._store, self._codec = context, store, codec
+
+    async def load(
+        self,
+        decider: Decider[C, S, E],
+        stream: str,
+        *,
+        enough: Callable[[Sequence[E]], bool] | None = None,
+    ) -> Loaded[S, E]:
+        """Fold a stream. `enough` is asked with the newest events (newest first) and ends the reading back.
+
+        Raises UnknownTypeError: a decider refuses a stream that a newer release wrote in.
+        """
+        stored = await self._window(stream, cast("Callable[[Sequence[Event]], bool] | None", enough))
+        decoded = tuple(await self._codec.decode(stored))
+        events = cast("list[E]", [one.event for one in decoded])
+        last = stored[-1] if stored else None
+        return Loaded(
+            decider.fold(events),
+            NO_STREAM if last is None else last.revision,
+            START if last is None else last.position,
+            decoded,
+        )
+
+    async def run(
+        self,
+        decider: Decider[C, S, E],
+        stream: str,
+        command: C,
+        asked: Asked,
+        *,
+        enough: Callable[[Sequence[E]], bool] | None = None,
+    ) -> Ran[S, E]:
+        """Carry a command out on a stream (`<category>-<id>`; the context is put before it).
+
+        Raises what `decide` refuses, StoreUnavailableError, and Refused `event.too-large`.
+        """
+        while True:
+            loaded = await self.load(decider, stream, enough=enough)
+            done = [one for one in loaded.decoded if one.meta.command == str(asked.id)]
+            if done:
+                events = cast("tuple[E, ...]", tuple(one.event for one in done))
+                return Ran(events, loaded.state, done[-1].stored.position, loaded.revision, fresh=False)
+            events = tuple(decider.decide(command, loaded.state))
+            if not events:
+                return Ran((), loaded.state, loaded.position, loaded.revision, fresh=False)
+            new = await self._codec.encode(events, asked.meta())
+            _limit(new)
+            try:
+                appended = await self._store.append(
+                    f"{self._context}.{stream}", new, expected=loaded.revision
+                )
+            except ConflictError:
+                continue
+            state = loaded.state
+            for event in events:
+                state = decider.evolve(state, event)
+            return Ran(events, state, appended.position, appended.revision, fresh=True)
+
+    def accepted(self, ran: Ran[S, E]) -> Accepted:
+        return Accepted(position=f"{self._context}:{self._store.epoch}:{ran.position}", fresh=ran.fresh)
+
+    async def _window(
+        self, stream: str, enough: Callable[[Sequence[Event]], bool] | None
+    ) -> Sequence[StoredEvent]:
+        name = f"{self._context}.{stream}"
+        if enough is None:
+            return await self._store.read_stream(name)
+        newest_first: list[StoredEvent] = []
+        events: list[Event] = []
+        while True:
+            before = newest_first[-1].revision if newest_first else None
+            page = await self._store.read_stream_backwards(name, before=before, limit=PAGE)
+            newest_first.extend(page)
+            events.extend([await self._codec.event(one) for one in page])
+            if len(page) < PAGE or enough(events):
+                return newest_first[::-1]
+
+
+def _limit(events: Sequence[NewEvent]) -> None:
+    if any(len(event.data) + len(event.meta) > LARGEST_EVENT for event in events):
+        raise Refused(
+            "event.too-large",
+            "That is more than fits into one entry of the history (256 KiB). Shorten it and try again.",
+            status=413,
+        )

@@ -1,0 +1,43 @@
+"""What a process is told from outside: environment variables that begin with HERALDRY_."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of one process. A wrong one ends the process at start with the name of the variable."""
+
+    model_config = SettingsConfigDict(env_prefix="HERALDRY_", extra="ignore", frozen=True)
+
+    service: str = ""  # identity, mailbox, linkedin-driver, scheduler, gateway, sandbox
+    replica: str = "0"  # names this replica's own files
+    mode: Literal["demo", "live"] = "live"  # demo: with the sandbox, its clock and its certificates
+    data: Path = Path("data/live")  # the installation's folder; made by the supervisor
+    host: str = "127.0.0.1"  # where the process listens for HTTP
+    port: int = 0  # 0: a free one, said in the log and in <data>/run/<service>-<replica>.json
+    nats_url: str = "nats://127.0.0.1:4222"
+    nats_user: str = ""
+    nats_password: SecretStr = SecretStr("")
+    master_key_file: Path | None = None  # default: <data>/keys/master.key
+    store_url: str = ""  # default: a SQLite file in <data>/store/
+    allow_private_addresses: bool = False  # mail servers in private ranges (always so in the sandbox)
+    extra_ca_file: Path | None = None  # additional trusted certificates (the sandbox's own CA)
+    log_format: Literal["text", "json"] = "json"
+    log_level: str = "INFO"
+    ready_fd: int | None = None  # the supervisor's pipe: one line is written to it when the process is ready
+    test_now: str = ""  # tests only: an ISO instant at which the clock stands still
+    public_url: str = ""  # the gateway's address as browsers know it
+    sandbox_url: str = ""  # the sandbox's address, in demo mode
+
+    @property
+    def sandbox(self) -> bool:
+        return self.mode == "demo"
+
+    @property
+    def process(self) -> str:
+        return f"{self.service}-{self.replica}"

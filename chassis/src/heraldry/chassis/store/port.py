@@ -1,0 +1,102 @@
+"""What an event store promises.
+
+Positions increase and may have gaps; nobody may count on them being contiguous.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+NO_STREAM = -1  # the expected revision of a stream that must not exist yet
+START = 0  # a position before every event
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to append. `id` is a fresh uuid7; `data` and `meta` are JSON documents."""
+
+    id: UUID
+    type: str
+    version: int
+    data: bytes
+    meta: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event as it stands in the log. `revision` counts from 0 within its stream."""
+
+    position: int
+    stream: str  # <context>.<category>-<id>
+    revision: int
+    id: UUID
+    type: str
+    version: int
+    data: bytes
+    meta: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The events stand in the stream. `fresh` is False if these very events (by id) already stood there."""
+
+    revision: int  # of the last of them
+    position: int  # of the last of them
+    fresh: bool
+
+
+class ConflictError(Exception):
+    """The stream has moved: somebody else appended at the expected revision. Reload and decide again."""
+
+    def __init__(self, stream: str, expected: int, actual: int) -> None:
+        super().__init__(f"{stream} is at revision {actual}, not {expected}")
+        self.stream, self.expected, self.actual = stream, expected, actual
+
+
+class StoreUnavailableError(Exception):
+    """The store cannot be written or read now (disk full, server away). Nothing of the call was stored."""
+
+
+class EventStore(Protocol):
+    """One context's log."""
+
+    @property
+    def epoch(self) -> str:
+        """Changes when a backup was restored, so that a position seen before is not taken for a later one."""
+        ...
+
+    async def append(self, stream: str, events: Sequence[NewEvent], *, expected: int) -> Appended:
+        """Append all or nothing at revision `expected` + 1; on disk when this returns.
+
+        Raises ConflictError, StoreUnavailableError; ValueError for no events or one beyond 256 KiB.
+        """
+        ...
+
+    async def read_stream(
+        self, stream: str, *, after: int = NO_STREAM, limit: int = 1_000_000
+    ) -> Sequence[StoredEvent]:
+        """Events of a stream with revision > `after`, oldest first; empty for an unknown stream."""
+        ...
+
+    async def read_stream_backwards(
+        self, stream: str, *, before: int | None = None, limit: int = 100
+    ) -> Sequence[StoredEvent]:
+        """Events of a stream with revision < `before` (None: from the end), newest first."""
+        ...
+
+    async def read_all(self, *, after: int = START, limit: int = 1000) -> Sequence[StoredEvent]:
+        """Events of all streams with position > `after`, in order."""
+        ...
+
+    def subscribe(self, *, after: int = START, limit: int = 500) -> AsyncIterator[Sequence[StoredEvent]]:
+        """Every event with position > `after`, in batches, as they come; it ends only when it is closed."""
+        ...
+
+    async def head(self) -> int:
+        """The position of the newest event; START for an empty store."""
+        ...
+
+    async def close(self) -> None: ...

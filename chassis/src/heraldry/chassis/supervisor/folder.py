@@ -1,0 +1,245 @@
+"""The data folder of an installation: of which kind it is, who may use it now, and its first keys."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from heraldry.chassis.supervisor.problems import CannotStart, disk_full, explain
+
+Mode = Literal["demo", "live"]
+
+SUBFOLDERS = ("store", "read", "nats", "keys", "run", "run/log", "sandbox")
+DEMO_EMAIL = "demo@heraldry.example"
+NEEDED_BYTES = 32 * 1024 * 1024  # free on the disk, or nothing is started
+LOCK_PATIENCE = 1.0  # seconds; `heraldry status` holds the lock for an instant
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """The demo's user, made at the first start of a demo folder."""
+
+    email: str
+    password: str
+
+
+def default(mode: Mode, given: Path | None = None) -> Path:
+    """Where an installation is unless told otherwise: `given`, HERALDRY_DATA, or ./data/<mode>. Absolute."""
+    named = given or (Path(said) if (said := os.environ.get("HERALDRY_DATA")) else None)
+    return (named or Path("data") / mode).absolute()
+
+
+class Folder:
+    """A data folder that this process has locked. Made by `claim`; the lock ends with the process."""
+
+    def __init__(self, path: Path, mode: Mode, lock: int) -> None:
+        self.path = path
+        self.mode: Mode = mode
+        self._lock = lock
+
+    @classmethod
+    def claim(cls, path: Path, mode: Mode) -> Folder:
+        """Make the folder if need be, refuse what is not ours, lock it, remove what a killed run left.
+
+        Raises CannotStart: another mode, another process, a read-only or full disk, no permission.
+        """
+        try:
+            _make(path, mode)
+            lock = _lock(path)
+            for stale in (path / "run").glob("*.json"):
+                stale.unlink()
+            _require_space(path)
+        except OSError as error:
+            raise explain(error, path) from error
+        return cls(path, mode, lock)
+
+    @property
+    def run(self) -> Path:
+        return self.path / "run"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "run" / "log"
+
+    @property
+    def keys(self) -> Path:
+        return self.path / "keys"
+
+    def release(self) -> None:
+        """Let another process have it."""
+        os.close(self._lock)
+
+    def is_full(self) -> bool:
+        return _free(self.path) < NEEDED_BYTES // 8
+
+    def master_key(self) -> Path:
+        """The file with the master key, made if this installation never had one.
+
+        Raises CannotStart if it is damaged, or is missing while there is something it had encrypted.
+        """
+        path = self.keys / "master.key"
+        try:
+            text = path.read_text(encoding="ascii")
+        except FileNotFoundError:
+            self._make_master_key(path)
+            return path
+        except OSError as error:
+            raise explain(error, path) from error
+        except UnicodeDecodeError:
+            text = ""
+        from heraldry.chassis.vault import master  # noqa: PLC0415  the command starts without it
+
+        try:
+            master.parse(text, f"in {path}")
+        except master.MasterKeyError as error:
+            raise CannotStart("master-key-damaged", str(error)) from error
+        return path
+
+    def sign_in(self) -> SignIn:
+        """The demo's user; the password is made at the first start."""
+        path = self.keys / "demo-sign-in.json"
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            return SignIn(str(found["email"]), str(found["password"]))
+        except FileNotFoundError:
+            made = SignIn(DEMO_EMAIL, secrets.token_urlsafe(12))
+            self.write(path, json.dumps({"email": made.email, "password": made.password}))
+            return made
+        except (ValueError, KeyError, TypeError) as error:
+            raise CannotStart(
+                "sign-in-damaged", f"{path} is damaged. Remove it: a new one is made."
+            ) from error
+
+    def write(self, path: Path, text: str) -> None:
+        """Replace a file as a whole, readable by its owner only. Raises CannotStart."""
+        beside = path.with_name(f".{path.name}.new")
+        try:
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            try:
+                _write_all(descriptor, text.encode())
+            finally:
+                os.close(descriptor)
+            beside.replace(path)
+        except OSError as error:
+            raise explain(error, path) from error
+
+    def _make_master_key(self, path: Path) -> None:
+        nats = self.path / "nats"
+        if any(nats.glob("**/streams/KEYS")) or any((self.path / "store").iterdir()):
+            raise CannotStart(
+                "master-key-missing",
+                f"{path} is missing, and this installation holds data that only it can read."
+                " Restore it from where you keep its copy; a new one would not open what is there.",
+            )
+        from heraldry.chassis.vault import master  # noqa: PLC0415  the command starts without it
+
+        try:
+            master.create(path)
+        except OSError as error:
+            raise explain(error, path) from error
+
+
+def running(path: Path) -> bool:
+    """Whether a supervisor runs on this folder."""
+    try:
+        descriptor = os.open(path / "run" / "up.lock", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def mode_of(path: Path) -> str:
+    """`demo` or `live`; empty if this is no data folder."""
+    try:
+        return (path / "MODE").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _make(path: Path, mode: Mode) -> None:
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _settle_mode(path, mode)
+    for folder in (path, *(path / name for name in SUBFOLDERS)):
+        folder.mkdir(exist_ok=True, mode=0o700)
+        if folder.stat().st_mode & 0o077:
+            folder.chmod(0o700)
+
+
+def _settle_mode(path: Path, mode: Mode) -> None:
+    found = mode_of(path)
+    if not found:
+        if {entry.name for entry in path.iterdir()} - {"MODE", ".MODE.new", "lost+found"}:
+            raise CannotStart(
+                "folder-not-ours",
+                f"{path} holds files but is no data folder of Heraldry. Choose an empty one with --data.",
+            )
+        _write_mode(path, mode)
+    elif found != mode:
+        kinds = {"demo": "a demo (with the sandbox)", "live": "a real installation (made with --no-sandbox)"}
+        way = "without --no-sandbox" if found == "demo" else "with --no-sandbox"
+        raise CannotStart(
+            "other-mode",
+            f"{path} is {kinds.get(found, 'of an unknown kind')}; it is not used as the other."
+            f" Start it {way}, or choose another folder with --data.",
+        )
+
+
+def _write_mode(path: Path, mode: Mode) -> None:
+    beside = path / ".MODE.new"
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        _write_all(descriptor, f"{mode}\n".encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    beside.replace(path / "MODE")
+
+
+def _lock(path: Path) -> int:
+    file = path / "run" / "up.lock"
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + LOCK_PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+                os.close(descriptor)
+                raise CannotStart(
+                    "already-running",
+                    f"Heraldry already runs on {path} (process {holder})."
+                    " Stop that one first, or choose another folder with --data.",
+                ) from None
+            time.sleep(0.05)
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
+def _require_space(path: Path) -> None:
+    if _free(path) < NEEDED_BYTES:
+        raise disk_full(path)
+
+
+def _free(path: Path) -> int:
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]

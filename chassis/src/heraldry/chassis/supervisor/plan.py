@@ -1,0 +1,185 @@
+"""From what was asked for to the processes that make it: names, environments, programs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from heraldry.chassis.bus import rights
+from heraldry.chassis.bus.server import ServerFiles, ServerFilesError, binary, prepare
+from heraldry.chassis.supervisor import ports, process
+from heraldry.chassis.supervisor.child import Child
+from heraldry.chassis.supervisor.folder import Folder
+from heraldry.chassis.supervisor.output import LogFile
+from heraldry.chassis.supervisor.problems import CannotStart
+from heraldry.chassis.supervisor.services import Service
+
+LOOPBACK = "127.0.0.1"
+NATS = "nats"
+PROVISION = "provision"
+SANDBOX_PORT = 8701
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What runs: NATS and what prepares its streams, then the services in the order of their start."""
+
+    nats: Child
+    provision: Child
+    services: tuple[Child, ...]
+    url: str  # the gateway's
+    sandbox_url: str  # empty without one
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return ("up", NATS, PROVISION, *(child.name for child in self.services))
+
+    @property
+    def children(self) -> tuple[Child, ...]:
+        return (self.nats, self.provision, *self.services)
+
+    @property
+    def waves(self) -> tuple[tuple[Child, ...], ...]:
+        """In the order in which they are stopped."""
+        front = tuple(child for child in self.services if child.service and child.service.is_gateway)
+        rest = tuple(child for child in (*self.services, self.provision) if child not in front)
+        return (front, rest, (self.nats,))
+
+
+def make(
+    folder: Folder,
+    wanted: Mapping[Service, int],
+    *,
+    host: str,
+    port: int,
+    complain: Callable[[str], None],
+) -> Plan:
+    """Choose the ports, write NATS' configuration and name every process. Raises CannotStart."""
+    environment = dict(os.environ)
+    environment["HERALDRY_MASTER_KEY_FILE"] = str(_master_key(folder))
+    public = ports.public_port(host, port)
+    url = environment.get("HERALDRY_PUBLIC_URL") or ports.address(host, public)
+    sandbox_port = ports.preferred_port(LOOPBACK, SANDBOX_PORT) if folder.mode == "demo" else 0
+    sandbox_url = ports.address(LOOPBACK, sandbox_port) if sandbox_port else ""
+    files = _nats_files(folder, wanted)
+
+    def log(name: str) -> LogFile:
+        return LogFile(folder.logs / f"{name}.log", complain)
+
+    environment |= {
+        "HERALDRY_MODE": folder.mode,
+        "HERALDRY_DATA": str(folder.path),
+        "HERALDRY_NATS_URL": files.url,
+        "HERALDRY_LOG_FORMAT": environment.get("HERALDRY_LOG_FORMAT", "text"),
+        "HERALDRY_SANDBOX_URL": sandbox_url,
+    }
+    if sandbox_url:
+        environment["HERALDRY_EXTRA_CA_FILE"] = str(folder.path / "sandbox" / "ca.pem")
+        environment["HERALDRY_ALLOW_PRIVATE_ADDRESSES"] = "true"
+
+    def of(service: Service, replica: int, count: int) -> Child:
+        credential = files.credentials.get(service.name)
+        first = replica == 0
+        mine = {
+            "HERALDRY_SERVICE": service.name,
+            "HERALDRY_REPLICA": str(replica),
+            "HERALDRY_HOST": host if service.is_gateway else LOOPBACK,
+            "HERALDRY_PORT": str(
+                public
+                if service.is_gateway and first
+                else sandbox_port
+                if service.is_sandbox and first
+                else 0
+            ),
+            "HERALDRY_PUBLIC_URL": url,
+            "HERALDRY_NATS_USER": credential.user if credential else "",
+            "HERALDRY_NATS_PASSWORD": credential.password if credential else "",
+        }
+        name = service.name if count == 1 else f"{service.name}-{replica}"
+        return Child(name, process.call(service), environment | mine, log(name), service)
+
+    return Plan(
+        nats=Child(
+            NATS,
+            process.program((_nats_server(), "--config", files.config)),
+            dict(os.environ),
+            log(NATS),
+            listens=lambda: ports.listening(files.port),
+        ),
+        provision=Child(PROVISION, lambda: _provision(files), environment, log(PROVISION), once=True),
+        services=tuple(
+            of(service, replica, count) for service, count in wanted.items() for replica in range(count)
+        ),
+        url=url,
+        sandbox_url=sandbox_url,
+    )
+
+
+def _master_key(folder: Folder) -> Path:
+    given = os.environ.get("HERALDRY_MASTER_KEY_FILE")
+    if not given:
+        return folder.master_key()
+    path = Path(given).absolute()
+    if not path.is_file():
+        raise CannotStart("master-key-missing", f"HERALDRY_MASTER_KEY_FILE names {path}, which is not there.")
+    return path
+
+
+def _nats_files(folder: Folder, wanted: Mapping[Service, int]) -> ServerFiles:
+    names = tuple(service.name for service in wanted if not service.is_sandbox)
+    known = all(name in rights.CONTEXTS for name in names)
+    try:
+        return prepare(
+            folder.path,
+            host=LOOPBACK,
+            port=ports.free_port(),
+            services=rights.CONTEXTS if known else (*rights.CONTEXTS, *names),
+        )
+    except ServerFilesError as error:
+        if folder.is_full():
+            raise CannotStart("disk-full", f"The disk of {folder.path} is full. {error}") from error
+        raise CannotStart("nats-files", str(error)) from error
+
+
+def _nats_server() -> Path:
+    try:
+        return binary()
+    except ServerFilesError as error:
+        raise CannotStart("nats-server-missing", str(error)) from error
+
+
+def _provision(files: ServerFiles) -> int:
+    """In a process of its own: make the streams that are missing."""
+    import nats  # noqa: PLC0415  the supervisor starts NATS before it imports this
+    from heraldry.chassis.bus.provision import ProvisionError, ensure  # noqa: PLC0415  likewise
+    from nats import errors as nats_errors  # noqa: PLC0415  likewise
+
+    async def work() -> None:
+        operator = files.credentials[rights.OPERATOR]
+        client = await nats.connect(  # pyright: ignore[reportUnknownMemberType]  untyped options
+            files.url,
+            user=operator.user,
+            password=operator.password,
+            inbox_prefix=rights.inbox_prefix(operator.user),
+            max_reconnect_attempts=10,
+            error_cb=_ignore,
+        )
+        try:
+            await ensure(client.jetstream())  # pyright: ignore[reportUnknownMemberType]  untyped options
+        finally:
+            await client.close()
+
+    try:
+        asyncio.run(work())
+    except (ProvisionError, nats_errors.Error, OSError) as error:
+        sys.stderr.write(f"the streams cannot be made: {error or type(error).__name__}\n")
+        return 1
+    return 0
+
+
+async def _ignore(_: Exception) -> None:
+    """What ends the attempt is raised; what does not is none of a person's business."""

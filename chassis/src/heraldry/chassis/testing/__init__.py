@@ -1,0 +1,1 @@
+"""What tests of services and adapters share. Imported by tests only."""

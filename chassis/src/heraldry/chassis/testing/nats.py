@@ -1,0 +1,151 @@
+"""A throw-away NATS server for tests: the real program, configured as in production."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from heraldry.chassis.bus import border, rights
+from heraldry.chassis.bus.provision import Budgets, ensure
+from heraldry.chassis.bus.server import MIB, Credential, ServerFiles, binary, prepare
+from heraldry.chassis.settings import Settings
+from heraldry.chassis.tasks import check_cancelled
+from nats.aio.client import Client
+
+SMALL = Budgets(events=64 * MIB, keys=8 * MIB, parked=8 * MIB, vault=8 * MIB, small=4 * MIB, blobs=64 * MIB)
+START_DEADLINE = 20.0  # seconds
+
+
+class NatsServer:
+    """`async with NatsServer() as server:` starts one with all streams made, and removes it and its files
+    after.
+
+    `provision=False` leaves it without streams; `durables` adds consumer names to those a service may use, as
+    `{"mailbox": ["mailbox-mine"]}`. `kill()` is a kill -9, `restart()` starts it again on the same port and
+    store.
+    """
+
+    def __init__(
+        self,
+        *,
+        services: Sequence[str] = rights.CONTEXTS,
+        durables: Mapping[str, Sequence[str]] | None = None,
+        provision: bool = True,
+        data: Path | None = None,
+    ) -> None:
+        self._own = data is None
+        self.data = data or Path(tempfile.mkdtemp(prefix="heraldry-nats-"))
+        self.files: ServerFiles = prepare(self.data, services=services, durables=durables)
+        self._provision = provision
+        self._process: asyncio.subprocess.Process | None = None
+        self._clients: list[Client] = []
+
+    @property
+    def url(self) -> str:
+        return self.files.url
+
+    @property
+    def credentials(self) -> Mapping[str, Credential]:
+        """By user: the services, `operator`, `sandbox`, `system`."""
+        return self.files.credentials
+
+    def settings(self, service: str) -> Settings:
+        """The settings of a process of this service that uses this server."""
+        credential = self.credentials[service]
+        return Settings.model_validate(
+            {
+                "service": service,
+                "data": self.data,
+                "nats_url": self.url,
+                "nats_user": credential.user,
+                "nats_password": credential.password,
+            }
+        )
+
+    async def client(self, user: str) -> Client:
+        """A connection of this user with its private inbox; closed with the server.
+
+        Reconnects for ever. A refused right is not raised by nats-py: the request runs into its time-out.
+        """
+        credential = self.credentials[user]
+        return await self.sign_in(credential.user, credential.password)
+
+    async def sign_in(self, user: str, password: str, *, reconnect: bool = True) -> Client:
+        """A connection with any user and password; raises what nats-py raises if it is refused."""
+        client = Client()
+
+        async def trouble(_: Exception) -> None:
+            check_cancelled()  # else expected: tests kill the server
+
+        await client.connect(
+            self.url,
+            user=user,
+            password=password,
+            inbox_prefix=rights.inbox_prefix(user),
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.05,  # pyright: ignore[reportArgumentType]  seconds; declared int, used as float
+            allow_reconnect=reconnect,
+            error_cb=trouble,
+        )
+        self._clients.append(client)
+        return client
+
+    async def start(self) -> None:
+        """Start the server and wait until it answers. Raises RuntimeError with its last words if it ends."""
+        log = self.data / "run" / "nats.log"
+        with log.open("ab") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                str(binary()), "--config", str(self.files.config), stdout=output, stderr=output
+            )
+        async with asyncio.timeout(START_DEADLINE):
+            while True:
+                if self._process.returncode is not None:
+                    raise RuntimeError(f"nats-server ended: {log.read_text()[-2000:]}")
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", self.files.port)
+                except OSError:
+                    await asyncio.sleep(0.01)
+                else:
+                    writer.close()
+                    return
+
+    async def kill(self) -> None:
+        """End it as a power cut would (kill -9) and wait until it is gone."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+    async def restart(self) -> None:
+        """Kill it unless it is dead, and start it again with the same port, store and passwords."""
+        await self.kill()
+        await self.start()
+
+    async def stop(self) -> None:
+        """Close the connections of this helper, end the server, remove its files."""
+        for client in self._clients:
+            if not client.is_closed:
+                await client.close()
+        await self.kill()
+        if self._own:
+            shutil.rmtree(self.data, ignore_errors=True)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        try:
+            if self._provision:
+                operator = await self.client(rights.OPERATOR)
+                await ensure(border.jetstream(operator), SMALL)
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()

@@ -1,0 +1,113 @@
+"""Views over several contexts: a read model fed from JetStream, one relay's batch at a time.
+
+A batch ends with its marker, so an event and what its context says it has reached become visible together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+import orjson
+import structlog
+from heraldry.chassis.bus.follow import Entry, Follower
+from heraldry.chassis.projection import Fact
+from heraldry.chassis.readmodel import RETRY, ReadModel
+from heraldry.chassis.tasks import end
+from heraldry.contracts.base import Event
+from heraldry.contracts.markers import Marker, Position
+from nats.aio.client import Client
+
+log = structlog.stdlib.get_logger(__name__)
+STREAM = "HERALDRY"
+FILTERS = ("heraldry.events.>", "heraldry.relay.>")
+Seen = tuple[int, Event, Fact]
+
+
+class ViewFeed:
+    """Follows every context's published events. `moved` is told what a transaction brought, after it."""
+
+    def __init__(
+        self,
+        nc: Client,
+        model: ReadModel,
+        types: Mapping[str, type[Event]],
+        moved: Callable[[Sequence[Seen]], None],
+    ) -> None:
+        self._model, self._types, self._moved = model, types, moved
+        self._entries: asyncio.Queue[Entry] = asyncio.Queue()
+        self._follower = Follower(nc, STREAM, FILTERS, self._entries.put_nowait, after=model.checkpoint())
+        self._task: asyncio.Task[None] | None = None
+        self.problem: str | None = None
+
+    async def start(self) -> None:
+        """Return when all that is in JetStream now is in the view."""
+        self._task = asyncio.create_task(self._run(), name="views")
+        await self._follower.start()
+        await self._entries.join()
+
+    async def stop(self) -> None:
+        await self._follower.stop()
+        await end(self._task)
+
+    async def _run(self) -> None:
+        waiting: dict[str, list[Seen]] = {}
+        while True:
+            entry = await self._entries.get()
+            context = _context(entry.subject)
+            try:
+                if entry.subject.startswith("heraldry.relay."):
+                    marker = Marker.model_validate_json(entry.data)
+                    await self._apply(waiting.pop(context, []), entry.sequence, marker.reached)
+                elif (seen := self._read(entry)) is not None:
+                    waiting.setdefault(context, []).append(seen)
+            except (KeyError, TypeError, ValueError) as error:  # a damaged one must not keep back the rest
+                log.error(  # noqa: TRY400  without the values in it: they may be personal
+                    "an entry was not understood", sequence=entry.sequence, because=type(error).__name__
+                )
+                self._model.mark_for_rebuild()
+            self._entries.task_done()
+
+    async def _apply(self, batch: Sequence[Seen], upto: int, reached: Position) -> None:
+        while True:
+            try:
+                self._model.apply(batch, upto=upto, reached=[reached])
+            except sqlite3.Error as error:
+                self.problem = f"{type(error).__name__}: {error}"
+                log.error("views stopped and try again", because=self.problem)  # noqa: TRY400  the reason is all
+                await asyncio.sleep(RETRY)
+            else:
+                self.problem = None
+                self._moved(batch)
+                return
+
+    def _read(self, entry: Entry) -> Seen | None:
+        envelope = cast("dict[str, Any]", orjson.loads(entry.data))
+        kind = self._types.get(str(envelope["type"]))
+        if kind is None:
+            log.warning("an event of a newer release was skipped", type=str(envelope["type"]))
+            self._model.mark_for_rebuild()
+            return None
+        fact = Fact(
+            id=str(envelope["id"]),
+            type=str(envelope["type"]),
+            time=datetime.fromisoformat(str(envelope["time"])),
+            stream=str(envelope["stream"]),
+            revision=int(envelope["revision"]),
+            position=str(envelope["position"]),
+            organization=str(envelope["organization"]),
+            identity=str(envelope["identity"]),
+            actor=str(envelope["actor"]),
+            causation=str(envelope["causationid"]),
+            correlation=str(envelope["correlationid"]),
+            persons=str(envelope["persons"]),
+        )
+        return entry.sequence, kind.model_validate(envelope["data"]), fact
+
+
+def _context(subject: str) -> str:
+    parts = subject.split(".")
+    return parts[2] if parts[1] == "relay" else parts[3]

@@ -1,0 +1,56 @@
+"""The `heraldry` command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from heraldry.chassis import cli
+
+
+def test_without_a_command_it_says_which_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert {"up", "serve", "rebuild", "status"} <= set(said.err.replace(",", "").split())
+    assert cli.main(["--help"]) == 0
+
+
+def test_an_unknown_command_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["dance"]) == 2
+    assert "no command 'dance'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["status", "--dance"], ["serve", "nobody"], ["up", "--port", "70000"]])
+def test_a_wrong_option_is_misuse(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(words) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"heraldry {words[0]}" in said.err
+
+
+def test_answers_are_one_json_document_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["status", "--data", str(tmp_path / "nothing")]) == 1
+    said = capsys.readouterr()
+    assert json.loads(said.out)["state"] == "none"
+    assert said.out.count("\n") == 1
+    assert said.err == ""
+
+
+def test_imports_only_what_the_command_needs(tmp_path: Path) -> None:
+    code = (
+        "import sys; from heraldry.chassis.cli import main;"
+        f"main(['status', '--data', {str(tmp_path)!r}]);"
+        "print(sorted({'pydantic', 'nats', 'litestar', 'structlog', 'asyncio'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == "[]"
+
+
+def test_serve_runs_the_service_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HERALDRY_SERVICES", "gateway=platform:python_version_tuple,identity=os:getpgrp")
+    monkeypatch.setenv("HERALDRY_SERVICE", "")
+    assert cli.main(["serve", "identity"]) > 0  # the exit code is what the function returned

@@ -1,0 +1,92 @@
+"""Streams are made once, grown when asked, never changed otherwise; a server that may lose writes is
+refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+import pytest
+from heraldry.chassis.bus import border
+from heraldry.chassis.bus.provision import (
+    Budgets,
+    ProvisionError,
+    assert_synchronous,
+    ensure,
+    streams,
+    wait_until_ready,
+)
+from heraldry.chassis.bus.server import MIB
+from heraldry.chassis.testing.nats import SMALL, NatsServer
+from nats.js.errors import APIError
+
+pytestmark = pytest.mark.parts
+
+
+async def test_it_may_be_done_again_and_by_several_at_once() -> None:
+    async with NatsServer(provision=False) as server:
+        operators = [border.jetstream(await server.client("operator")) for _ in range(3)]
+        await asyncio.gather(*(ensure(js, SMALL) for js in operators))
+        before = {info.config.name: info.config.as_dict() for info in await operators[0].streams_info()}
+        await ensure(operators[0], SMALL)
+        after = {info.config.name: info.config.as_dict() for info in await operators[0].streams_info()}
+        assert after == before
+        assert set(after) == {config.name for config in streams(SMALL)}
+        assert after["HERALDRY"]["allow_atomic"] is True
+        assert after["HERALDRY"]["discard"] == "new"
+
+
+async def test_a_budget_grows_and_never_shrinks() -> None:
+    async with NatsServer() as server:
+        js = border.jetstream(await server.client("operator"))
+        await js.publish("heraldry.relay.mailbox", b"kept")
+        await ensure(js, dataclasses.replace(SMALL, events=128 * MIB))
+        assert (await js.stream_info("HERALDRY")).config.max_bytes == 128 * MIB
+        await ensure(js, dataclasses.replace(SMALL, events=1 * MIB))
+        info = await js.stream_info("HERALDRY")
+        assert (info.config.max_bytes, info.state.messages) == (128 * MIB, 1)
+
+
+async def test_a_stream_of_another_shape_is_left_alone_and_named() -> None:
+    async with NatsServer(provision=False) as server:
+        js = border.jetstream(await server.client("operator"))
+        strange = dataclasses.replace(streams(SMALL)[0], max_age=60.0)
+        await border.add_stream(js, strange)
+        with pytest.raises(ProvisionError, match=r"HERALDRY .*max_age"):
+            await ensure(js, SMALL)
+        assert (await js.stream_info("HERALDRY")).config.max_age == 60.0
+
+
+async def test_a_service_waits_for_the_streams_and_for_a_server_that_syncs() -> None:
+    async with NatsServer(provision=False) as server:
+        nc = await server.client("mailbox")
+        with pytest.raises(ProvisionError, match="supervisor"):
+            await wait_until_ready(nc, deadline=0.3)
+        waiting = asyncio.create_task(wait_until_ready(nc, deadline=20))
+        await ensure(border.jetstream(await server.client("operator")), SMALL)
+        await waiting
+
+
+async def test_a_server_that_may_lose_acknowledged_writes_is_refused() -> None:
+    server = NatsServer(provision=False)
+    lax = server.files.config.read_text().replace('"sync_interval": "always"', '"sync_interval": "2m"')
+    server.files.config.write_text(lax)
+    async with server:
+        with pytest.raises(ProvisionError, match="sync_interval: always"):
+            await assert_synchronous(await server.client("mailbox"))
+
+
+async def test_a_full_stream_refuses_what_is_new_and_keeps_what_it_has() -> None:
+    budgets = Budgets(events=MIB, keys=MIB, parked=MIB, vault=MIB, small=MIB, blobs=MIB)
+    async with NatsServer(provision=False) as server:
+        js = border.jetstream(await server.client("operator"))
+        await ensure(js, budgets)
+
+        async def fill() -> None:
+            while True:
+                await js.publish("heraldry.relay.mailbox", b"x" * 100_000)
+
+        with pytest.raises(APIError, match="maximum bytes"):
+            await fill()
+        assert (await js.stream_info("HERALDRY")).state.messages > 0

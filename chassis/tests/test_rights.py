@@ -1,0 +1,312 @@
+"""Every user of NATS may do what it needs; what it must not do is tried against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import nats.errors
+import pytest
+from heraldry.chassis.bus import border, rights
+from heraldry.chassis.bus.follow import Follower
+from heraldry.chassis.bus.rights import SubscriberRights
+from heraldry.chassis.bus.subscribers import answer_callouts, delete_consumer, make_consumer
+from heraldry.chassis.testing.nats import NatsServer
+from heraldry.chassis.testing.waiting import until
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.errors import APIError, NotFoundError
+
+parts = pytest.mark.parts
+SHORT = 0.4  # seconds; a refused request is never answered
+SAID_WITHIN = 2.0  # seconds in which the server says that it refuses
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[NatsServer]:
+    async with NatsServer() as running:
+        yield running
+
+
+async def refused(nc: Client, subject: str, document: object = None) -> bool:
+    """Whether the server refuses this publication."""
+    body = b"" if document is None else json.dumps(document).encode()
+    await nc.publish(subject, body, reply=f"{nc.new_inbox()}")
+    return await _violation(nc, subject)
+
+
+async def deaf(nc: Client, subject: str) -> bool:
+    """Whether the server refuses this subscription."""
+    await border.subscribe(nc, subject)
+    return await _violation(nc, subject)
+
+
+async def _violation(nc: Client, subject: str) -> bool:
+    await nc.flush()
+    try:
+        await until(lambda: f'"{subject}"'.lower() in str(nc.last_error).lower(), seconds=SAID_WITHIN)
+    except TimeoutError:
+        return False
+    return "permissions violation" in str(nc.last_error).lower()
+
+
+def test_no_service_has_a_right_that_reaches_another_ones_keys_consumers_or_inbox() -> None:
+    table = rights.users()
+    for context in rights.CONTEXTS:
+        mine = table[context]
+        for other in set(rights.CONTEXTS) - {context}:
+            for subject in mine.publish:
+                assert f"heraldry.keys.{other}" not in subject
+                assert f"$KV.VAULT.{other}" not in subject
+                assert f"heraldry.events.*.{other}" not in subject
+                assert all(f".{name}" not in subject for name in rights.DURABLES[other]), subject
+            assert not any(f"_INBOX_{other}" in subject for subject in mine.subscribe)
+        assert ">" not in mine.publish
+        assert "*" not in {subject.split(".")[0] for subject in (*mine.publish, *mine.subscribe)}
+        assert not any(subject.startswith("$JS.API.STREAM.UPDATE") for subject in mine.publish)
+
+
+@parts
+async def test_a_service_does_its_own_work(server: NatsServer) -> None:
+    nc = await server.client("mailbox")
+    js = border.jetstream(nc)
+    await js.publish(f"heraldry.events.{uuid4()}.mailbox._.MailboxConnected", b"{}")
+    await js.publish("heraldry.relay.mailbox", b"{}")
+    assert (await js.get_last_msg("HERALDRY", "heraldry.relay.mailbox")).data == b"{}"
+    durable = rights.DURABLES["mailbox"][0]
+    events = await js.pull_subscribe("heraldry.events.>", durable=durable, stream="HERALDRY")
+    for message in await events.fetch(1, timeout=5):
+        await message.ack_sync(timeout=2)
+    leases = await js.key_value("LEASES")
+    await leases.put("mailbox.one", b"me")
+    assert (await leases.get("mailbox.one")).value == b"me"
+
+    async def answer(message: Msg) -> None:
+        await message.respond(b"yes")
+
+    await border.subscribe(nc, "heraldry.commands.mailbox.Send", queue="mailbox", cb=answer)
+    await nc.flush()
+    gateway = await server.client("gateway")
+    assert (await gateway.request("heraldry.commands.mailbox.Send", b"", timeout=2)).data == b"yes"
+
+
+@parts
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "heraldry.events.o.scheduler._.QuotaConsumed",
+        "heraldry.internal.scheduler.0.x.StepDispatched",
+        "heraldry.relay.scheduler",
+        "heraldry.keys.scheduler.someone",
+        "heraldry.parked.scheduler.c",
+        "heraldry.commands.gateway.MakeAdmin",
+        "$KV.VAULT.scheduler.someone.password",
+        "$KV.VAULT.public.scheduler",
+        "$KV.HALT.system",
+        "$KV.CLOCK.offset",
+        "$KV.SESSIONS.x",
+        "$JS.API.DIRECT.GET.KEYS.heraldry.keys.scheduler.someone",
+        "$JS.API.DIRECT.GET.KEYS",
+        "$JS.API.STREAM.MSG.GET.KEYS",
+        "$JS.API.STREAM.MSG.GET.KV_VAULT",
+        "$JS.API.DIRECT.GET.KV_VAULT.$KV.VAULT.scheduler.someone.password",
+        "$JS.API.CONSUMER.CREATE.KEYS",
+        "$JS.API.CONSUMER.CREATE.KEYS.mine",
+        "$JS.API.CONSUMER.CREATE.KEYS.mine.heraldry.keys.>",
+        "$JS.API.CONSUMER.CREATE.KEYS.mine.heraldry.keys.scheduler.>",
+        "$JS.API.CONSUMER.DURABLE.CREATE.KEYS.mine",
+        "$JS.API.CONSUMER.CREATE.KV_VAULT.mine.$KV.VAULT.>",
+        "$JS.API.CONSUMER.CREATE.HERALDRY.scheduler-reactions",
+        "$JS.API.CONSUMER.MSG.NEXT.HERALDRY.scheduler-reactions",
+        "$JS.API.CONSUMER.DELETE.HERALDRY.scheduler-reactions",
+        "$JS.ACK.HERALDRY.scheduler-reactions.1.1.1.1.0",
+        "$JS.API.STREAM.UPDATE.HERALDRY",
+        "$JS.API.STREAM.DELETE.HERALDRY",
+        "$JS.API.STREAM.PURGE.HERALDRY",
+        "$JS.API.STREAM.MSG.DELETE.HERALDRY",
+        "$JS.API.STREAM.CREATE.MINE",
+        "_INBOX_scheduler.x",
+        "$SYS.REQ.USER.AUTH",
+    ],
+)
+async def test_a_service_may_not_publish(server: NatsServer, subject: str) -> None:
+    assert await refused(await server.client("mailbox"), subject, {})
+
+
+@parts
+async def test_a_service_may_not_listen_to_others(server: NatsServer) -> None:
+    nc = await server.client("mailbox")
+    for subject in (
+        ">",
+        "_INBOX_scheduler.>",
+        "_INBOX.>",
+        "heraldry.commands.scheduler.*",
+        "heraldry.keys.>",
+        "heraldry.events.>",
+        "$JS.API.>",
+        "$SYS.REQ.USER.AUTH",
+        "_INBOX_gateway.>",
+    ):
+        assert await deaf(nc, subject), subject
+
+
+@parts
+async def test_the_filter_of_a_consumer_is_what_its_subject_says(server: NatsServer) -> None:
+    operator = await server.client("operator")
+    await border.jetstream(operator).publish("heraldry.keys.scheduler.someone", b"wrapped")
+    nc = await server.client("mailbox")
+    inbox = nc.new_inbox()
+    heard = await border.subscribe(nc, inbox)
+    config = {"name": "mine", "deliver_subject": inbox, "ack_policy": "none", "deliver_policy": "all"}
+    for filters in (
+        {"filter_subject": "heraldry.keys.scheduler.>"},
+        {"filter_subjects": ["heraldry.keys.scheduler.>"]},
+        {},
+    ):
+        answer = await nc.request(
+            "$JS.API.CONSUMER.CREATE.KEYS.mine.heraldry.keys.mailbox.>",
+            json.dumps({"stream_name": "KEYS", "config": {**config, **filters}}).encode(),
+            timeout=2,
+        )
+        assert "error" in json.loads(answer.data), filters
+    with pytest.raises(nats.errors.TimeoutError):
+        await heard.next_msg(timeout=SHORT)
+
+
+@parts
+async def test_the_gateway_makes_subscribers_but_touches_no_services_consumer(server: NatsServer) -> None:
+    gateway = await server.client("gateway")
+    for subject in (
+        "$JS.API.CONSUMER.CREATE.HERALDRY.mailbox-control-0",
+        "$JS.API.CONSUMER.DELETE.HERALDRY.mailbox-control-0",
+        "$JS.API.DIRECT.GET.KEYS.heraldry.keys.mailbox.someone",
+        "$JS.API.DIRECT.GET.KV_VAULT.$KV.VAULT.mailbox.service-mailbox.sealing",
+        "$KV.VAULT.public.mailbox",
+        "$JS.API.CONSUMER.MSG.NEXT.HERALDRY.sub_x",
+    ):
+        assert await refused(gateway, subject, {}), subject
+
+
+@parts
+async def test_a_view_of_the_gateway_follows_several_subjects_from_where_it_was(server: NatsServer) -> None:
+    publisher = border.jetstream(await server.client("mailbox"))
+    event = f"heraldry.events.{uuid4()}.mailbox._.MailboxConnected"
+    for subject in (event, "heraldry.relay.mailbox", "heraldry.internal.mailbox.0.x.Y", event):
+        await publisher.publish(subject, b"{}")
+    seen: list[int] = []
+    follower = Follower(
+        await server.client("gateway"),
+        rights.EVENTS,
+        ("heraldry.events.>", "heraldry.relay.>"),
+        lambda entry: seen.append(entry.sequence),
+        after=1,
+    )
+    await follower.start()
+    assert seen == [2, 4]
+    await publisher.publish(event, b"{}")
+    await until(lambda: seen == [2, 4, 5])
+    await follower.stop()
+
+
+@parts
+async def test_the_sandbox_moves_the_clock_and_nothing_else(server: NatsServer) -> None:
+    nc = await server.client("sandbox")
+    clock = await border.jetstream(nc).key_value("CLOCK")
+    await clock.put("offset", b"60")
+    mailbox = await server.client("mailbox")
+    assert (await (await border.jetstream(mailbox).key_value("CLOCK")).get("offset")).value == b"60"
+    for subject in ("$KV.HALT.system", "heraldry.commands.gateway.X", "$JS.API.STREAM.MSG.GET.HERALDRY"):
+        assert await refused(nc, subject, {})
+    assert await deaf(nc, "heraldry.>")
+
+
+class Subscribers:
+    """The gateway's part: who is known with which password."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, tuple[str, SubscriberRights]] = {}
+        self.asked: list[str] = []
+
+    async def lookup(self, user: str, password: str) -> SubscriberRights | None:
+        self.asked.append(user)
+        if user == "sub_broken":
+            raise RuntimeError(password)
+        found = self.known.get(user)
+        return found[1] if found and found[0] == password else None
+
+
+async def subscriber(server: NatsServer, known: Subscribers, organization: UUID) -> tuple[UUID, Client]:
+    gateway = await server.client("gateway")
+    identifier = uuid4()
+    granted = await make_consumer(border.jetstream(gateway), identifier, organization)
+    known.known[granted.consumer] = ("secret", granted)
+    return identifier, await server.sign_in(granted.consumer, "secret")
+
+
+@parts
+async def test_a_subscriber_reads_its_organization_and_no_other(server: NatsServer) -> None:
+    known, acme, other = Subscribers(), uuid4(), uuid4()
+    gateway = await server.client("gateway")
+    await answer_callouts(gateway, server.files.callout_seed, known.lookup)
+    publisher = border.jetstream(await server.client("mailbox"))
+    identifier, nc = await subscriber(server, known, acme)
+    await publisher.publish(f"heraldry.events.{other}.mailbox._.MailboxConnected", b"theirs")
+    await publisher.publish(f"heraldry.events.{acme}.mailbox._.MailboxConnected", b"ours")
+    await publisher.publish(f"heraldry.internal.mailbox.0.{acme}.StepDispatched", b"private")
+    await publisher.publish("heraldry.relay.mailbox", b"marker")
+
+    events = await border.jetstream(nc).pull_subscribe_bind(
+        consumer=rights.subscriber_name(str(identifier)), stream="HERALDRY"
+    )
+    seen: list[bytes] = []
+    async with asyncio.timeout(10):
+        while len(seen) < 2:
+            for message in await events.fetch(10, timeout=1):
+                seen.append(message.data)
+                await message.ack()
+    assert seen == [b"ours", b"marker"]
+    await nc.flush()
+
+    neighbour, theirs = await subscriber(server, known, other)
+    consumer, mine = rights.subscriber_name(str(neighbour)), rights.subscriber_name(str(identifier))
+    for subject in (
+        f"$JS.API.CONSUMER.MSG.NEXT.HERALDRY.{consumer}",
+        f"$JS.ACK.HERALDRY.{consumer}.1.1.1.1.0",
+        f"$JS.API.CONSUMER.INFO.HERALDRY.{mine}",
+        f"$JS.API.CONSUMER.CREATE.HERALDRY.{mine}",
+        f"$JS.API.CONSUMER.DELETE.HERALDRY.{mine}",
+        "$JS.API.STREAM.MSG.GET.HERALDRY",
+        "$JS.API.DIRECT.GET.HERALDRY",
+        "$JS.API.STREAM.INFO.HERALDRY",
+        "$JS.API.INFO",
+        "$JS.ACK.HERALDRY.mailbox-reactions.1.1.1.1.0",
+        f"heraldry.events.{acme}.mailbox._.MailboxConnected",
+        "heraldry.commands.gateway.X",
+        "heraldry.server.state",
+        f"_INBOX_{consumer}.x",
+        "$SYS.REQ.USER.AUTH",
+    ):
+        assert await refused(nc, subject, {}), subject
+    for subject in (">", "_INBOX.>", f"_INBOX_{consumer}.>", f"heraldry.events.{acme}.>", "$SYS.>"):
+        assert await deaf(nc, subject), subject
+
+    await delete_consumer(border.jetstream(gateway), identifier)
+    await delete_consumer(border.jetstream(gateway), identifier)
+    await publisher.publish(f"heraldry.events.{acme}.mailbox._.MailboxPaused", b"later")
+    with pytest.raises((nats.errors.Error, APIError, NotFoundError)):
+        await events.fetch(1, timeout=SHORT)
+    assert theirs.is_connected
+
+
+@parts
+async def test_who_is_not_known_does_not_get_in_and_services_are_not_asked_about(server: NatsServer) -> None:
+    known = Subscribers()
+    await answer_callouts(await server.client("gateway"), server.files.callout_seed, known.lookup)
+    for user, password in (("sub_x", "secret"), ("sub_broken", "secret"), ("", ""), ("mailbox", "wrong")):
+        with pytest.raises(nats.errors.Error):
+            await server.sign_in(user, password, reconnect=False)
+    await server.client("mailbox")
+    await server.client("operator")
+    assert known.asked == ["sub_x", "sub_broken", ""]

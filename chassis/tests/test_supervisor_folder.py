@@ -1,0 +1,234 @@
+"""The data folder, its ports and the list of services: what `up` decides before it starts anything."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from heraldry.chassis.supervisor import ports
+from heraldry.chassis.supervisor.child import CRASHES, WINDOW, Child, State, how_it_ended
+from heraldry.chassis.supervisor.folder import Folder, default, running
+from heraldry.chassis.supervisor.output import LogFile
+from heraldry.chassis.supervisor.problems import CannotStart, explain
+from heraldry.chassis.supervisor.rebuild import rebuild
+from heraldry.chassis.supervisor.services import SERVICES, Service, replicas, services
+from heraldry.chassis.supervisor.status import status
+
+
+def refused(code: str) -> pytest.RaisesExc[CannotStart]:
+    return pytest.RaisesExc(CannotStart, check=lambda problem: problem.code == code)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("heraldry.chassis.supervisor.folder.LOCK_PATIENCE", 0.01)
+
+
+class TestFolder:
+    def test_says_its_kind_and_refuses_to_be_the_other(self, tmp_path: Path) -> None:
+        Folder.claim(tmp_path / "d", "demo").release()
+        assert (tmp_path / "d" / "MODE").read_text() == "demo\n"
+        with refused("other-mode"):
+            Folder.claim(tmp_path / "d", "live")
+
+    def test_refuses_a_folder_with_foreign_files_and_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "letter.txt").write_text("mine")
+        with refused("folder-not-ours"):
+            Folder.claim(tmp_path, "demo")
+        assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+        with refused("folder-is-a-file"):
+            Folder.claim(tmp_path / "letter.txt", "demo")
+
+    def test_has_one_holder_at_a_time(self, tmp_path: Path) -> None:
+        held = Folder.claim(tmp_path, "demo")
+        assert running(tmp_path)
+        with pytest.raises(CannotStart, match=f"process {os.getpid()}"):
+            Folder.claim(tmp_path, "demo")
+        held.release()
+        assert not running(tmp_path)
+        Folder.claim(tmp_path, "demo").release()
+
+    def test_is_closed_to_others_even_if_it_was_open(self, tmp_path: Path) -> None:
+        tmp_path.chmod(0o755)
+        Folder.claim(tmp_path, "demo").release()
+        assert [p for p in (tmp_path, *tmp_path.rglob("*")) if p.is_dir() and p.stat().st_mode & 0o077] == []
+
+    def test_forgets_what_a_killed_run_left(self, tmp_path: Path) -> None:
+        Folder.claim(tmp_path, "demo").release()
+        (tmp_path / "run" / "gateway-0.json").write_text("{}")
+        Folder.claim(tmp_path, "demo").release()
+        assert list((tmp_path / "run").glob("*.json")) == []
+
+    def test_is_where_it_is_said_to_be(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.delenv("HERALDRY_DATA", raising=False)
+        assert default("demo") == tmp_path / "data" / "demo"
+        assert default("live") == tmp_path / "data" / "live"
+        monkeypatch.setenv("HERALDRY_DATA", "/elsewhere")
+        assert default("live") == Path("/elsewhere")
+        assert default("live", Path("here")) == tmp_path / "here"
+
+
+class TestMasterKey:
+    def test_is_made_once(self, tmp_path: Path) -> None:
+        folder = Folder.claim(tmp_path, "live")
+        path = folder.master_key()
+        key = path.read_bytes()
+        assert len(base64.b64decode(key)) == 32
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert folder.master_key().read_bytes() == key
+        assert [found.name for found in path.parent.iterdir()] == ["master.key"]
+
+    def test_is_never_made_anew_beside_what_the_lost_one_encrypted(self, tmp_path: Path) -> None:
+        folder = Folder.claim(tmp_path, "live")
+        (tmp_path / "nats" / "jetstream" / "HERALDRY" / "streams" / "KEYS").mkdir(parents=True)
+        with refused("master-key-missing"):
+            folder.master_key()
+        assert list(folder.keys.iterdir()) == []
+
+    @pytest.mark.parametrize("content", [b"", b"short", b"\xff" * 44, b"!" * 44])
+    def test_a_damaged_one_is_said(self, tmp_path: Path, content: bytes) -> None:
+        folder = Folder.claim(tmp_path, "live")
+        (folder.keys / "master.key").write_bytes(content)
+        with refused("master-key-damaged"):
+            folder.master_key()
+
+
+class TestSignIn:
+    def test_is_made_once_and_kept(self, tmp_path: Path) -> None:
+        folder = Folder.claim(tmp_path, "demo")
+        made = folder.sign_in()
+        assert len(made.password) >= 16
+        assert folder.sign_in() == made
+
+    def test_a_damaged_one_is_said(self, tmp_path: Path) -> None:
+        folder = Folder.claim(tmp_path, "demo")
+        (folder.keys / "demo-sign-in.json").write_text("[]")
+        with refused("sign-in-damaged"):
+            folder.sign_in()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.EROFS, "folder-read-only"),
+        (errno.ENOSPC, "disk-full"),
+        (errno.EDQUOT, "disk-full"),
+        (errno.EACCES, "folder-forbidden"),
+        (errno.ENOTDIR, "folder-is-a-file"),
+        (errno.EIO, "folder-unusable"),
+    ],
+)
+def test_an_error_of_the_system_becomes_a_finding(number: int, code: str) -> None:
+    problem = explain(OSError(number, os.strerror(number)), Path("/somewhere"))
+    assert problem.code == code
+    assert "/somewhere" in str(problem)
+
+
+class TestPorts:
+    def test_a_taken_one_is_refused_or_replaced(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            taken = int(other.getsockname()[1])
+            with refused("port-taken"):
+                ports.public_port("127.0.0.1", taken)
+            assert ports.preferred_port("127.0.0.1", taken) != taken
+            assert ports.listening(taken)
+        assert ports.preferred_port("127.0.0.1", taken) == taken
+        assert not ports.listening(taken)
+
+    def test_a_free_one_is_below_those_of_outgoing_connections(self) -> None:
+        assert ports.free_port() < 32_768
+        assert ports.public_port("127.0.0.1", 0) < 32_768
+
+    def test_an_address_that_is_not_ours_is_refused(self) -> None:
+        with refused("bad-host"):
+            ports.public_port("192.0.2.1", 8700)
+
+    def test_addresses_to_open(self) -> None:
+        assert ports.address("127.0.0.1", 1) == "http://127.0.0.1:1"
+        assert ports.address("0.0.0.0", 1) == "http://127.0.0.1:1"
+        assert ports.address("::1", 1) == "http://[::1]:1"
+        assert not ports.is_loopback("0.0.0.0")
+
+
+class TestServices:
+    def test_are_the_five_and_the_sandbox(self) -> None:
+        assert [service.name for service in SERVICES] == [
+            "identity",
+            "mailbox",
+            "linkedin-driver",
+            "scheduler",
+            "gateway",
+            "sandbox",
+        ]
+        assert services({}) == SERVICES
+
+    def test_can_be_others_for_tests(self) -> None:
+        found = services({"HERALDRY_SERVICES": "gateway=a.b:c,sandbox=d"})
+        assert found == (Service("gateway", "a.b", "c"), Service("sandbox", "d", warm=False))
+        with refused("bad-services"):
+            services({"HERALDRY_SERVICES": "nothing"})
+
+    def test_replicas(self) -> None:
+        assert replicas(["identity=3"], SERVICES)["identity"] == 3
+        assert replicas([], SERVICES)["identity"] == 1
+        for wrong in ("identity", "identity=0", "identity=x", "nobody=2", "identity=17"):
+            with refused("bad-replicas"):
+                replicas([wrong], SERVICES)
+
+
+class TestCrashes:
+    def child(self, tmp_path: Path) -> Child:
+        return Child("a", int, {}, LogFile(tmp_path / "a.log", pytest.fail))
+
+    def test_five_within_a_minute_are_too_many(self, tmp_path: Path) -> None:
+        child = self.child(tmp_path)
+        assert [child.crashed(float(at), 1) for at in range(CRASHES)] == [True] * 4 + [False]
+        assert child.state is State.DOWN
+
+    def test_five_over_more_than_a_minute_are_not(self, tmp_path: Path) -> None:
+        child = self.child(tmp_path)
+        assert all(child.crashed(at * WINDOW / 4, 1) for at in range(20))
+        assert child.state is State.WAITING
+
+    def test_the_pauses_leave_room_for_five_within_the_minute(self, tmp_path: Path) -> None:
+        child, now = self.child(tmp_path), 0.0
+        while child.crashed(now, -9):
+            now = child.start_at
+        assert now < WINDOW / 2
+        assert child.reason == "was killed by SIGKILL"
+        assert how_it_ended(3) == "ended with exit code 3"
+
+
+class TestRebuild:
+    def test_deletes_the_read_models_and_nothing_else(self, tmp_path: Path) -> None:
+        folder = Folder.claim(tmp_path, "demo")
+        with refused("already-running"):
+            rebuild(tmp_path)
+        folder.release()
+        (tmp_path / "read" / "gateway-0.db").write_text("rows")
+        (tmp_path / "read" / "identity").mkdir()
+        (tmp_path / "read" / "identity" / "0.db").write_text("rows")
+        (tmp_path / "store" / "identity.db").write_text("truth")
+        assert rebuild(tmp_path) == ["gateway-0.db", "identity"]
+        assert list((tmp_path / "read").iterdir()) == []
+        assert (tmp_path / "store" / "identity.db").read_text() == "truth"
+        assert not running(tmp_path)
+
+    def test_makes_no_installation_where_there_is_none(self, tmp_path: Path) -> None:
+        with refused("no-installation"):
+            rebuild(tmp_path)
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestStatus:
+    def test_says_none_and_stopped(self, tmp_path: Path) -> None:
+        assert status(tmp_path / "d")["state"] == "none"
+        folder = Folder.claim(tmp_path / "d", "demo")
+        assert status(tmp_path / "d")["state"] == "starting"
+        folder.release()
+        assert status(tmp_path / "d")["state"] == "stopped"
