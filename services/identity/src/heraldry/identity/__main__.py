@@ -1,0 +1,3 @@
+from heraldry.identity.service import main
+
+raise SystemExit(main())

@@ -1,0 +1,84 @@
+"""The commands and queries of the identity context over NATS request/reply."""
+
+from __future__ import annotations
+
+import base64
+
+from heraldry.chassis.bus.rpc import Asking, Server
+from heraldry.chassis.readmodel import ReadModel
+from heraldry.chassis.vault.blobs import BlobReference, Blobs, BlobUnknownError
+from heraldry.chassis.vault.keys import Destroyed, KeyRing
+from heraldry.contracts.base import Refused
+from heraldry.contracts.identity import (
+    ChangeContactDetails,
+    ChangeLikingsOptOut,
+    ChangeProfilePicture,
+    ChangeWorkingHours,
+    CreateIdentity,
+    DeleteIdentity,
+    GetIdentity,
+    GetPicture,
+    IdentityView,
+    ListIdentities,
+    MapCrmUser,
+    Picture,
+    RenameIdentity,
+)
+from heraldry.identity import projections
+from heraldry.identity.application import Identities, media_type
+
+
+class Questions:
+    """Answers from the projection; another organization's identity is unknown."""
+
+    def __init__(self, model: ReadModel, keys: KeyRing, blobs: Blobs) -> None:
+        self._model, self._keys, self._blobs = model, keys, blobs
+
+    async def get(self, query: GetIdentity, asking: Asking) -> IdentityView:
+        return self._one(str(query.identity), asking)
+
+    async def list(self, query: ListIdentities, asking: Asking) -> tuple[IdentityView, ...]:
+        organization = str(asking.by.organization)
+        return self._model.read(lambda db: projections.active(db, organization, query.search))
+
+    async def picture(self, query: GetPicture, asking: Asking) -> Picture:
+        view = self._one(str(query.identity), asking)
+        digest, _, size = view.picture.partition(".")
+        key = await self._keys.fetch(str(view.identity)) if digest else None
+        if key is None or isinstance(key, Destroyed):
+            raise _no_picture()
+        try:
+            content = await self._blobs.get(key, BlobReference(key.subject, digest, int(size)))
+        except BlobUnknownError:
+            raise _no_picture() from None
+        kind = media_type(content) or "application/octet-stream"
+        return Picture(picture=view.picture, media_type=kind, content=base64.b64encode(content).decode())
+
+    def _one(self, identity: str, asking: Asking) -> IdentityView:
+        organization = str(asking.by.organization)
+        view = self._model.read(lambda db: projections.one(db, organization, identity))
+        if view is None or view.deleted:
+            raise Refused(
+                "identity.unknown",
+                "There is no such identity in your organization. It may have been deleted.",
+                status=404,
+            )
+        return view
+
+
+def register(rpc: Server, identities: Identities, questions: Questions) -> None:
+    rpc.command(CreateIdentity, identities.create)
+    rpc.command(RenameIdentity, identities.rename)
+    rpc.command(ChangeContactDetails, identities.change_details)
+    rpc.command(ChangeProfilePicture, identities.change_picture)
+    rpc.command(ChangeWorkingHours, identities.change_hours)
+    rpc.command(ChangeLikingsOptOut, identities.change_opt_out)
+    rpc.command(MapCrmUser, identities.map_crm_user)
+    rpc.command(DeleteIdentity, identities.delete)
+    rpc.query(GetIdentity, questions.get)
+    rpc.query(ListIdentities, questions.list)
+    rpc.query(GetPicture, questions.picture)
+
+
+def _no_picture() -> Refused:
+    return Refused("picture.unknown", "This identity has no picture.", status=404)

@@ -1,0 +1,154 @@
+"""What the identity context answers questions from. One function per event type."""
+
+from __future__ import annotations
+
+import json
+from sqlite3 import Connection
+from typing import cast
+
+from heraldry.chassis.projection import Fact, Projection
+from heraldry.contracts.base import Erased
+from heraldry.contracts.identity import (
+    ContactDetails,
+    ContactDetailsChanged,
+    CrmUserMapped,
+    IdentityCreated,
+    IdentityDeleted,
+    IdentityRenamed,
+    IdentityView,
+    LikingsOptOutChanged,
+    ProfilePictureChanged,
+    WorkingHours,
+    WorkingHoursChanged,
+)
+
+identities = Projection(
+    name="identities",
+    version=1,
+    tables=("identities",),
+    schema="""CREATE TABLE identities (
+  identity TEXT PRIMARY KEY, organization TEXT NOT NULL, name TEXT NOT NULL, found_by TEXT NOT NULL, details
+  TEXT NOT NULL, picture TEXT NOT NULL, hours TEXT NOT NULL, likings_opted_out INTEGER NOT NULL DEFAULT 0,
+  crm_user TEXT NOT NULL DEFAULT '', deleted INTEGER NOT NULL DEFAULT 0, position TEXT NOT NULL) STRICT;
+CREATE INDEX identities_of ON identities (organization, deleted, found_by)""",
+)
+
+
+@identities.on(IdentityCreated)
+def created(db: Connection, event: IdentityCreated, fact: Fact) -> None:
+    name = _text(event.name)
+    db.execute(
+        "INSERT OR REPLACE INTO identities"
+        " (identity, organization, name, found_by, details, picture, hours, position)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            str(event.identity),
+            str(event.organization),
+            name,
+            name.casefold(),
+            _details(event.details),
+            event.picture,
+            event.hours.model_dump_json(),
+            fact.position,
+        ),
+    )
+
+
+@identities.on(IdentityRenamed)
+def renamed(db: Connection, event: IdentityRenamed, fact: Fact) -> None:
+    name = _text(event.name)
+    db.execute(
+        "UPDATE identities SET name = ?, found_by = ?, position = ? WHERE identity = ?",
+        (name, name.casefold(), fact.position, str(event.identity)),
+    )
+
+
+@identities.on(ContactDetailsChanged)
+def details_changed(db: Connection, event: ContactDetailsChanged, fact: Fact) -> None:
+    _set(db, "details", _details(event.details), str(event.identity), fact)
+
+
+@identities.on(ProfilePictureChanged)
+def picture_changed(db: Connection, event: ProfilePictureChanged, fact: Fact) -> None:
+    _set(db, "picture", event.picture, str(event.identity), fact)
+
+
+@identities.on(WorkingHoursChanged)
+def hours_changed(db: Connection, event: WorkingHoursChanged, fact: Fact) -> None:
+    _set(db, "hours", event.hours.model_dump_json(), str(event.identity), fact)
+
+
+@identities.on(LikingsOptOutChanged)
+def opted_out(db: Connection, event: LikingsOptOutChanged, fact: Fact) -> None:
+    _set(db, "likings_opted_out", int(event.opted_out), str(event.identity), fact)
+
+
+@identities.on(CrmUserMapped)
+def mapped(db: Connection, event: CrmUserMapped, fact: Fact) -> None:
+    _set(db, "crm_user", event.crm_user, str(event.identity), fact)
+
+
+@identities.on(IdentityDeleted)
+def deleted(db: Connection, event: IdentityDeleted, fact: Fact) -> None:
+    _set(db, "deleted", 1, str(event.identity), fact)
+
+
+COLUMNS = "identity, name, details, picture, hours, likings_opted_out, crm_user, deleted, position"
+Row = tuple[str, str, str, str, str, int, str, int, str]
+
+
+def one(db: Connection, organization: str, identity: str) -> IdentityView | None:
+    """The organization's identity, also a deleted one."""
+    row = cast(
+        "Row | None",
+        db.execute(
+            f"SELECT {COLUMNS} FROM identities WHERE identity = ? AND organization = ?",
+            (identity, organization),
+        ).fetchone(),
+    )
+    return None if row is None else _view(row)
+
+
+def active(db: Connection, organization: str, search: str) -> tuple[IdentityView, ...]:
+    """The organization's identities that are not deleted, by name; `search` anywhere in the name."""
+    rows = cast(
+        "list[Row]",
+        db.execute(
+            f"SELECT {COLUMNS} FROM identities WHERE organization = ? AND deleted = 0"
+            " AND instr(found_by, ?) > 0 ORDER BY found_by, identity",
+            (organization, search.strip().casefold()),
+        ).fetchall(),
+    )
+    return tuple(_view(row) for row in rows)
+
+
+def _view(row: Row) -> IdentityView:
+    identity, name, details, picture, hours, opted, crm_user, gone, position = row
+    return IdentityView.model_validate(
+        {
+            "identity": identity,
+            "name": name,
+            "details": json.loads(details),
+            "picture": picture,
+            "hours": WorkingHours.model_validate_json(hours),
+            "likings_opted_out": bool(opted),
+            "crm_user": crm_user,
+            "deleted": bool(gone),
+            "position": position,
+        }
+    )
+
+
+def _set(db: Connection, column: str, value: str | int, identity: str, fact: Fact) -> None:
+    db.execute(
+        f"UPDATE identities SET {column} = ?, position = ? WHERE identity = ?",
+        (value, fact.position, identity),
+    )
+
+
+def _details(details: ContactDetails | Erased) -> str:
+    return (ContactDetails() if isinstance(details, Erased) else details).model_dump_json()
+
+
+def _text(value: str | Erased) -> str:
+    return "" if isinstance(value, Erased) else value
