@@ -1,0 +1,3 @@
+from heraldry.linkedin_driver.service import main
+
+raise SystemExit(main())

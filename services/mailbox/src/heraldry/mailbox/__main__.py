@@ -1,0 +1,3 @@
+from heraldry.mailbox.service import main
+
+raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""The outside world as it is: mail servers and the network on the way to them."""

@@ -1,0 +1,68 @@
+"""The commands and queries of the mailbox context over NATS request/reply."""
+
+from __future__ import annotations
+
+import base64
+
+from heraldry.chassis.bus.rpc import Asking, Server
+from heraldry.chassis.readmodel import ReadModel
+from heraldry.contracts.base import Refused
+from heraldry.contracts.mailbox import (
+    ConnectInbox,
+    DisconnectInbox,
+    EmailView,
+    FindInbox,
+    GetEmail,
+    GetPublicKey,
+    InboxView,
+    ListInboxes,
+    PublicKey,
+)
+from heraldry.mailbox import projections
+from heraldry.mailbox.application import Application, organization_of
+from heraldry.mailbox.domain.inbox import unknown
+from nacl.public import PrivateKey
+
+
+class Questions:
+    """Answers from the projections; what another organization has is unknown."""
+
+    def __init__(self, application: Application, model: ReadModel, private_key: PrivateKey) -> None:
+        self._application, self._model = application, model
+        self._public_key = base64.b64encode(private_key.public_key.encode()).decode()
+
+    async def list(self, query: ListInboxes, asking: Asking) -> tuple[InboxView, ...]:
+        organization = str(organization_of(asking))
+        identity = "" if query.identity is None else str(query.identity)
+        return self._model.read(lambda db: projections.inboxes_of(db, organization, identity))
+
+    async def find(self, query: FindInbox, asking: Asking) -> InboxView:
+        organization = organization_of(asking)
+        inbox = query.inbox
+        if inbox is None:
+            if not query.address:
+                raise unknown()
+            inbox = await self._application.inbox_id(organization, query.address)
+        view = self._model.read(lambda db: projections.inbox_of(db, str(organization), str(inbox)))
+        if view is None:
+            raise unknown()
+        return view
+
+    async def email(self, query: GetEmail, asking: Asking) -> EmailView:
+        organization = str(organization_of(asking))
+        view = self._model.read(lambda db: projections.email_of(db, organization, str(query.attempt)))
+        if view is None:
+            raise Refused("email.unknown", "There is no such mail in your organization.", status=404)
+        return view
+
+    async def public_key(self, _: GetPublicKey, __: Asking) -> PublicKey:
+        return PublicKey(key=self._public_key)
+
+
+def register(rpc: Server, application: Application, questions: Questions) -> None:
+    rpc.command(ConnectInbox, application.connect)
+    rpc.command(DisconnectInbox, application.disconnect)
+    rpc.query(ListInboxes, questions.list)
+    rpc.query(FindInbox, questions.find)
+    rpc.query(GetEmail, questions.email)
+    rpc.query(GetPublicKey, questions.public_key)

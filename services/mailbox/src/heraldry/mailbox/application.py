@@ -1,0 +1,250 @@
+"""Commands come in, a decider decides, events are appended. Nothing here calls a mail server."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+from uuid import UUID, uuid5
+
+from heraldry.chassis.bus.rpc import Asking
+from heraldry.chassis.clock import Clock
+from heraldry.chassis.decider import Decider
+from heraldry.chassis.readmodel import ReadModel
+from heraldry.chassis.runner import Asked, Loaded, Ran, Runner
+from heraldry.chassis.store.port import EventStore
+from heraldry.chassis.vault.hashing import keyed_hash, organization_subject
+from heraldry.chassis.vault.keys import KeyDestroyedError, KeyRing
+from heraldry.chassis.vault.sealed import open_sealed
+from heraldry.chassis.vault.secrets import NONE_THERE, SecretConflictError, Secrets
+from heraldry.contracts.base import Accepted, By, Refused
+from heraldry.contracts.mailbox import ConnectInbox, DisconnectInbox, EmailQueued, ReplyReceived
+from heraldry.contracts.markers import Position
+from heraldry.contracts.scheduler import StepCancelled, StepDispatched
+from heraldry.mailbox.domain import email, imports, inbox, reply
+from heraldry.mailbox.projections import Held, held_by
+from nacl.public import PrivateKey
+from uuid_utils.compat import uuid7
+
+INBOX: Decider[inbox.Command, inbox.State, inbox.Event] = Decider(inbox.NO_INBOX, inbox.decide, inbox.evolve)
+EMAIL: Decider[email.Command, email.State, email.Event] = Decider(email.NO_MAIL, email.decide, email.evolve)
+OWNER: Decider[imports.Command, imports.State, imports.Event] = Decider(
+    imports.NOT_HEARD_OF, imports.decide, imports.evolve
+)
+REPLY: Decider[reply.Record, reply.State, ReplyReceived] = Decider(None, reply.decide, reply.evolve)
+
+CONTEXT: Final = "mailbox"
+SYSTEM: Final = "system:mailbox"
+HEARD_OF_WITHIN: Final = 5.0  # seconds a new identity may take from its own context to here
+MODEL_WITHIN: Final = 5.0  # seconds the read model may need to come to the end of the log
+LONGEST_PASSWORD: Final = 1024  # bytes
+ID_BYTES: Final = 16
+
+
+class Application:
+    """The commands of the mailbox context, each carried out once per command id."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        store: EventStore,
+        model: ReadModel,
+        keys: KeyRing,
+        secrets: Secrets,
+        private_key: PrivateKey,
+        clock: Clock,
+    ) -> None:
+        self._runner, self._store, self._model = runner, store, model
+        self._keys, self._secrets, self._private_key, self._clock = keys, secrets, private_key, clock
+
+    # --- inboxes
+
+    async def inbox_id(self, organization: UUID, address: str) -> UUID:
+        """The inbox an address has in an organization, whether it is there or not."""
+        key = await self._keys.create(organization_subject(organization))
+        return UUID(hex=keyed_hash(key, inbox.normalised(address))[: 2 * ID_BYTES], version=5)
+
+    async def connect(self, command: ConnectInbox, asking: Asking) -> Accepted:
+        """The password is in the vault before the event that refers to it stands in the log."""
+        organization = organization_of(asking)
+        address = inbox.well_formed(command.address)
+        password = open_sealed(self._private_key, command.password)
+        if not password or len(password) > LONGEST_PASSWORD or b"\0" in password:
+            raise Refused("inbox.password-missing", "Enter the password.", status=422, field="password")
+        await self._owner(command.identity, organization)
+        found = await self.inbox_id(organization, address)
+        current = await self.inbox(found)
+        secret = f"inbox-{asking.id}"
+        connect = inbox.Connect(
+            inbox=found,
+            organization=organization,
+            identity=command.identity,
+            trial=asking.id,
+            address=address,
+            imap=command.imap,
+            smtp=command.smtp,
+            secret=secret,
+            holder=await self._holder(current),
+            at=self._clock.now(),
+        )
+        if isinstance(current, inbox.Inbox):
+            inbox.decide(connect, current)  # refused before anything is put into the vault
+        try:
+            await self._secrets.put(str(command.identity), secret, password, expected_revision=NONE_THERE)
+        except SecretConflictError:
+            pass  # this very command, asked again
+        except KeyDestroyedError:
+            raise _no_identity() from None
+        asked = Asked(asking.id, asking.by, connect.at, command.identity)
+        return self._runner.accepted(await self._runner.run(INBOX, _inbox(found), connect, asked))
+
+    async def disconnect(self, command: DisconnectInbox, asking: Asking) -> Accepted:
+        organization = organization_of(asking)
+        current = await self.inbox(command.inbox)
+        identity = current.holder if isinstance(current, inbox.Inbox) else None
+        asked = Asked(asking.id, asking.by, self._clock.now(), identity)
+        change = inbox.Disconnect(organization, asked.at)
+        ran = await self._runner.run(INBOX, _inbox(command.inbox), change, asked)
+        return self._runner.accepted(ran)
+
+    async def inbox(self, found: UUID) -> inbox.State:
+        """An inbox as its stream says it is."""
+        return (await self._runner.load(INBOX, _inbox(found))).state
+
+    async def about_inbox(
+        self, state: inbox.Inbox, command: inbox.Command, identity: UUID
+    ) -> Ran[inbox.State, inbox.Event]:
+        """A command of a worker of ours, under a fresh id: *fresh* means that this call did it."""
+        return await self._runner.run(
+            INBOX, _inbox(state.id), command, self._fresh(state.organization, identity)
+        )
+
+    async def _holder(self, current: inbox.State) -> str:
+        """The name of the identity that has the address."""
+        if not isinstance(current, inbox.Inbox) or current.holder is None:
+            return ""
+        return await self.name_of(current.holder)
+
+    # --- mails
+
+    async def queue(self, step: StepDispatched, asking: Asking) -> None:
+        """A dispatched step arrives; the same one again changes nothing."""
+        await self._ensure_key(step.person)
+        mail = EmailQueued(
+            attempt=step.attempt,
+            inbox=step.inbox,
+            identity=step.identity,
+            person=step.person,
+            to=step.to,
+            subject=step.subject,
+            text=step.text,
+            valid_until=step.valid_until,
+            sender=step.sender,
+            at=self._clock.now(),
+        )
+        await self._mail(step.attempt, email.Queue(mail), step.identity, asking)
+
+    async def cancel(self, step: StepCancelled, asking: Asking) -> None:
+        cancel = email.Cancel(step.attempt, self._clock.now())
+        await self._mail(step.attempt, cancel, step.identity, asking)
+
+    async def mail(self, attempt: UUID) -> Loaded[email.State, email.Event]:
+        """A mail as its stream says it is."""
+        return await self._runner.load(EMAIL, f"email-{attempt}")
+
+    async def about_mail(
+        self, attempt: UUID, organization: UUID, identity: UUID, command: email.Command
+    ) -> Ran[email.State, email.Event]:
+        """A command of a worker of ours, under a fresh id: *fresh* means that this call did it."""
+        return await self._runner.run(EMAIL, f"email-{attempt}", command, self._fresh(organization, identity))
+
+    async def record_reply(self, found: ReplyReceived, organization: UUID, where: str) -> bool:
+        """Record an answer; `where` is its inbox, UIDVALIDITY and UID. Whether it is new."""
+        await self._ensure_key(found.person)
+        asked = self._fresh(organization, found.identity)
+        return (await self._runner.run(REPLY, f"reply-{where}", reply.Record(found), asked)).fresh
+
+    async def _mail(self, attempt: UUID, command: email.Command, identity: UUID, asking: Asking) -> None:
+        asked = Asked(asking.id, asking.by, self._clock.now(), identity)
+        await self._runner.run(EMAIL, f"email-{attempt}", command, asked)
+
+    # --- identities
+
+    async def know(self, identity: UUID, name: str, revision: int, asking: Asking) -> None:
+        """There is such an identity, by this name: its key is made, and the fact imported."""
+        try:
+            await self._keys.create(str(identity))
+        except KeyDestroyedError:
+            return
+        organization = organization_of(asking)
+        command = imports.Import(identity, organization, name, revision, self._clock.now())
+        asked = Asked(asking.id, asking.by, command.at, identity)
+        await self._runner.run(OWNER, _owner(identity), command, asked)
+
+    async def forget(self, identity: UUID, revision: int, asking: Asking) -> None:
+        """The identity was deleted: its inboxes are disconnected, and it can have none any more."""
+        command = imports.Remove(identity, revision, self._clock.now())
+        asked = Asked(asking.id, asking.by, command.at, identity)
+        await self._runner.run(OWNER, _owner(identity), command, asked)
+        for held in await self._held_by(identity):
+            change = inbox.Disconnect(held.organization, self._clock.now())
+            again = Asked(uuid5(asking.id, str(held.inbox)), asking.by, change.at, identity)
+            await self._runner.run(INBOX, _inbox(held.inbox), change, again)
+
+    async def _held_by(self, identity: UUID) -> tuple[Held, ...]:
+        """What the identity holds, once everything stored up to now is in the read model."""
+        head = Position(CONTEXT, self._store.epoch, await self._store.head())
+        if not await self._model.wait_for([str(head)], MODEL_WITHIN):
+            raise Refused("view.behind", "The inboxes are not up to date yet. Try again.", status=503)
+        return self._model.read(lambda db: held_by(db, str(identity)))
+
+    async def owner(self, identity: UUID) -> imports.State:
+        return (await self._runner.load(OWNER, _owner(identity))).state
+
+    async def name_of(self, identity: UUID) -> str:
+        """The name of an identity; empty if it is not known here."""
+        state = await self.owner(identity)
+        return state.name if isinstance(state, imports.Owner) else ""
+
+    async def _owner(self, identity: UUID, organization: UUID) -> None:
+        """Refused `identity.unknown`; a new identity may take a moment to be known here."""
+        until = asyncio.get_running_loop().time() + HEARD_OF_WITHIN
+        while isinstance(state := await self.owner(identity), imports.NotHeardOf):
+            if asyncio.get_running_loop().time() > until:
+                raise _no_identity()
+            await asyncio.sleep(0.05)
+        if isinstance(state, imports.Removed) or state.organization != organization:
+            raise _no_identity()
+
+    async def _ensure_key(self, person: UUID) -> None:
+        try:
+            await self._keys.create(str(person))
+        except KeyDestroyedError:
+            return  # an erased person: what is recorded of them is recorded as erased
+
+    def _fresh(self, organization: UUID, identity: UUID) -> Asked:
+        return Asked(uuid7(), By(organization=organization, actor=SYSTEM), self._clock.now(), identity)
+
+
+def organization_of(asking: Asking) -> UUID:
+    """The organization somebody asks for. Refused `organization.missing`."""
+    if asking.by.organization is None:
+        raise Refused(
+            "organization.missing", "Inboxes belong to an organization. Sign in to one.", status=403
+        )
+    return asking.by.organization
+
+
+def _no_identity() -> Refused:
+    return Refused(
+        "identity.unknown",
+        "There is no such identity in your organization. It may have been deleted.",
+        status=404,
+    )
+
+
+def _inbox(found: UUID) -> str:
+    return f"inbox-{found}"
+
+
+def _owner(identity: UUID) -> str:
+    return f"owner-{identity}"

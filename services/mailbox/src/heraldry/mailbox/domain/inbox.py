@@ -1,0 +1,349 @@
+"""The inbox: an address an identity sends from and is answered at. Stream `inbox-<id>`.
+
+The id is made of a keyed hash of the normalised address, so an address belongs to at most one inbox of an
+organization, and connecting it again continues the same one. A try to connect holds its own settings until
+both protocols were validated: until then, and if it fails, an inbox that worked goes on with those it had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Annotated, Literal, TypeAlias, assert_never
+from uuid import UUID
+
+from heraldry.contracts.base import Erased, Personal, Refused
+from heraldry.contracts.base import Event as AnyEvent
+from heraldry.contracts.mailbox import (
+    Diagnosed,
+    MailboxConnected,
+    MailboxConnectionFailed,
+    MailboxDisconnected,
+    MailboxNeedsReconnect,
+    Server,
+)
+
+Standing: TypeAlias = Literal["never", "connected", "needs reconnect", "disconnected"]
+
+
+class MailboxConnectionStarted(AnyEvent):
+    """Private. Both protocols are to be tried with these settings; `secret` names the password."""
+
+    inbox: UUID
+    organization: UUID
+    identity: UUID
+    trial: UUID
+    address: Annotated[str | Erased, Personal("identity")]
+    imap: Server
+    smtp: Server
+    secret: str
+
+
+class MailboxCheckClaimed(AnyEvent):
+    """Private. One worker tries these settings now; from `held_until` (real clock) another one may."""
+
+    inbox: UUID
+    trial: UUID
+    claim: UUID
+    held_until: datetime
+
+
+class MailboxReadFrom(AnyEvent):
+    """Private. Mails up to this UID are older than this inbox here and are not looked at."""
+
+    inbox: UUID
+    uidvalidity: int
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """`holder` is the name of the identity that has the address now, for the refusal; empty: not known."""
+
+    inbox: UUID
+    organization: UUID
+    identity: UUID
+    trial: UUID
+    address: str
+    imap: Server
+    smtp: Server
+    secret: str
+    holder: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimCheck:
+    claim: UUID
+    held_until: datetime
+    real_now: datetime
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FinishCheck:
+    """The outcome of the check that `claim` stands for; no diagnosis: both protocols work."""
+
+    claim: UUID
+    diagnosis: Diagnosed | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Lose:
+    """The server no longer takes the credentials that `secret` names."""
+
+    secret: str
+    diagnosis: Diagnosed
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    organization: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFrom:
+    uidvalidity: int
+    uid: int
+    at: datetime
+
+
+Command: TypeAlias = Connect | ClaimCheck | FinishCheck | Lose | Disconnect | ReadFrom
+Event: TypeAlias = (
+    MailboxConnectionStarted
+    | MailboxCheckClaimed
+    | MailboxReadFrom
+    | MailboxConnected
+    | MailboxConnectionFailed
+    | MailboxNeedsReconnect
+    | MailboxDisconnected
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NoInbox:
+    """Nobody has tried this address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the inbox is reached, and whose it is."""
+
+    identity: UUID
+    address: str
+    imap: Server
+    smtp: Server
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Settings that are being validated."""
+
+    id: UUID
+    settings: Settings
+    claim: UUID | None = None
+    held_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    id: UUID
+    organization: UUID
+    standing: Standing = "never"
+    settings: Settings | None = None  # those that worked last
+    trial: Trial | None = None
+    diagnosis: Diagnosed | None = None
+    read_from: tuple[int, int] | None = None  # UIDVALIDITY and UID
+
+    @property
+    def holder(self) -> UUID | None:
+        """The identity the address belongs to now."""
+        if self.trial is not None:
+            return self.trial.settings.identity
+        if self.settings is None or self.standing == "disconnected":
+            return None
+        return self.settings.identity
+
+    @property
+    def live(self) -> Settings | None:
+        """The settings of an inbox that can be used."""
+        return self.settings if self.standing == "connected" else None
+
+
+State: TypeAlias = NoInbox | Inbox
+NO_INBOX = NoInbox()
+
+
+def normalised(address: str) -> str:
+    """The one way an address is written for comparing. A storage format: inbox ids are made of it."""
+    local, _, domain = address.strip().rpartition("@")
+    try:
+        plain = domain.casefold().encode("idna").decode("ascii")
+    except UnicodeError:
+        plain = domain.casefold()
+    return f"{local.casefold()}@{plain}"
+
+
+def well_formed(address: str) -> str:
+    """The address without the space around it. Refused `inbox.address-malformed`."""
+    address = address.strip()
+    local, _, domain = address.rpartition("@")
+    if not local or not domain or any(char.isspace() or not char.isprintable() for char in address):
+        raise Refused(
+            "inbox.address-malformed",
+            "This is no email address. It looks like name@company.example.",
+            status=422,
+            field="address",
+        )
+    return address
+
+
+def decide(command: Command, state: State) -> Sequence[Event]:
+    match command:
+        case Connect():
+            return _connect(command, state)
+        case Disconnect():
+            return _disconnect(command, _own(command.organization, state))
+        case ClaimCheck() | FinishCheck() | Lose() | ReadFrom():
+            return () if isinstance(state, NoInbox) else _note(command, state)
+        case _:
+            assert_never(command)
+
+
+def _connect(command: Connect, state: State) -> Sequence[Event]:
+    holder = None if isinstance(state, NoInbox) else state.holder
+    if holder is not None and holder != command.identity:
+        whose = command.holder or "another identity"
+        raise Refused(
+            "inbox.belongs-to-another-identity",
+            f"This address belongs to {whose}. Disconnect it there first, or use another address.",
+            field="address",
+            extra={"identity": str(holder), "name": command.holder},
+        )
+    return (
+        MailboxConnectionStarted(
+            inbox=command.inbox,
+            organization=command.organization,
+            identity=command.identity,
+            trial=command.trial,
+            address=command.address,
+            imap=command.imap,
+            smtp=command.smtp,
+            secret=command.secret,
+            at=command.at,
+        ),
+    )
+
+
+def _disconnect(command: Disconnect, inbox: Inbox) -> Sequence[Event]:
+    holder = inbox.holder
+    if holder is None:
+        return ()
+    return (MailboxDisconnected(inbox=inbox.id, identity=holder, at=command.at),)
+
+
+def _note(command: ClaimCheck | FinishCheck | Lose | ReadFrom, inbox: Inbox) -> Sequence[Event]:
+    match command:
+        case ClaimCheck():
+            trial = inbox.trial
+            if trial is None or (trial.held_until is not None and trial.held_until > command.real_now):
+                return ()
+            return (
+                MailboxCheckClaimed(
+                    inbox=inbox.id,
+                    trial=trial.id,
+                    claim=command.claim,
+                    held_until=command.held_until,
+                    at=command.at,
+                ),
+            )
+        case FinishCheck():
+            return _finish(command, inbox)
+        case Lose():
+            if inbox.live is None or inbox.live.secret != command.secret:
+                return ()  # reconnected or disconnected meanwhile: the news is of an older password
+            return (
+                MailboxNeedsReconnect(
+                    inbox=inbox.id,
+                    identity=inbox.live.identity,
+                    diagnosis=command.diagnosis,
+                    at=command.at,
+                ),
+            )
+        case ReadFrom():
+            if inbox.read_from is not None:
+                return ()
+            return (
+                MailboxReadFrom(
+                    inbox=inbox.id, uidvalidity=command.uidvalidity, uid=command.uid, at=command.at
+                ),
+            )
+        case _:
+            assert_never(command)
+
+
+def _finish(command: FinishCheck, inbox: Inbox) -> Sequence[Event]:
+    trial = inbox.trial
+    if trial is None or trial.claim != command.claim:
+        return ()
+    identity = trial.settings.identity
+    if command.diagnosis is not None:
+        failed = MailboxConnectionFailed(
+            inbox=inbox.id, identity=identity, diagnosis=command.diagnosis, at=command.at
+        )
+        return (failed,)
+    address = trial.settings.address
+    return (MailboxConnected(inbox=inbox.id, identity=identity, address=address, at=command.at),)
+
+
+def evolve(state: State, event: Event) -> State:
+    if isinstance(event, MailboxConnectionStarted):
+        return _started(state, event)
+    if isinstance(state, NoInbox):
+        return state
+    match event:
+        case MailboxCheckClaimed():
+            if state.trial is None:
+                return state
+            trial = replace(state.trial, claim=event.claim, held_until=event.held_until)
+            return replace(state, trial=trial)
+        case MailboxConnected():
+            settings = state.settings if state.trial is None else state.trial.settings
+            return replace(state, standing="connected", settings=settings, trial=None, diagnosis=None)
+        case MailboxConnectionFailed():
+            return replace(state, trial=None, diagnosis=event.diagnosis)
+        case MailboxNeedsReconnect():
+            return replace(state, standing="needs reconnect", diagnosis=event.diagnosis)
+        case MailboxDisconnected():
+            standing: Standing = "never" if state.standing == "never" else "disconnected"
+            return replace(state, standing=standing, trial=None, diagnosis=None)
+        case MailboxReadFrom():
+            return replace(state, read_from=(event.uidvalidity, event.uid))
+        case _:
+            assert_never(event)
+
+
+def _started(state: State, event: MailboxConnectionStarted) -> Inbox:
+    address = "" if isinstance(event.address, Erased) else event.address
+    settings = Settings(event.identity, address, event.imap, event.smtp, event.secret)
+    trial = Trial(event.trial, settings)
+    if isinstance(state, NoInbox):
+        return Inbox(event.inbox, event.organization, trial=trial)
+    return replace(state, trial=trial)
+
+
+def _own(organization: UUID, state: State) -> Inbox:
+    if isinstance(state, NoInbox) or state.organization != organization or state.standing == "never":
+        if isinstance(state, Inbox) and state.organization == organization and state.trial is not None:
+            return state
+        raise unknown()
+    return state
+
+
+def unknown() -> Refused:
+    return Refused("inbox.unknown", "There is no such inbox in your organization.", status=404)

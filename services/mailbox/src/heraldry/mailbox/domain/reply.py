@@ -1,0 +1,45 @@
+"""A message that answers one of ours. Stream `reply-<inbox>-<UIDVALIDITY>-<UID>`; twice read, one event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from heraldry.contracts.mailbox import ReplyReceived
+
+LONGEST_TEXT: Final = 60_000  # bytes: an entry of the history is at most 256 KiB
+LONGEST_SUBJECT: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    reply: ReplyReceived
+
+
+State: TypeAlias = ReplyReceived | None
+
+
+def decide(command: Record, state: State) -> Sequence[ReplyReceived]:
+    return () if state is not None else (command.reply,)
+
+
+def evolve(_: State, event: ReplyReceived) -> State:
+    return event
+
+
+def shortened(text: str, most: int) -> str:
+    """At most so many bytes of a text, cut between characters, without what no history can hold."""
+    readable = "".join(char for char in text if char in "\n\t" or char >= " ")
+    return readable.encode("utf-8", "ignore")[:most].decode("utf-8", "ignore")
+
+
+def attempt_in(message_id: str) -> UUID | None:
+    """The attempt a message id of ours names; whether it is really ours, its stream says."""
+    local = message_id.strip().removeprefix("<").partition("@")[0]
+    try:
+        found = UUID(local)
+    except ValueError:
+        return None
+    return found if str(found) == local.lower() else None

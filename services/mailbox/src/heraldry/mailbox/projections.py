@@ -1,0 +1,392 @@
+"""What the mailbox context answers questions from, and what its workers find their work in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from sqlite3 import Connection
+from typing import cast
+from uuid import UUID
+
+from heraldry.chassis.projection import Fact, Projection
+from heraldry.contracts.base import Erased
+from heraldry.contracts.mailbox import (
+    Diagnosed,
+    EmailClaimed,
+    EmailFailed,
+    EmailOutcomeUnknown,
+    EmailQueued,
+    EmailSent,
+    EmailStep,
+    EmailSubmissionStarted,
+    EmailView,
+    InboxView,
+    MailboxConnected,
+    MailboxConnectionFailed,
+    MailboxDisconnected,
+    MailboxNeedsReconnect,
+    ReplyReceived,
+    Server,
+)
+from heraldry.mailbox.domain.email import EmailCopyClaimed, EmailCopyKept, EmailPutBack
+from heraldry.mailbox.domain.inbox import MailboxCheckClaimed, MailboxConnectionStarted
+
+MOST_COPY_TRIES = 8  # a Sent folder that refuses that often is left alone
+
+inboxes = Projection(
+    name="inboxes",
+    version=1,
+    tables=("inboxes",),
+    schema="""CREATE TABLE inboxes (
+  inbox TEXT PRIMARY KEY, organization TEXT NOT NULL, identity TEXT NOT NULL, address TEXT NOT NULL,
+  imap TEXT NOT NULL, smtp TEXT NOT NULL, state TEXT NOT NULL, standing TEXT NOT NULL, diagnosis TEXT,
+  since TEXT NOT NULL, checking INTEGER NOT NULL, held_until TEXT, tried_identity TEXT NOT NULL,
+  tried_address TEXT NOT NULL, tried_imap TEXT NOT NULL, tried_smtp TEXT NOT NULL) STRICT;
+CREATE INDEX inboxes_of ON inboxes (organization, identity)""",
+)
+
+
+@inboxes.on(MailboxConnectionStarted)
+def connection_started(db: Connection, event: MailboxConnectionStarted, _: Fact) -> None:
+    address = _text(event.address)
+    tried = (str(event.identity), address, event.imap.model_dump_json(), event.smtp.model_dump_json())
+    since = event.at.isoformat()
+    db.execute(
+        "INSERT INTO inboxes (inbox, organization, identity, address, imap, smtp, state, standing, since,"
+        " checking, tried_identity, tried_address, tried_imap, tried_smtp)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'connecting', 'failed', ?7, 1, ?3, ?4, ?5, ?6)"
+        " ON CONFLICT (inbox) DO UPDATE SET state = 'connecting', since = ?7, checking = 1,"
+        " held_until = NULL, tried_identity = ?3, tried_address = ?4, tried_imap = ?5, tried_smtp = ?6",
+        (str(event.inbox), str(event.organization), *tried, since),
+    )
+
+
+@inboxes.on(MailboxCheckClaimed)
+def check_claimed(db: Connection, event: MailboxCheckClaimed, _: Fact) -> None:
+    db.execute(
+        "UPDATE inboxes SET held_until = ? WHERE inbox = ?", (event.held_until.isoformat(), str(event.inbox))
+    )
+
+
+@inboxes.on(MailboxConnected)
+def connected(db: Connection, event: MailboxConnected, _: Fact) -> None:
+    db.execute(
+        "UPDATE inboxes SET identity = tried_identity, address = tried_address, imap = tried_imap,"
+        " smtp = tried_smtp, state = 'connected', standing = 'connected', diagnosis = NULL, since = ?,"
+        " checking = 0 WHERE inbox = ?",
+        (event.at.isoformat(), str(event.inbox)),
+    )
+
+
+@inboxes.on(MailboxConnectionFailed)
+def connection_failed(db: Connection, event: MailboxConnectionFailed, _: Fact) -> None:
+    db.execute(
+        "UPDATE inboxes SET state = standing, diagnosis = ?, since = ?, checking = 0 WHERE inbox = ?",
+        (event.diagnosis.model_dump_json(), event.at.isoformat(), str(event.inbox)),
+    )
+    db.execute(
+        "UPDATE inboxes SET identity = tried_identity, imap = tried_imap, smtp = tried_smtp"
+        " WHERE inbox = ? AND standing = 'failed'",
+        (str(event.inbox),),
+    )
+
+
+@inboxes.on(MailboxNeedsReconnect)
+def needs_reconnect(db: Connection, event: MailboxNeedsReconnect, _: Fact) -> None:
+    db.execute(
+        "UPDATE inboxes SET state = CASE checking WHEN 1 THEN state ELSE 'needs reconnect' END,"
+        " standing = 'needs reconnect', diagnosis = ?, since = ? WHERE inbox = ?",
+        (event.diagnosis.model_dump_json(), event.at.isoformat(), str(event.inbox)),
+    )
+
+
+@inboxes.on(MailboxDisconnected)
+def disconnected(db: Connection, event: MailboxDisconnected, _: Fact) -> None:
+    db.execute(
+        "UPDATE inboxes SET standing = CASE standing WHEN 'failed' THEN 'failed' ELSE 'disconnected' END,"
+        " checking = 0, diagnosis = NULL, since = ? WHERE inbox = ?",
+        (event.at.isoformat(), str(event.inbox)),
+    )
+    db.execute("UPDATE inboxes SET state = standing WHERE inbox = ?", (str(event.inbox),))
+
+
+WHOSE = "CASE state WHEN 'connecting' THEN tried_identity ELSE identity END"
+INBOX = (
+    f"SELECT inbox, {WHOSE}, address,"
+    " CASE state WHEN 'connecting' THEN tried_imap ELSE imap END,"
+    " CASE state WHEN 'connecting' THEN tried_smtp ELSE smtp END, state, diagnosis, since FROM inboxes"
+)
+InboxRow = tuple[str, str, str, str, str, str, str | None, str]
+
+
+def inboxes_of(db: Connection, organization: str, identity: str) -> tuple[InboxView, ...]:
+    """The organization's inboxes, or one identity's; first tries that failed are none."""
+    rows = db.execute(
+        f"{INBOX} WHERE organization = ? AND state <> 'failed' AND (? = '' OR {WHOSE} = ?)"
+        " ORDER BY address, inbox",
+        (organization, identity, identity),
+    ).fetchall()
+    return tuple(_inbox(row) for row in cast("list[InboxRow]", rows))
+
+
+def inbox_of(db: Connection, organization: str, inbox: str) -> InboxView | None:
+    """One inbox, or a try that failed."""
+    row = db.execute(f"{INBOX} WHERE organization = ? AND inbox = ?", (organization, inbox)).fetchone()
+    return None if row is None else _inbox(cast("InboxRow", row))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An inbox as its workers look for it."""
+
+    inbox: UUID
+    organization: UUID
+
+
+def unchecked(db: Connection, real_now: datetime) -> tuple[Held, ...]:
+    """Inboxes whose settings are to be tried and that nobody has in hand."""
+    return _held(
+        db,
+        "SELECT inbox, organization FROM inboxes"
+        " WHERE checking = 1 AND (held_until IS NULL OR held_until <= ?)",
+        (real_now.isoformat(),),
+    )
+
+
+def readable(db: Connection) -> tuple[Held, ...]:
+    """Inboxes that are connected."""
+    return _held(db, "SELECT inbox, organization FROM inboxes WHERE standing = 'connected'", ())
+
+
+def held_by(db: Connection, identity: str) -> tuple[Held, ...]:
+    """Inboxes that are an identity's, or about to be."""
+    return _held(
+        db,
+        "SELECT inbox, organization FROM inboxes WHERE"
+        " (identity = ?1 AND standing IN ('connected', 'needs reconnect'))"
+        " OR (tried_identity = ?1 AND checking = 1)",
+        (identity,),
+    )
+
+
+emails = Projection(
+    name="emails",
+    version=1,
+    tables=("emails", "email_steps", "replies"),
+    schema="""CREATE TABLE emails (
+  attempt TEXT PRIMARY KEY, organization TEXT NOT NULL, inbox TEXT NOT NULL, identity TEXT NOT NULL,
+  person TEXT NOT NULL, recipient TEXT NOT NULL, subject TEXT NOT NULL, text TEXT NOT NULL,
+  state TEXT NOT NULL, message_id TEXT NOT NULL DEFAULT '', held_until TEXT, valid_until TEXT NOT NULL,
+  to_copy INTEGER NOT NULL DEFAULT 0, copy_tries INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE INDEX emails_open ON emails (state) WHERE state IN ('queued', 'claimed', 'leaving');
+CREATE INDEX emails_to_copy ON emails (to_copy) WHERE to_copy = 1;
+CREATE TABLE email_steps (
+  attempt TEXT NOT NULL, revision INTEGER NOT NULL, type TEXT NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL,
+  detail TEXT NOT NULL, PRIMARY KEY (attempt, revision)) STRICT;
+CREATE TABLE replies (
+  stream TEXT PRIMARY KEY, attempt TEXT NOT NULL, message_id TEXT NOT NULL, at TEXT NOT NULL,
+  text TEXT NOT NULL) STRICT;
+CREATE INDEX replies_to ON replies (attempt)""",
+)
+
+
+@emails.on(EmailQueued)
+def queued(db: Connection, event: EmailQueued, fact: Fact) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO emails (attempt, organization, inbox, identity, person, recipient, subject,"
+        " text, state, valid_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?)",
+        (
+            str(event.attempt),
+            fact.organization,
+            str(event.inbox),
+            str(event.identity),
+            str(event.person),
+            _text(event.to),
+            _text(event.subject),
+            _text(event.text),
+            event.valid_until.isoformat(),
+        ),
+    )
+    _step(db, event.attempt, event.at, fact, "Ready to leave until its time is over.")
+
+
+@emails.on(EmailClaimed)
+def claimed(db: Connection, event: EmailClaimed, fact: Fact) -> None:
+    held = event.held_until.isoformat() if event.held_until else None
+    _set(db, event.attempt, state="claimed", held_until=held)
+    _step(db, event.attempt, event.at, fact, "A worker took it in hand. Nothing has left yet.")
+
+
+@emails.on(EmailPutBack)
+def put_back(db: Connection, event: EmailPutBack, fact: Fact) -> None:
+    _set(db, event.attempt, state="queued", held_until=event.not_before.isoformat())
+    _step(db, event.attempt, event.at, fact, f"Nothing left; it is tried again. {event.reason}")
+
+
+@emails.on(EmailSubmissionStarted)
+def started(db: Connection, event: EmailSubmissionStarted, fact: Fact) -> None:
+    _set(db, event.attempt, state="leaving", message_id=event.message_id)
+    _step(db, event.attempt, event.at, fact, "The mail server is ready; the mail begins to leave.")
+
+
+@emails.on(EmailSent)
+def sent(db: Connection, event: EmailSent, fact: Fact) -> None:
+    _set(db, event.attempt, state="sent", message_id=event.message_id, to_copy=1, held_until=None)
+    _step(db, event.attempt, event.at, fact, event.answer)
+
+
+@emails.on(EmailFailed)
+def failed(db: Connection, event: EmailFailed, fact: Fact) -> None:
+    _set(db, event.attempt, state="failed")
+    _step(db, event.attempt, event.at, fact, f"{event.diagnosis.cause} {event.diagnosis.resolution}")
+
+
+@emails.on(EmailOutcomeUnknown)
+def outcome_unknown(db: Connection, event: EmailOutcomeUnknown, fact: Fact) -> None:
+    _set(db, event.attempt, state="outcome unknown")
+    _step(db, event.attempt, event.at, fact, event.reason)
+
+
+@emails.on(EmailCopyClaimed)
+def copy_claimed(db: Connection, event: EmailCopyClaimed, _: Fact) -> None:
+    db.execute(
+        "UPDATE emails SET held_until = ?, copy_tries = copy_tries + (held_until IS NOT ?) WHERE attempt = ?",
+        (event.held_until.isoformat(), event.held_until.isoformat(), str(event.attempt)),
+    )
+
+
+@emails.on(EmailCopyKept)
+def copy_kept(db: Connection, event: EmailCopyKept, fact: Fact) -> None:
+    _set(db, event.attempt, to_copy=0)
+    detail = "A copy was put into the Sent folder." if event.put else "The Sent folder had a copy already."
+    _step(db, event.attempt, event.at, fact, detail)
+
+
+@emails.on(ReplyReceived)
+def replied(db: Connection, event: ReplyReceived, fact: Fact) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)",
+        (fact.stream, str(event.attempt), event.message_id, event.at.isoformat(), _text(event.text)),
+    )
+
+
+def email_of(db: Connection, organization: str, attempt: str) -> EmailView | None:
+    """The organization's mail with everything that is recorded of it, oldest first."""
+    row = cast(
+        "tuple[str, str, str, str, str, str, str] | None",
+        db.execute(
+            "SELECT inbox, identity, recipient, subject, text, state, message_id FROM emails"
+            " WHERE attempt = ? AND organization = ?",
+            (attempt, organization),
+        ).fetchone(),
+    )
+    if row is None:
+        return None
+    steps = cast(
+        "list[tuple[str, str, str, str]]",
+        db.execute(
+            "SELECT type, at, actor, detail FROM email_steps WHERE attempt = ? ORDER BY revision", (attempt,)
+        ).fetchall(),
+    )
+    replies = cast(
+        "list[tuple[str]]",
+        db.execute("SELECT text FROM replies WHERE attempt = ? ORDER BY at, stream", (attempt,)).fetchall(),
+    )
+    inbox, identity, recipient, subject, text, state, message_id = row
+    return EmailView.model_validate(
+        {
+            "attempt": attempt,
+            "inbox": inbox,
+            "identity": identity,
+            "to": recipient,
+            "subject": subject,
+            "text": text,
+            "state": state,
+            "message_id": message_id,
+            "steps": [
+                EmailStep(type=kind, at=datetime.fromisoformat(at), actor=actor, detail=detail)
+                for kind, at, actor, detail in steps
+            ],
+            "replies": [reply for (reply,) in replies],
+        }
+    )
+
+
+def to_send(db: Connection, now: datetime, real_now: datetime) -> tuple[UUID, ...]:
+    """Mails that wait and that nobody has in hand, and those whose time is over."""
+    return _attempts(
+        db,
+        "SELECT attempt FROM emails WHERE state IN ('queued', 'claimed')"
+        " AND (held_until IS NULL OR held_until <= ? OR valid_until <= ?)",
+        (real_now.isoformat(), now.isoformat()),
+    )
+
+
+def to_look_up(db: Connection) -> tuple[UUID, ...]:
+    """Mails that began to leave and have no outcome."""
+    return _attempts(db, "SELECT attempt FROM emails WHERE state = 'leaving'", ())
+
+
+def to_copy(db: Connection, real_now: datetime) -> tuple[UUID, ...]:
+    """Sent mails without a known copy in the Sent folder, that nobody has in hand."""
+    return _attempts(
+        db,
+        "SELECT attempt FROM emails WHERE to_copy = 1 AND copy_tries < ?"
+        " AND (held_until IS NULL OR held_until <= ?)",
+        (MOST_COPY_TRIES, real_now.isoformat()),
+    )
+
+
+def is_known_reply(db: Connection, attempt: str, message_id: str) -> bool:
+    """Whether this answer was recorded before, perhaps from another copy of the folder."""
+    found = db.execute(
+        "SELECT 1 FROM replies WHERE attempt = ? AND message_id = ? AND message_id <> ''",
+        (attempt, message_id),
+    ).fetchone()
+    return found is not None
+
+
+def _inbox(row: InboxRow) -> InboxView:
+    inbox, identity, address, imap, smtp, state, diagnosis, since = row
+    return InboxView.model_validate(
+        {
+            "inbox": inbox,
+            "identity": identity,
+            "address": address,
+            "provider": "imap",
+            "state": state,
+            "diagnosis": None if diagnosis is None else Diagnosed.model_validate_json(diagnosis).model_dump(),
+            "imap": _server(imap),
+            "smtp": _server(smtp),
+            "since": since,
+        }
+    )
+
+
+def _server(text: str) -> Server:
+    return Server.model_validate_json(text)
+
+
+def _held(db: Connection, sql: str, values: tuple[str, ...]) -> tuple[Held, ...]:
+    rows = cast("list[tuple[str, str]]", db.execute(sql, values).fetchall())
+    return tuple(Held(UUID(inbox), UUID(organization)) for inbox, organization in rows)
+
+
+def _attempts(db: Connection, sql: str, values: tuple[str | int, ...]) -> tuple[UUID, ...]:
+    return tuple(UUID(row[0]) for row in cast("list[tuple[str]]", db.execute(sql, values).fetchall()))
+
+
+def _set(db: Connection, attempt: UUID, **columns: str | int | None) -> None:
+    assignments = ", ".join(f"{name} = ?" for name in columns)
+    db.execute(f"UPDATE emails SET {assignments} WHERE attempt = ?", (*columns.values(), str(attempt)))
+
+
+def _step(db: Connection, attempt: UUID, at: datetime, fact: Fact, detail: str) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO email_steps VALUES (?, ?, ?, ?, ?, ?)",
+        (str(attempt), fact.revision, fact.type, at.isoformat(), fact.actor, detail),
+    )
+
+
+def _text(value: str | Erased) -> str:
+    return "" if isinstance(value, Erased) else value

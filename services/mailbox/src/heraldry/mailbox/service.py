@@ -1,0 +1,81 @@
+"""Composition root of the mailbox service: the only place that constructs things."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from heraldry.chassis.bus.control import Control
+from heraldry.chassis.bus.parking import Parking
+from heraldry.chassis.bus.reactions import Reactions
+from heraldry.chassis.clock import SystemClock
+from heraldry.chassis.host import House, run
+from heraldry.chassis.vault.sealed import own_private_key
+from heraldry.contracts import registry
+from heraldry.contracts.base import Event
+from heraldry.mailbox import api
+from heraldry.mailbox.adapters.check import MailChecker
+from heraldry.mailbox.adapters.imap import ImapMailbox
+from heraldry.mailbox.adapters.smtp import SmtpSubmitter
+from heraldry.mailbox.application import CONTEXT, Application
+from heraldry.mailbox.domain import email, imports, inbox
+from heraldry.mailbox.ports import Trust
+from heraldry.mailbox.projections import emails, inboxes
+from heraldry.mailbox.subscriptions import CONTROL, IMPORTS, Own
+from heraldry.mailbox.workers.checking import CheckWorker
+from heraldry.mailbox.workers.crew import Crew
+from heraldry.mailbox.workers.desk import Desk
+from heraldry.mailbox.workers.leases import KvLeases
+from heraldry.mailbox.workers.reading import Places, ReadWorker
+from heraldry.mailbox.workers.sending import SendWorker
+
+TYPES: Final[Mapping[str, type[Event]]] = {  # a storage format
+    **registry.types_of(CONTEXT),
+    "MailboxConnectionStarted": inbox.MailboxConnectionStarted,
+    "MailboxCheckClaimed": inbox.MailboxCheckClaimed,
+    "MailboxReadFrom": inbox.MailboxReadFrom,
+    "EmailCancelled": email.EmailCancelled,
+    "EmailPutBack": email.EmailPutBack,
+    "EmailCopyClaimed": email.EmailCopyClaimed,
+    "EmailCopyKept": email.EmailCopyKept,
+    "OwnerImported": imports.OwnerImported,
+    "OwnerRemoved": imports.OwnerRemoved,
+}
+PROJECTIONS: Final = (inboxes, emails)
+
+
+async def build(house: House) -> None:
+    private_key = await own_private_key(house.nc, CONTEXT, house.keys, house.secrets)
+    application = Application(
+        house.runner, house.store, house.model, house.keys, house.secrets, private_key, house.clock
+    )
+    api.register(house.rpc, application, api.Questions(application, house.model, private_key))
+
+    parking, own = Parking(house.nc, CONTEXT), Own(application)
+    imports_of_identities = Reactions(house.nc, house.settings, IMPORTS, own, parking)
+    await imports_of_identities.start()
+    house.stack.push_async_callback(imports_of_identities.stop)
+    house.background(Control(house.nc, CONTEXT, CONTROL, own, parking).run(), "control")
+    house.background(crew(house, application).run(), "workers")
+
+
+def crew(house: House, application: Application) -> Crew:
+    """Everybody who talks to mail servers."""
+    settings, real = house.settings, SystemClock()
+    trust = Trust(settings.extra_ca_file, settings.allow_private_addresses or settings.sandbox)
+    desk = Desk(application, house.secrets, house.halt, house.model, house.clock, real)
+    mailbox = ImapMailbox(trust)
+    places = Places(settings.data / "read" / f"{settings.process}-places")
+    return Crew(
+        CONTEXT,
+        house.store,
+        house.model,
+        CheckWorker(desk, MailChecker(trust)),
+        SendWorker(desk, SmtpSubmitter(trust), mailbox),
+        ReadWorker(desk, mailbox, KvLeases(house.js, settings.process, real), places),
+    )
+
+
+def main() -> int:
+    """Run until SIGTERM; the exit code."""
+    return run(CONTEXT, build, types=TYPES, projections=PROJECTIONS)

@@ -1,0 +1,54 @@
+"""The reactions, bound to durable consumers, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from heraldry.chassis.bus.reactions import Reaction, reaction
+from heraldry.chassis.bus.rpc import Asking
+from heraldry.contracts.base import By, Command
+from heraldry.contracts.identity import IdentityCreated, IdentityDeleted, IdentityRenamed
+from heraldry.contracts.scheduler import StepCancelled, StepDispatched
+from heraldry.mailbox.application import Application
+from heraldry.mailbox.reactions import (
+    CancelMail,
+    ForgetIdentity,
+    KnowIdentity,
+    QueueMail,
+    import_identities,
+    take_steps,
+)
+
+IMPORTS: Final[tuple[Reaction, ...]] = (
+    reaction(
+        "mailbox-imports",
+        (IdentityCreated, IdentityRenamed, IdentityDeleted),
+        import_identities,
+        from_start=True,
+    ),
+)
+CONTROL: Final[tuple[Reaction, ...]] = (
+    reaction("mailbox-control", (StepDispatched, StepCancelled), take_steps, from_start=True),
+)
+
+
+class Own:
+    """Carries out what this context's reactions ask of it, under the ids they derived from the event."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    async def __call__(self, command: Command, *, by: By, id: UUID) -> None:  # noqa: A002  as `Caller.send`
+        asking = Asking(id, by)
+        match command:
+            case QueueMail(step=step):
+                await self._application.queue(step, asking)
+            case CancelMail(step=step):
+                await self._application.cancel(step, asking)
+            case KnowIdentity():
+                await self._application.know(command.identity, command.name, command.revision, asking)
+            case ForgetIdentity():
+                await self._application.forget(command.identity, command.revision, asking)
+            case _:
+                raise TypeError(f"{type(command).__name__} is no command of a reaction here")

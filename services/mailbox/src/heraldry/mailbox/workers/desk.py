@@ -1,0 +1,128 @@
+"""What every worker of the mailbox context needs, and how it holds its work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+import structlog
+from heraldry.chassis.clock import Clock
+from heraldry.chassis.halt import HaltFlags
+from heraldry.chassis.readmodel import ReadModel
+from heraldry.chassis.store.port import StoreUnavailableError
+from heraldry.chassis.tasks import end
+from heraldry.chassis.vault.keys import KeyDestroyedError, KeyUnknownError, UnreadableError
+from heraldry.chassis.vault.secrets import SecretConflictError, Secrets, SecretUnknownError
+from heraldry.contracts.mailbox import Diagnosed, Server
+from heraldry.mailbox.application import Application
+from heraldry.mailbox.domain import inbox
+from heraldry.mailbox.domain.diagnosis import Diagnosis
+from heraldry.mailbox.ports import Account, Endpoint
+from nats.errors import Error as NatsError
+from pydantic import SecretStr
+
+log = structlog.stdlib.get_logger(__name__)
+OUR_TROUBLE: Final = (NatsError, TimeoutError, StoreUnavailableError, OSError, KeyUnknownError)
+NO_PASSWORD: Final = (SecretUnknownError, KeyDestroyedError, UnreadableError)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every worker needs."""
+
+    application: Application
+    secrets: Secrets
+    halt: HaltFlags
+    model: ReadModel
+    clock: Clock
+    real: Clock
+
+    async def account(self, settings: inbox.Settings, *, connected_before: bool) -> Account:
+        """How an inbox is reached. Raises SecretUnknownError and what the vault raises."""
+        secret = await self.secrets.get(str(settings.identity), settings.secret)
+        return Account(
+            address=settings.address,
+            user=settings.address,
+            password=SecretStr(secret.value.decode()),
+            imap=_endpoint(settings.imap),
+            smtp=_endpoint(settings.smtp),
+            connected_before=connected_before,
+        )
+
+    async def inbox(self, found: UUID) -> inbox.Inbox | None:
+        state = await self.application.inbox(found)
+        return state if isinstance(state, inbox.Inbox) else None
+
+    async def lose(self, found: inbox.Inbox, secret: str, diagnosis: Diagnosis) -> None:
+        """The server no longer takes the password; nothing transient may come here (R-BOX-14)."""
+        if found.live is not None:
+            lose = inbox.Lose(secret, diagnosed(diagnosis), self.clock.now())
+            await self.application.about_inbox(found, lose, found.live.identity)
+
+    async def forget_secret(self, identity: UUID, name: str) -> None:
+        """Remove a password that nothing refers to any more. Killed before it, one is left unreferenced."""
+        with suppress(SecretUnknownError, SecretConflictError, KeyDestroyedError, *OUR_TROUBLE):
+            secret = await self.secrets.get(str(identity), name)
+            await self.secrets.delete(str(identity), name, expected_revision=secret.revision)
+
+
+@dataclass(slots=True)
+class Hands:
+    """Pieces of work of one kind, each in one hand of this process at most, so many at once."""
+
+    work: Callable[[UUID], Awaitable[None]]
+    at_once: int
+    _running: dict[UUID, asyncio.Task[None]] = field(default_factory=dict[UUID, asyncio.Task[None]])
+
+    def take(self, what: UUID) -> None:
+        """Begin, unless it is in hand or no hand is free (then it is found again by the next look)."""
+        if what not in self._running and len(self._running) < self.at_once:
+            self._running[what] = asyncio.create_task(self._do(what))
+
+    def holds(self, what: UUID) -> bool:
+        return what in self._running
+
+    async def stop(self) -> None:
+        """Drop everything; what was begun is found again."""
+        await end(*self._running.values())
+
+    async def _do(self, what: UUID) -> None:
+        try:
+            await self.work(what)
+        except OUR_TROUBLE as error:
+            log.warning("work is put off", what=str(what), because=type(error).__name__)
+        except Exception:
+            log.exception("work failed and is tried again", what=str(what))
+        finally:
+            self._running.pop(what, None)
+
+
+def diagnosed(diagnosis: Diagnosis) -> Diagnosed:
+    """A diagnosis as it is published: without the server's own words, which may name people."""
+    return Diagnosed(
+        code=diagnosis.code,
+        cause=diagnosis.cause,
+        resolution=diagnosis.resolution,
+        protocol=diagnosis.protocol,
+        kind=diagnosis.kind,
+    )
+
+
+def is_lost(diagnosis: Diagnosis) -> bool:
+    """Whether the inbox must be reconnected: the credentials themselves are no longer accepted."""
+    return diagnosis.code.startswith("credentials.") and diagnosis.kind != "transient"
+
+
+PASSWORD_GONE: Final = Diagnosed(
+    code="credentials.gone",
+    cause="The stored password is no longer there.",
+    resolution="Reconnect this inbox.",
+)
+
+
+def _endpoint(server: Server) -> Endpoint:
+    return Endpoint(server.host, server.port, server.security)

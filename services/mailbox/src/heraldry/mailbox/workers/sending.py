@@ -1,0 +1,286 @@
+"""Sending what was dispatched, once; looking up what may have left; keeping the copy."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID, uuid4
+
+import structlog
+from heraldry.chassis.halt import HaltUnknownError, account, organization
+from heraldry.contracts.mailbox import Diagnosed, EmailQueued
+from heraldry.mailbox import projections
+from heraldry.mailbox.domain import email, inbox
+from heraldry.mailbox.domain.compose import ATTEMPT_HEADER, Draft, Unmailable, compose, message_id
+from heraldry.mailbox.ports import Accepted, Mailbox, MailProblem, NotSent, Submission, Submitter, Unknown
+from heraldry.mailbox.workers.desk import (
+    NO_PASSWORD,
+    OUR_TROUBLE,
+    PASSWORD_GONE,
+    Desk,
+    Hands,
+    diagnosed,
+    is_lost,
+)
+
+log = structlog.stdlib.get_logger(__name__)
+STORE_AGAIN: Final = 1.0  # seconds between two tries to store an outcome
+MAILS_AT_ONCE: Final = 8
+FIRST_PAUSE: Final = timedelta(seconds=5)
+LONGEST_PAUSE: Final = timedelta(minutes=5)
+OWN_TROUBLE: Final = Diagnosed(
+    code="mail.not-now",
+    cause="It could not leave at the moment.",
+    resolution="Nothing needs to be done: it is tried again by itself.",
+    kind="transient",
+)
+NOT_CONNECTED: Final = Diagnosed(
+    code="inbox.not-connected",
+    cause="The inbox is not connected.",
+    resolution="Reconnect the inbox, then send it again.",
+)
+
+
+class HangUp(Exception):  # noqa: N818  what to do, not that it is an error
+    """It must not leave now: drop the connection before the first byte of content."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A mail in hand, with what it goes through."""
+
+    attempt: UUID
+    through: inbox.Inbox
+    live: inbox.Settings
+    state: email.InHand
+    claim: UUID
+    scopes: tuple[str, ...]
+
+    @property
+    def who(self) -> tuple[UUID, UUID, UUID]:
+        return self.attempt, self.through.organization, self.state.mail.identity
+
+
+class SendWorker:
+    """Sends what was dispatched, once; looks up what may have left; keeps the copy in the Sent folder."""
+
+    def __init__(self, desk: Desk, submitter: Submitter, mailbox: Mailbox) -> None:
+        self._desk, self._submitter, self._mailbox = desk, submitter, mailbox
+        self.hands = Hands(self.send, MAILS_AT_ONCE)
+        self.eyes = Hands(self.look_up, MAILS_AT_ONCE)
+        self.copies = Hands(self.copy, MAILS_AT_ONCE)
+        self._looks: dict[UUID, tuple[datetime, timedelta]] = {}  # next look-up (business time), its pause
+
+    def look(self) -> None:
+        model, now, real_now = self._desk.model, self._desk.clock.now(), self._desk.real.now()
+        for attempt in model.read(lambda db: projections.to_send(db, now, real_now)):
+            self.hands.take(attempt)
+        leaving = model.read(projections.to_look_up)
+        for attempt in leaving:
+            if not self.hands.holds(attempt) and self._is_due(attempt, now):
+                self.eyes.take(attempt)
+        self._looks = {attempt: look for attempt, look in self._looks.items() if attempt in leaving}
+        for attempt in model.read(lambda db: projections.to_copy(db, real_now)):
+            if not self.hands.holds(attempt):
+                self.copies.take(attempt)
+
+    async def stop(self) -> None:
+        await asyncio.gather(self.hands.stop(), self.eyes.stop(), self.copies.stop())
+
+    # --- sending
+
+    async def send(self, attempt: UUID) -> None:
+        """Claim behind the last gate, submit, record. Whoever is not answered *fresh* does nothing."""
+        desk = self._desk
+        state = (await desk.application.mail(attempt)).state
+        if not isinstance(state, email.Waiting | email.InHand):
+            return
+        mail = state.mail
+        through = await desk.inbox(mail.inbox)
+        if through is None:
+            log.error("a mail is for an inbox nobody knows", attempt=str(attempt), inbox=str(mail.inbox))
+            return
+        scopes = _scopes(through, mail.sender)
+        gate = email.Gate(closed=_closed(through, mail.identity), halted=await self._halted(scopes))
+        claim = uuid4()
+        take = email.Claim(claim, gate, desk.real.now(), desk.clock.now())
+        ran = await desk.application.about_mail(attempt, through.organization, mail.identity, take)
+        if not ran.fresh or not isinstance(ran.state, email.InHand) or through.live is None:
+            return
+        await self._submit(_Piece(attempt, through, through.live, ran.state, claim, scopes))
+        if isinstance((await desk.application.mail(attempt)).state, email.Closed):
+            await self.copy(attempt)
+
+    async def _submit(self, piece: _Piece) -> None:
+        desk, mail = self._desk, piece.state.mail
+        try:
+            reached = await desk.account(piece.live, connected_before=True)
+            content = await self._composed(mail, piece.live)
+        except Unmailable as error:
+            await self._refuse(piece, _unmailable(error), retry=False)
+            return
+        except NO_PASSWORD:
+            await self._refuse(piece, PASSWORD_GONE, retry=True)
+            return
+        except OUR_TROUBLE:
+            await self._refuse(piece, OWN_TROUBLE, retry=True)
+            return
+        submission = Submission(piece.live.address, email.text_of(mail.to), content)
+        ours = message_id(piece.attempt, piece.live.address)
+
+        begun = False
+
+        async def before_content() -> None:
+            nonlocal begun
+            start = email.Start(piece.claim, ours, await self._halted(piece.scopes), desk.clock.now())
+            ran = await desk.application.about_mail(*piece.who, start)
+            if not ran.fresh or not isinstance(ran.state, email.Leaving):
+                raise HangUp
+            begun = True
+
+        try:
+            outcome = await self._submitter.submit(reached, submission, before_content=before_content)
+        except (HangUp, ValueError, *OUR_TROUBLE) as error:
+            if begun:  # it may have left: from now on it is only looked up
+                log.warning("a mail may have left", attempt=str(piece.attempt), because=type(error).__name__)
+            elif isinstance(error, ValueError):
+                await self._refuse(piece, _unmailable(error), retry=False)
+            else:
+                await self._refuse(piece, OWN_TROUBLE, retry=True)
+            return
+        match outcome:
+            case Accepted():
+                await self._record(piece, email.Accept(outcome.words, desk.clock.now()))
+            case NotSent():
+                await self._refuse(piece, diagnosed(outcome.diagnosis), retry=outcome.duration == "transient")
+                if is_lost(outcome.diagnosis):
+                    await desk.lose(piece.through, piece.live.secret, outcome.diagnosis)
+            case Unknown():
+                log.warning("whether a mail left is not known", attempt=str(piece.attempt))
+
+    async def _composed(self, mail: EmailQueued, live: inbox.Settings) -> bytes:
+        name = await self._desk.application.name_of(mail.identity)
+        return compose(
+            Draft(
+                attempt=mail.attempt,
+                from_address=live.address,
+                from_name=name,
+                to_address=email.text_of(mail.to),
+                subject=email.text_of(mail.subject),
+                text=email.text_of(mail.text),
+                at=mail.at,
+            )
+        )
+
+    async def _refuse(self, piece: _Piece, diagnosis: Diagnosed, *, retry: bool) -> None:
+        pause = min(FIRST_PAUSE * 2 ** (piece.state.tries - 1), LONGEST_PAUSE)
+        retry_at = self._desk.real.now() + pause if retry else None
+        await self._record(piece, email.Refuse(piece.claim, diagnosis, retry_at, self._desk.clock.now()))
+
+    async def _record(self, piece: _Piece, outcome: email.Command) -> None:
+        """Store what happened, however long the store is away; a crash here ends in a look-up."""
+        while True:
+            try:
+                await self._desk.application.about_mail(*piece.who, outcome)
+            except OUR_TROUBLE as error:
+                log.error("an outcome cannot be stored yet", attempt=str(piece.attempt), because=str(error))  # noqa: TRY400  the reason is all there is
+                await asyncio.sleep(STORE_AGAIN)
+            else:
+                return
+
+    async def _halted(self, scopes: tuple[str, ...]) -> bool:
+        """Nothing leaves while a halt is set, nor while nobody can say whether one is."""
+        try:
+            return await self._desk.halt.check_now(*scopes) is not None
+        except HaltUnknownError:
+            return True
+
+    # --- looking up
+
+    def _is_due(self, attempt: UUID, now: datetime) -> bool:
+        due, pause = self._looks.get(attempt, (now, FIRST_PAUSE))
+        if now < due:
+            return False
+        self._looks[attempt] = (now + pause, min(2 * pause, LONGEST_PAUSE))
+        return True
+
+    async def look_up(self, attempt: UUID) -> None:
+        """Look for a mail that began to leave.
+
+        Not found proves nothing; after 30 minutes a person decides.
+        """
+        desk = self._desk
+        state = (await desk.application.mail(attempt)).state
+        if not isinstance(state, email.Leaving):
+            return
+        through = await desk.inbox(state.mail.inbox)
+        if through is None:
+            return
+        where = await self._found_in(attempt, through, state.message_id)
+        command = (
+            email.GiveUp(desk.clock.now())
+            if where is None
+            else email.Accept(f"Looked up: it lies in the folder {where}.", desk.clock.now())
+        )
+        await desk.application.about_mail(attempt, through.organization, state.mail.identity, command)
+
+    async def _found_in(self, attempt: UUID, through: inbox.Inbox, ours: str) -> str | None:
+        if through.settings is None:
+            return None
+        try:
+            reached = await self._desk.account(through.settings, connected_before=True)
+            async with self._mailbox.open(reached) as reader:
+                for folder in filter(None, (await reader.sent_folder(), "INBOX")):
+                    if await reader.find_by_header(folder, ATTEMPT_HEADER, str(attempt)):
+                        return folder
+                    if await reader.find_by_header(folder, "Message-ID", ours):
+                        return folder
+        except (
+            MailProblem,
+            *NO_PASSWORD,
+            *OUR_TROUBLE,
+        ) as error:
+            log.info("a look-up was not possible", attempt=str(attempt), because=type(error).__name__)
+        return None
+
+    # --- the copy
+
+    async def copy(self, attempt: UUID) -> None:
+        """Put the mail into the Sent folder unless it is there; one worker at a time, and it looks first."""
+        desk = self._desk
+        state = (await desk.application.mail(attempt)).state
+        if not isinstance(state, email.Closed) or state.outcome != "sent" or state.copied:
+            return
+        through = await desk.inbox(state.mail.inbox)
+        if through is None or through.live is None:
+            return
+        who = (attempt, through.organization, state.mail.identity)
+        take = email.ClaimCopy(uuid4(), desk.real.now(), desk.clock.now())
+        if not (await desk.application.about_mail(*who, take)).fresh:
+            return
+        try:
+            reached = await desk.account(through.live, connected_before=True)
+            content = await self._composed(state.mail, through.live)
+            async with self._mailbox.open(reached) as reader:
+                put = await reader.append_sent(content)
+        except (MailProblem, *NO_PASSWORD, Unmailable) as error:
+            log.info("a copy could not be kept yet", attempt=str(attempt), because=str(error))
+            return
+        await desk.application.about_mail(*who, email.KeepCopy(put, desk.clock.now()))
+
+
+def _closed(through: inbox.Inbox, identity: UUID) -> Diagnosed | None:
+    if through.live is None or through.live.identity != identity:
+        return NOT_CONNECTED
+    return None
+
+
+def _scopes(through: inbox.Inbox, sender: str) -> tuple[str, ...]:
+    return (organization(through.organization), *((account(sender),) if sender else ()))
+
+
+def _unmailable(error: ValueError) -> Diagnosed:
+    code = error.code if isinstance(error, Unmailable) else "mail.malformed"
+    return Diagnosed(code=code, cause=str(error), resolution="Change it and send it again.")

@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from heraldry.chassis.projection import Fact, prepare
+from heraldry.contracts.base import Erased, Event
+from heraldry.contracts.mailbox import (
+    Diagnosed,
+    EmailClaimed,
+    EmailFailed,
+    EmailQueued,
+    EmailSent,
+    EmailSubmissionStarted,
+    MailboxConnected,
+    MailboxConnectionFailed,
+    MailboxDisconnected,
+    MailboxNeedsReconnect,
+    ReplyReceived,
+    Server,
+)
+from heraldry.mailbox import projections
+from heraldry.mailbox.domain.email import EmailCopyClaimed, EmailCopyKept, EmailPutBack
+from heraldry.mailbox.domain.inbox import MailboxCheckClaimed, MailboxConnectionStarted
+from heraldry.mailbox.service import PROJECTIONS
+
+NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
+LATER = NOW + timedelta(seconds=60)
+END = NOW + timedelta(minutes=10)
+INBOX, NORTHWIND, ADA, BOB, ATTEMPT, KIM, CLAIM, CLAIM2 = (UUID(int=n) for n in range(1, 9))
+IMAP = Server(host="mail.example", port=993, security="tls")
+SMTP = Server(host="mail.example", port=465, security="tls")
+WRONG = Diagnosed(code="credentials.invalid", cause="Wrong.", resolution="Check it.")
+OURS = f"<{ATTEMPT}@northwind.example>"
+
+
+def started(identity: UUID = ADA, imap: Server = IMAP) -> MailboxConnectionStarted:
+    return MailboxConnectionStarted(
+        inbox=INBOX,
+        organization=NORTHWIND,
+        identity=identity,
+        trial=CLAIM,
+        address="ada@northwind.example",
+        imap=imap,
+        smtp=SMTP,
+        secret="one",
+        at=NOW,
+    )
+
+
+CLAIMED = MailboxCheckClaimed(inbox=INBOX, trial=CLAIM, claim=CLAIM, held_until=LATER, at=NOW)
+CONNECTED = MailboxConnected(inbox=INBOX, identity=ADA, address="ada@northwind.example", at=NOW)
+FAILED = MailboxConnectionFailed(inbox=INBOX, identity=ADA, diagnosis=WRONG, at=NOW)
+LOST = MailboxNeedsReconnect(inbox=INBOX, identity=ADA, diagnosis=WRONG, at=NOW)
+GONE = MailboxDisconnected(inbox=INBOX, identity=ADA, at=NOW)
+QUEUED = EmailQueued(
+    attempt=ATTEMPT,
+    inbox=INBOX,
+    identity=ADA,
+    person=KIM,
+    to="kim@fabrikam.example",
+    subject="Hello",
+    text="Hi",
+    valid_until=END,
+    at=NOW,
+)
+TAKEN = EmailClaimed(attempt=ATTEMPT, inbox=INBOX, identity=ADA, claim=CLAIM, held_until=LATER, at=NOW)
+BEGUN = EmailSubmissionStarted(
+    attempt=ATTEMPT, inbox=INBOX, identity=ADA, claim=CLAIM, message_id=OURS, at=NOW
+)
+SENT = EmailSent(
+    attempt=ATTEMPT, inbox=INBOX, identity=ADA, person=KIM, message_id=OURS, answer="250 ok", at=NOW
+)
+COPYING = EmailCopyClaimed(attempt=ATTEMPT, claim=CLAIM, held_until=LATER, at=NOW)
+REPLY = ReplyReceived(
+    inbox=INBOX,
+    identity=ADA,
+    attempt=ATTEMPT,
+    person=KIM,
+    message_id="<answer@fabrikam.example>",
+    subject="Re: Hello",
+    text="Yes.",
+    at=NOW,
+)
+
+
+@pytest.fixture
+def db() -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    prepare(connection, PROJECTIONS)
+    yield connection
+    connection.close()
+
+
+def apply(db: sqlite3.Connection, events: Sequence[Event], stream: str = "mailbox.email-x") -> None:
+    for revision, event in enumerate(events):
+        fact = Fact(
+            id=str(revision),
+            type=type(event).__name__,
+            time=NOW,
+            stream=stream,
+            revision=revision,
+            position=f"mailbox:one:{revision + 1}",
+            organization=str(NORTHWIND),
+            identity=str(ADA),
+            actor="system:mailbox",
+        )
+        for projection in PROJECTIONS:
+            projection.apply(db, event, fact)
+
+
+@pytest.mark.parametrize(
+    ("history", "state", "listed"),
+    [
+        ((started(),), "connecting", True),
+        ((started(), CLAIMED, FAILED), "failed", False),
+        ((started(), CLAIMED, CONNECTED), "connected", True),
+        ((started(), CLAIMED, CONNECTED, started()), "connecting", True),
+        ((started(), CLAIMED, CONNECTED, started(), FAILED), "connected", True),
+        ((started(), CLAIMED, CONNECTED, LOST), "needs reconnect", True),
+        ((started(), CLAIMED, CONNECTED, LOST, started(), FAILED), "needs reconnect", True),
+        ((started(), CLAIMED, CONNECTED, GONE), "disconnected", True),
+        ((started(), GONE), "failed", False),
+    ],
+)
+def test_the_state_of_an_inbox(
+    db: sqlite3.Connection,
+    history: tuple[Event, ...],
+    state: str,
+    listed: bool,  # noqa: FBT001  a case of the table
+) -> None:
+    apply(db, history)
+    view = projections.inbox_of(db, str(NORTHWIND), str(INBOX))
+    assert view is not None
+    assert view.state == state
+    assert bool(projections.inboxes_of(db, str(NORTHWIND), "")) is listed
+    assert projections.inbox_of(db, str(BOB), str(INBOX)) is None
+    apply(db, history)
+    assert projections.inbox_of(db, str(NORTHWIND), str(INBOX)) == view
+
+
+def test_a_try_shows_its_own_settings_and_a_failed_one_the_old(db: sqlite3.Connection) -> None:
+    other = IMAP.model_copy(update={"host": "other.example"})
+    history = (started(), CONNECTED, started(imap=other))
+    apply(db, history)
+    view = projections.inbox_of(db, str(NORTHWIND), str(INBOX))
+    assert view is not None
+    assert view.imap == other
+    assert projections.readable(db)
+    apply(db, (*history, FAILED))
+    view = projections.inbox_of(db, str(NORTHWIND), str(INBOX))
+    assert view is not None
+    assert (view.imap, view.diagnosis) == (IMAP, WRONG)
+
+
+def test_settings_to_check_are_found_until_somebody_has_them_in_hand(db: sqlite3.Connection) -> None:
+    apply(db, (started(),))
+    assert [held.inbox for held in projections.unchecked(db, NOW)] == [INBOX]
+    apply(db, (started(), CLAIMED))
+    assert not projections.unchecked(db, NOW)
+    assert projections.unchecked(db, LATER)
+    apply(db, (started(), CLAIMED, CONNECTED))
+    assert not projections.unchecked(db, LATER)
+
+
+def test_what_an_identity_holds(db: sqlite3.Connection) -> None:
+    apply(db, (started(),))
+    assert projections.held_by(db, str(ADA))
+    apply(db, (started(), CONNECTED, GONE, started(BOB)))
+    assert not projections.held_by(db, str(ADA))
+    assert projections.held_by(db, str(BOB))
+
+
+def test_a_mail_with_every_step(db: sqlite3.Connection) -> None:
+    history = (QUEUED, TAKEN, BEGUN, SENT, COPYING, EmailCopyKept(attempt=ATTEMPT, put=True, at=NOW))
+    for _ in range(2):
+        apply(db, history)
+        apply(db, (REPLY,), stream="mailbox.reply-x")
+    view = projections.email_of(db, str(NORTHWIND), str(ATTEMPT))
+    assert view is not None
+    assert (view.state, view.message_id, view.replies) == ("sent", OURS, ("Yes.",))
+    assert [step.type for step in view.steps] == [
+        "EmailQueued",
+        "EmailClaimed",
+        "EmailSubmissionStarted",
+        "EmailSent",
+        "EmailCopyKept",
+    ]
+    assert projections.email_of(db, str(BOB), str(ATTEMPT)) is None
+    assert projections.is_known_reply(db, str(ATTEMPT), REPLY.message_id)
+
+
+def test_work_is_found_again_after_a_crash(db: sqlite3.Connection) -> None:
+    apply(db, (QUEUED,))
+    assert projections.to_send(db, NOW, NOW) == (ATTEMPT,)
+    apply(db, (QUEUED, TAKEN))
+    assert projections.to_send(db, NOW, NOW) == ()
+    assert projections.to_send(db, NOW, LATER) == (ATTEMPT,)
+    assert projections.to_send(db, END, NOW) == (ATTEMPT,)
+    back = EmailPutBack(attempt=ATTEMPT, claim=CLAIM, reason="Away.", not_before=END, at=NOW)
+    apply(db, (QUEUED, TAKEN, back))
+    assert projections.to_send(db, NOW, LATER) == ()
+    apply(db, (QUEUED, TAKEN, BEGUN))
+    assert projections.to_send(db, END, END) == ()
+    assert projections.to_look_up(db) == (ATTEMPT,)
+    apply(db, (QUEUED, TAKEN, BEGUN, SENT))
+    assert projections.to_look_up(db) == ()
+    assert projections.to_copy(db, NOW) == (ATTEMPT,)
+    apply(db, (QUEUED, TAKEN, BEGUN, SENT, COPYING))
+    assert projections.to_copy(db, NOW) == ()
+    assert projections.to_copy(db, LATER) == (ATTEMPT,)
+
+
+def test_a_sent_folder_that_always_refuses_is_left_alone(db: sqlite3.Connection) -> None:
+    tries = tuple(
+        COPYING.model_copy(update={"held_until": NOW + timedelta(minutes=n)})
+        for n in range(projections.MOST_COPY_TRIES)
+    )
+    apply(db, (QUEUED, TAKEN, BEGUN, SENT, *tries))
+    assert projections.to_copy(db, END) == ()
+
+
+def test_an_erased_person_leaves_a_mail_without_words(db: sqlite3.Connection) -> None:
+    apply(db, (QUEUED.model_copy(update={"to": Erased(), "subject": Erased(), "text": Erased()}),))
+    failed = EmailFailed(attempt=ATTEMPT, inbox=INBOX, identity=ADA, person=KIM, diagnosis=WRONG, at=NOW)
+    apply(db, (failed,))
+    view = projections.email_of(db, str(NORTHWIND), str(ATTEMPT))
+    assert view is not None
+    assert (view.to, view.text, view.state) == ("", "", "failed")
