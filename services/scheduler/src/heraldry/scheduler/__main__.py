@@ -1,0 +1,3 @@
+from heraldry.scheduler.service import main
+
+raise SystemExit(main())

@@ -1,0 +1,76 @@
+"""The reactions, bound to durable consumers, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from heraldry.chassis.bus.reactions import Reaction, reaction
+from heraldry.chassis.bus.rpc import Asking
+from heraldry.contracts.base import By, Command
+from heraldry.contracts.identity import IdentityCreated, IdentityDeleted, WorkingHoursChanged
+from heraldry.contracts.mailbox import (
+    EmailFailed,
+    EmailOutcomeUnknown,
+    EmailSent,
+    MailboxConnected,
+    MailboxDisconnected,
+    MailboxNeedsReconnect,
+)
+from heraldry.scheduler.application import Connected, Scheduling
+from heraldry.scheduler.reactions import (
+    CloseSender,
+    ImportDeletion,
+    ImportHours,
+    OpenSender,
+    SettleAttempt,
+    import_identities,
+    import_inboxes,
+    settle,
+)
+
+REACTIONS: Final[tuple[Reaction, ...]] = (
+    reaction(
+        "scheduler-imports",
+        (IdentityCreated, WorkingHoursChanged, IdentityDeleted),
+        import_identities,
+        from_start=True,
+    ),
+    reaction(
+        "scheduler-inboxes",
+        (MailboxConnected, MailboxDisconnected, MailboxNeedsReconnect),
+        import_inboxes,
+        from_start=True,
+    ),
+    reaction("scheduler-outcomes", (EmailSent, EmailFailed, EmailOutcomeUnknown), settle, from_start=True),
+)
+
+
+class Own:
+    """Carries out what this context's reactions ask of it, under the ids they derived from the event."""
+
+    def __init__(self, scheduling: Scheduling) -> None:
+        self._scheduling = scheduling
+
+    async def __call__(self, command: Command, *, by: By, id: UUID) -> None:  # noqa: A002  as `Caller.send`
+        asking = Asking(id, by)
+        match command:
+            case ImportHours(identity=identity, hours=hours, revision=revision):
+                await self._scheduling.import_hours(identity, hours, revision, asking)
+            case ImportDeletion(identity=identity):
+                await self._scheduling.import_deletion(identity, asking)
+            case OpenSender():
+                connected = Connected(
+                    command.organization,
+                    command.inbox,
+                    command.identity,
+                    command.address,
+                    command.revision,
+                )
+                await self._scheduling.open_sender(connected, asking)
+            case CloseSender(inbox=inbox, reason=reason, revision=revision):
+                await self._scheduling.close_sender(inbox, reason, revision, asking)
+            case SettleAttempt(inbox=inbox, attempt=attempt, proven_not_sent=proven):
+                await self._scheduling.settle(inbox, attempt, proven_not_sent=proven, asking=asking)
+            case _:
+                raise TypeError(f"{type(command).__name__} is no command of a reaction here")
