@@ -1,0 +1,187 @@
+"""Inboxes, mails and rates over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from heraldry.contracts.identity import GetIdentity
+from heraldry.contracts.mailbox import (
+    ConnectInbox,
+    DisconnectInbox,
+    FindInbox,
+    InboxView,
+    ListInboxes,
+    Server,
+)
+from heraldry.contracts.scheduler import ChangeEmailRate, EmailRate, GetUsage, SendMail, Usage
+from heraldry.gateway.api.answers import Body, Written, with_position, written
+from heraldry.gateway.api.history import Entry, entry
+from heraldry.gateway.state import Call, Gateway
+from litestar import Controller, Response, get, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from pydantic import Field, SecretStr
+
+
+class NewInbox(Body):
+    address: Annotated[str, Field(min_length=3, max_length=254)]
+    password: SecretStr
+    imap: Server
+    smtp: Server
+
+
+class NewMail(Body):
+    to: Annotated[str, Field(min_length=3, max_length=254)]
+    subject: Annotated[str, Field(min_length=1, max_length=500)]
+    text: Annotated[str, Field(min_length=1, max_length=100_000)]
+
+
+class Mail(Body):
+    """One mail, step by step (oldest first). `answer`: the mail server's own words."""
+
+    attempt: UUID
+    identity: UUID
+    inbox: UUID
+    sender: str
+    to: str
+    subject: str
+    text: str
+    state: str
+    message_id: str
+    answer: str
+    steps: tuple[Entry, ...]
+    replies: tuple[str, ...]
+
+
+class Asked(Body):
+    """The mail was permitted and is on its way; `attempt` names it from now on."""
+
+    attempt: UUID
+    position: str
+
+
+class InboxesController(Controller):
+    path = "/api/v1"
+    tags = ("Inboxes",)
+
+    @post(
+        "/identities/{identity:uuid}/inboxes",
+        status_code=202,
+        summary="Connect an inbox",
+        description="Its `state` is `connecting`; read the inbox until it is `connected` or `failed`.",
+    )
+    async def connect(
+        self,
+        identity: FromPath[UUID],
+        data: JSONBody[NewInbox],
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+    ) -> Response[Any]:
+        inbox, position = await connect(
+            gateway,
+            call,
+            identity,
+            address=data.address,
+            password=data.password.get_secret_value(),
+            imap=data.imap,
+            smtp=data.smtp,
+        )
+        return with_position(inbox, position, 202)
+
+    @get("/identities/{identity:uuid}/inboxes", summary="An identity's inboxes")
+    async def of_identity(
+        self, identity: FromPath[UUID], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+    ) -> tuple[InboxView, ...]:
+        await gateway.contexts.ask(GetIdentity(identity=identity), by=call.by, seen=call.seen)
+        return await gateway.contexts.ask(ListInboxes(identity=identity), by=call.by, seen=call.seen)
+
+    @get("/inboxes", summary="The organization's inboxes")
+    async def every(
+        self, call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+    ) -> tuple[InboxView, ...]:
+        return await gateway.contexts.ask(ListInboxes(), by=call.by, seen=call.seen)
+
+    @get("/inboxes/{inbox:uuid}", summary="One inbox")
+    async def read(
+        self, inbox: FromPath[UUID], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+    ) -> InboxView:
+        return await gateway.contexts.ask(FindInbox(inbox=inbox), by=call.by, seen=call.seen)
+
+    @post("/inboxes/{inbox:uuid}/disconnect", status_code=200, summary="Disconnect it")
+    async def disconnect(
+        self, inbox: FromPath[UUID], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+    ) -> Response[Written]:
+        accepted = await gateway.contexts.send(DisconnectInbox(inbox=inbox), by=call.by, id=call.command)
+        return written(accepted.position, inbox)
+
+    @get("/inboxes/{inbox:uuid}/rate", summary="What it may send, and what is used now")
+    async def rate(
+        self, inbox: FromPath[UUID], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+    ) -> Usage:
+        return await gateway.contexts.ask(GetUsage(inbox=inbox), by=call.by, seen=call.seen)
+
+    @put("/inboxes/{inbox:uuid}/rate", summary="Change what it may send")
+    async def change_rate(
+        self,
+        inbox: FromPath[UUID],
+        data: JSONBody[EmailRate],
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+    ) -> Response[Written]:
+        call.require_admin()
+        change = ChangeEmailRate(inbox=inbox, rate=data)
+        accepted = await gateway.contexts.send(change, by=call.by, id=call.command)
+        return written(accepted.position, inbox)
+
+    @post("/inboxes/{inbox:uuid}/mails", status_code=202, summary="Send a mail from it, now")
+    async def send(
+        self,
+        inbox: FromPath[UUID],
+        data: JSONBody[NewMail],
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+    ) -> Response[Any]:
+        position = await send(gateway, call, inbox, to=data.to, subject=data.subject, text=data.text)
+        return with_position(Asked(attempt=call.command, position=position), position, 202)
+
+    @get("/mails/{attempt:uuid}", summary="A mail, step by step")
+    async def mail(
+        self, attempt: FromPath[UUID], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+    ) -> Mail:
+        await gateway.views.seen(call.seen)
+        found = gateway.views.mail(call.organization, attempt)
+        return Mail(
+            attempt=found.attempt,
+            identity=found.identity,
+            inbox=found.inbox,
+            sender=found.sender,
+            to=found.to,
+            subject=found.subject,
+            text=found.text,
+            state=found.state,
+            message_id=found.message_id,
+            answer=found.answer,
+            steps=tuple(map(entry, found.entries)),
+            replies=found.replies,
+        )
+
+
+async def connect(
+    gateway: Gateway, call: Call, identity: UUID, *, address: str, password: str, imap: Server, smtp: Server
+) -> tuple[InboxView, str]:
+    """Have an inbox tried; its state now, and the position at which it was taken."""
+    await gateway.contexts.ask(GetIdentity(identity=identity), by=call.by, seen=call.seen)
+    wanted = ConnectInbox(
+        identity=identity, address=address, imap=imap, smtp=smtp, password=await gateway.seal(password)
+    )
+    accepted = await gateway.contexts.send(wanted, by=call.by, id=call.command)
+    found = await gateway.contexts.ask(FindInbox(address=address), by=call.by, seen=(accepted.position,))
+    return found, accepted.position
+
+
+async def send(gateway: Gateway, call: Call, inbox: UUID, *, to: str, subject: str, text: str) -> str:
+    """Ask for one mail; the position at which it was permitted."""
+    person = await gateway.application.person(call.organization, to)
+    mail = SendMail(inbox=inbox, person=person, to=to, subject=subject, text=text)
+    return (await gateway.contexts.send(mail, by=call.by, id=call.command)).position

@@ -1,0 +1,207 @@
+"""The organization over HTTP: dashboard, day, subscribers, halt; and, in the demo, new organizations."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated
+from uuid import UUID, uuid5
+
+from heraldry.chassis import halt as halts
+from heraldry.chassis.bus.rights import EVENTS, inbox_prefix
+from heraldry.contracts.base import Refused
+from heraldry.gateway.api.answers import Body, Written, with_position, written
+from heraldry.gateway.application import Admin, Credentials
+from heraldry.gateway.cards import Overview, overview
+from heraldry.gateway.state import Call, Gateway
+from litestar import Controller, Response, delete, get, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
+from pydantic import Field, SecretStr
+
+
+class Organization(Body):
+    id: UUID
+    name: str
+    zone: str
+
+
+class Zone(Body):
+    zone: str
+
+
+class NewAdmin(Body):
+    name: str
+    email: str
+    password: SecretStr
+
+
+class NewOrganization(Body):
+    name: str
+    zone: str = "UTC"
+    admin: NewAdmin
+
+
+class Founded(Body):
+    organization: UUID
+    user: UUID
+    position: str
+
+
+class NewSubscriber(Body):
+    name: str
+
+
+class Subscriber(Body):
+    id: UUID
+    name: str
+    created: datetime
+    created_by: str
+    consumer: str
+
+
+class SubscriberCredentials(Body):
+    """Shown once. Fetch from `consumer` of `stream` with `inbox_prefix`; see docs on event subscribers."""
+
+    id: UUID
+    user: str
+    password: str
+    url: str
+    stream: str
+    consumer: str
+    inbox_prefix: str
+    position: str
+
+
+class Reason(Body):
+    reason: Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class Halted(Body):
+    halted: bool
+    reason: str = ""
+    actor: str = ""
+    since: datetime | None = None
+
+
+class OrganizationController(Controller):
+    path = "/api/v1"
+    tags = ("Organization",)
+
+    @get("/organization", summary="The organization")
+    async def read(self, call: NamedDependency[Call], gateway: NamedDependency[Gateway]) -> Organization:
+        await gateway.views.seen(call.seen)
+        found = gateway.views.organization(call.organization)
+        return Organization(id=found.id, name=found.name, zone=found.zone)
+
+    @put("/organization/zone", summary="Change the zone of its day")
+    async def change_zone(
+        self, data: JSONBody[Zone], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+    ) -> Response[Written]:
+        call.require_admin()
+        accepted = await gateway.application.change_zone(call.command, call.by, data.zone)
+        return written(accepted.position, call.organization)
+
+    @post("/organizations", summary="Make an organization to try things in (demo only)")
+    async def found(
+        self, data: JSONBody[NewOrganization], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+    ) -> Response[Founded]:
+        if not call.session.demo or gateway.mode != "demo":
+            raise Refused("route.unknown", "There is nothing at this address.", status=404)
+        founded = await gateway.application.found(
+            call.command,
+            organization_id=uuid5(call.command, "organization"),
+            name=data.name,
+            zone=data.zone,
+            admin=Admin(data.admin.name, data.admin.email, data.admin.password.get_secret_value()),
+        )
+        content = Founded(organization=founded.organization, user=founded.user, position=founded.position)
+        return with_position(content, founded.position, 201)
+
+    @get("/dashboard", summary="The identities' figures over a period")
+    async def dashboard(
+        self,
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+        first: Annotated[date | None, QueryParameter(name="from", description="default: today")] = None,
+        last: Annotated[date | None, QueryParameter(name="to", description="default: `from`")] = None,
+        search: str = "",
+    ) -> Overview:
+        await gateway.views.seen(call.seen)
+        return overview(gateway, call.organization, first, last, search)
+
+    @get("/subscribers", summary="Programs that follow the organization's events")
+    async def subscribers(
+        self, call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+    ) -> tuple[Subscriber, ...]:
+        await gateway.views.seen(call.seen)
+        return tuple(
+            Subscriber(
+                id=one.id,
+                name=one.name,
+                created=one.created,
+                created_by=one.created_by,
+                consumer=f"sub_{one.id}",
+            )
+            for one in gateway.views.subscribers(call.organization)
+        )
+
+    @post("/subscribers", summary="Let a program follow the organization's events")
+    async def subscribe(
+        self, data: JSONBody[NewSubscriber], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+    ) -> Response[SubscriberCredentials]:
+        call.require_admin()
+        made = await subscribe(gateway, call, data.name)
+        content = SubscriberCredentials(
+            id=made.subscriber,
+            user=made.rights.consumer,
+            password=made.password,
+            url=gateway.nats_url,
+            stream=EVENTS,
+            consumer=made.rights.consumer,
+            inbox_prefix=inbox_prefix(made.rights.consumer),
+            position=made.position,
+        )
+        return with_position(content, made.position, 201)
+
+    @delete("/subscribers/{subscriber:uuid}", status_code=200, summary="Revoke a subscriber's credentials")
+    async def revoke(
+        self, subscriber: FromPath[UUID], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+    ) -> Response[Written]:
+        call.require_admin()
+        return written(await revoke(gateway, call, subscriber), subscriber)
+
+    @get("/halt", summary="Whether everything of the organization is halted")
+    async def halted(self, call: NamedDependency[Call], gateway: NamedDependency[Gateway]) -> Halted:
+        found = await gateway.halt.check_now(halts.organization(call.organization))
+        if found is None:
+            return Halted(halted=False)
+        return Halted(halted=True, reason=found.reason, actor=found.actor, since=found.since)
+
+    @post("/halt", status_code=200, summary="Let nothing leave any more")
+    async def halt(
+        self, data: JSONBody[Reason], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+    ) -> Halted:
+        call.require_admin()
+        scope = halts.organization(call.organization)
+        await gateway.halt.set(scope, actor=call.by.actor, reason=data.reason)
+        return Halted(halted=True, reason=data.reason, actor=call.by.actor)
+
+    @delete("/halt", status_code=200, summary="Let things leave again")
+    async def resume(self, call: NamedDependency[Call], gateway: NamedDependency[Gateway]) -> Halted:
+        call.require_admin()
+        scope = halts.organization(call.organization)
+        await gateway.halt.clear(scope, actor=call.by.actor, reason="cleared by an admin")
+        return Halted(halted=False)
+
+
+async def subscribe(gateway: Gateway, call: Call, name: str) -> Credentials:
+    """A subscriber and its consumer; the credentials are known to nobody afterwards."""
+    made = await gateway.application.create_subscriber(call.command, call.by, name)
+    await gateway.admit(made.subscriber, call.organization)
+    return made
+
+
+async def revoke(gateway: Gateway, call: Call, subscriber: UUID) -> str:
+    accepted = await gateway.application.revoke_subscriber(call.command, call.by, subscriber)
+    await gateway.expel(subscriber)
+    return accepted.position

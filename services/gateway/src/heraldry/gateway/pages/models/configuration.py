@@ -1,0 +1,211 @@
+"""Adding an identity, and everything that can be set about one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID
+
+from heraldry.gateway.pages.forms import (
+    AddIdentityForm,
+    ConnectInboxForm,
+    ContactForm,
+    EmailRateForm,
+    HoursForm,
+    PictureForm,
+    TestMailForm,
+)
+from heraldry.gateway.pages.models.shell import Chip, Option, Outcome, Waiting
+
+Way = Literal["credentials", "manually", "share"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddIdentityPage:
+    """add_identity.html at GET /identities/new?way=; posts multipart to /identities."""
+
+    way: Way = "manually"
+    form: AddIdentityForm = field(default_factory=AddIdentityForm)
+    picture_limit_mb: int = 5
+
+
+Section = Literal["contact", "linkedin", "email", "likings", "share"]
+EmailTab = Literal["manage", "rate"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactSection:
+    """`crm_users`: empty when no CRM is connected; then the CRM user is typed by hand."""
+
+    picture: str = ""
+    picture_form: PictureForm = field(default_factory=PictureForm)
+    picture_outcome: Outcome | None = None
+    picture_limit_mb: int = 5
+    form: ContactForm = field(default_factory=ContactForm)
+    outcome: Outcome | None = None
+    crm_users: tuple[Option, ...] = ()
+    hours: HoursForm = field(default_factory=HoursForm)
+    hours_outcome: Outcome | None = None
+    active_now: bool = False
+
+
+InboxState = Literal["connecting", "connected", "throttled", "paused", "reconnect", "failed", "disconnected"]
+INBOX_STATES: Final[dict[InboxState, Chip]] = {
+    "connecting": Chip("Connecting", "info"),
+    "connected": Chip("Connected", "good"),
+    "throttled": Chip("Slowed down by the provider", "warn"),
+    "paused": Chip("Paused", "warn"),
+    "reconnect": Chip("Reconnect needed", "bad"),
+    "failed": Chip("Not connected", "bad"),
+    "disconnected": Chip("Disconnected", "idle"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """What an inbox may send, and what it has. The hour is the last 60 minutes, the day the identity's."""
+
+    used_day: int = 0
+    per_day: int = 30
+    used_hour: int = 0
+    per_hour: int = 5
+
+    @property
+    def left_day(self) -> int:
+        return max(0, self.per_day - self.used_day)
+
+    @property
+    def left_hour(self) -> int:
+        return max(0, self.per_hour - self.used_hour)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbox:
+    """`imap` and `smtp` are server addresses in words (`imap.northwind.example:993, TLS`)."""
+
+    id: UUID
+    address: str
+    state: InboxState
+    detail: str = ""
+    provider: str = "IMAP/SMTP"
+    rate: Rate = field(default_factory=Rate)
+    imap: str = ""
+    smtp: str = ""
+    connected_at: datetime | None = None
+    read_at: datetime | None = None
+    waiting: Waiting | None = None
+
+    @property
+    def chip(self) -> Chip:
+        return INBOX_STATES[self.state]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateSection:
+    """The rate of one inbox as a form. Posts to /identities/<id>/inboxes/<inbox>/rate."""
+
+    inbox: Inbox
+    form: EmailRateForm
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailSection:
+    """`may_change_rates`: only admins change limits."""
+
+    tab: EmailTab = "manage"
+    inboxes: tuple[Inbox, ...] = ()
+    rates: tuple[RateSection, ...] = ()
+    may_change_rates: bool = True
+    ceiling_day: int = 80
+    ceiling_hour: int = 10
+    recommended_day: int = 30
+    recommended_hour: int = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LikingsSection:
+    opted_out: bool = False
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deletion:
+    """What deleting the identity will do, for the button and the question before it."""
+
+    campaigns: tuple[str, ...] = ()
+    inboxes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationPage:
+    """configuration.html at GET /identities/<id>?section=&tab=. Every form of it answers with this page
+    again.
+    """
+
+    id: UUID
+    name: str
+    job_title: str = ""
+    section: Section = "contact"
+    chips: tuple[Chip, ...] = ()
+    contact: ContactSection = field(default_factory=ContactSection)
+    email: EmailSection = field(default_factory=EmailSection)
+    likings: LikingsSection = field(default_factory=LikingsSection)
+    deletion: Deletion = field(default_factory=Deletion)
+
+    @property
+    def url(self) -> str:
+        return f"/identities/{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """Why connecting failed: a stable code, what it most likely is, and what to do, step by step.
+
+    `words`: the server's own answer, freed of secrets.
+    """
+
+    code: str
+    title: str
+    cause: str
+    resolution: tuple[str, ...]
+    protocol: Literal["", "IMAP", "SMTP"] = ""
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectInboxPage:
+    """connect_inbox.html at GET /identities/<id>/inboxes/new; posts to /identities/<id>/inboxes.
+
+    `reconnect`: the address is given and cannot be changed.
+    """
+
+    identity: UUID
+    identity_name: str
+    form: ConnectInboxForm = field(default_factory=ConnectInboxForm)
+    diagnosis: Diagnosis | None = None
+    reconnect: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestMailPage:
+    """test_mail.html at GET /identities/<id>/inboxes/<inbox>/test; posts there. Opens as a dialog where
+    scripts run.
+
+    `refused`: why it may not leave, and from when it may. `queued`: it is on its way; the path of its
+    history.
+    """
+
+    __test__ = False  # pytest takes every Test… for a test
+
+    identity: UUID
+    identity_name: str
+    inbox: Inbox
+    form: TestMailForm = field(default_factory=TestMailForm)
+    refused: Waiting | None = None
+    queued: str = ""
+
+    @property
+    def url(self) -> str:
+        return f"/identities/{self.identity}/inboxes/{self.inbox.id}/test"

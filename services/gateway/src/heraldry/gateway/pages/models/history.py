@@ -1,0 +1,99 @@
+"""What was done in the name of the organization, entry by entry and mail by mail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+from urllib.parse import urlencode
+from uuid import UUID
+
+from heraldry.gateway.pages.models.shell import Chip, Option, Waiting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityEntry:
+    """`cursor`: its place, opaque. `actor`: in words ("Mina Okafor", "Heraldry"). `href`: where more is
+    told.
+    """
+
+    cursor: str
+    at: datetime
+    actor: str
+    what: str
+    outcome: Chip
+    cause: str = ""
+    identity: UUID | None = None
+    identity_name: str = ""
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityFilter:
+    """All as text, as in the query: `identity` an id, `kind` a value of `ActivityPage.kinds`, days as YYYY-
+    MM-DD.
+    """
+
+    identity: str = ""
+    kind: str = ""
+    first: str = ""
+    last: str = ""
+    error: str = ""
+
+    @property
+    def active(self) -> bool:
+        return bool(self.identity or self.kind or self.first or self.last)
+
+    def url(self, path: str = "/activity", **more: str) -> str:
+        parts = {"identity": self.identity, "kind": self.kind, "from": self.first, "to": self.last, **more}
+        query = urlencode({key: value for key, value in parts.items() if value})
+        return path + (f"?{query}" if query else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityPage:
+    """activity.html at GET /activity?identity=&kind=&from=&to=&before=&after=. Newest first.
+
+    `older`: the cursor for `before=` (empty: there is nothing older). A request with `after=<cursor>` wants
+    what is newer than that entry, and no `older`.
+    """
+
+    entries: tuple[ActivityEntry, ...] = ()
+    older: str = ""
+    filter: ActivityFilter = field(default_factory=ActivityFilter)
+    identities: tuple[Option, ...] = ()
+    kinds: tuple[Option, ...] = ()
+
+
+StepState = Literal["done", "now", "waiting", "bad"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailStep:
+    """`at` None: not yet. `words`: the server's own answer."""
+
+    title: str
+    at: datetime | None = None
+    detail: str = ""
+    words: str = ""
+    state: StepState = "done"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailPage:
+    """mail.html at GET /activity/mails/<attempt>: one mail, step by step."""
+
+    attempt: UUID
+    subject: str
+    sender: str
+    recipient: str
+    state: Chip
+    identity: UUID
+    identity_name: str
+    steps: tuple[MailStep, ...] = ()
+    waiting: Waiting | None = None
+    message_id: str = ""
+
+    @property
+    def url(self) -> str:
+        return f"/activity/mails/{self.attempt}"

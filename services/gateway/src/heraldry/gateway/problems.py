@@ -1,0 +1,133 @@
+"""Refusals over HTTP: problem documents (RFC 9457) for programs, pages for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import structlog
+from heraldry.contracts.base import Refused
+from heraldry.gateway.pages.models import ErrorPage, Shell
+from heraldry.gateway.pages.render import render
+from heraldry.gateway.state import AnyRequest
+from litestar import MediaType, Response
+from litestar.exceptions import HTTPException, ValidationException
+from nats.errors import Error as NatsError
+
+log = structlog.stdlib.get_logger(__name__)
+API = "/api/"
+RETRY_AFTER = "2"  # seconds
+SERVER_ERROR = 500
+UNAVAILABLE = 503
+USUAL: Mapping[int, tuple[str, str]] = {
+    400: ("input.malformed", "The request cannot be read."),
+    401: ("session.needed", "Sign in first."),
+    403: ("access.denied", "You may not do this."),
+    404: ("route.unknown", "There is nothing at this address."),
+    405: ("method.refused", "This address does not take that method."),
+    413: ("body.too-large", "That is more than is taken at once."),
+    415: ("media-type.unsupported", "Send the body in another media type."),
+}
+
+
+def refusal_of(error: Exception) -> Refused:
+    """What to tell about an error; it is logged if it is ours."""
+    match error:
+        case Refused():
+            return error
+        case ValidationException():
+            return _invalid(error)
+        case HTTPException():
+            code, detail = USUAL.get(error.status_code, ("request.refused", error.detail))
+            return Refused(code, detail, status=error.status_code)
+        case NatsError() | TimeoutError():
+            log.warning("the bus is away", error=type(error).__name__)
+            return Refused(
+                "service.unavailable",
+                "A part of the system is away for a moment. Nothing is lost; try again shortly.",
+                status=503,
+            )
+        case _:
+            reference = str(uuid4())
+            log.error("a request failed", reference=reference, exc_info=error)
+            return Refused(
+                "internal.error",
+                "Something went wrong on our side. Try again; if it stays, tell your operator the reference.",
+                status=500,
+                extra={"reference": reference},
+            )
+
+
+def answer(request: AnyRequest, error: Exception) -> Response[Any]:
+    """The handler of every exception."""
+    refusal = refusal_of(error)
+    return document(refusal) if request.url.path.startswith(API) else page(request, refusal)
+
+
+def document(refusal: Refused) -> Response[dict[str, Any]]:
+    """The refusal as application/problem+json."""
+    content: dict[str, Any] = {
+        "type": f"/problems/{refusal.code}",
+        "title": refusal.code,
+        "status": refusal.status,
+        "code": refusal.code,
+        "detail": refusal.detail,
+        **({"field": refusal.field} if refusal.field else {}),
+        **({"extra": refusal.extra} if refusal.extra else {}),
+    }
+    return Response(
+        content,
+        status_code=refusal.status,
+        media_type="application/problem+json",
+        headers={"Cache-Control": "no-store", **_retry(refusal)},
+    )
+
+
+def page(request: AnyRequest, refusal: Refused) -> Response[str]:
+    """The refusal as a page; whoever is not signed in is sent to sign in."""
+    if refusal.status == 401:  # noqa: PLR2004  HTTP's unauthorized
+        return _to_sign_in(request)
+    text = refusal.detail if refusal.status < SERVER_ERROR and refusal.code not in _codes() else ""
+    error = ErrorPage.of(
+        refusal.status, text=text, reference=refusal.extra.get("reference", ""), retry=_path(request)
+    )
+    return Response(
+        render("error.html", shell=Shell(csrf=""), page=error),
+        status_code=refusal.status,
+        media_type=MediaType.HTML,
+        headers={"Cache-Control": "no-store", **_retry(refusal)},
+    )
+
+
+def _codes() -> set[str]:
+    return {code for code, _ in USUAL.values()}
+
+
+def _retry(refusal: Refused) -> dict[str, str]:
+    return {"Retry-After": RETRY_AFTER} if refusal.status == UNAVAILABLE else {}
+
+
+def _path(request: AnyRequest) -> str:
+    query = request.url.query
+    return request.url.path + (f"?{query}" if query else "") if request.method == "GET" else ""
+
+
+def _to_sign_in(request: AnyRequest) -> Response[str]:
+    back = _path(request)
+    where = "/sign-in" + (f"?{urlencode({'next': back})}" if back not in {"", "/"} else "")
+    if request.headers.get("hx-request"):
+        return Response("", status_code=401, headers={"HX-Redirect": where}, media_type=MediaType.HTML)
+    return Response("", status_code=303, headers={"Location": where}, media_type=MediaType.HTML)
+
+
+def _invalid(error: ValidationException) -> Refused:
+    """The first thing wrong, without the value: it may be a password."""
+    found = cast("object", error.extra)
+    first: Mapping[str, object] = {}
+    if isinstance(found, Sequence) and found and isinstance(found[0], Mapping):
+        first = cast("Mapping[str, object]", found[0])
+    field = str(first.get("key", ""))
+    what = str(first.get("message", "")) or "The request cannot be read."
+    return Refused("input.invalid", f"{field}: {what}" if field else what, status=422, field=field)

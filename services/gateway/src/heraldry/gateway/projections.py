@@ -1,0 +1,266 @@
+"""The gateway's views of all contexts' published events: the history, who and what there is, the figures.
+
+Nothing here depends on how contexts interleave: rows of one context are never read to write those of another.
+Names are put together when a question is asked (`views.py`).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from sqlite3 import Connection
+from typing import Any, Final
+
+from heraldry.chassis.projection import Fact, Projection
+from heraldry.contracts import gateway, identity, mailbox, scheduler
+from heraldry.contracts.base import Erased, Event
+from heraldry.contracts.registry import PUBLISHED
+
+
+def instant(at: datetime) -> str:
+    """UTC text that sorts like the instants it stands for. A storage format of the views."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _text(value: str | Erased) -> str:
+    return "" if isinstance(value, Erased) else value
+
+
+HISTORY: Final = Projection(
+    name="history",
+    version=1,
+    schema="""
+CREATE TABLE history (
+  cursor TEXT PRIMARY KEY, id TEXT NOT NULL, organization TEXT NOT NULL, identity TEXT NOT NULL,
+  type TEXT NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL, causation TEXT NOT NULL, inbox TEXT NOT NULL,
+  attempt TEXT NOT NULL, data TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX history_of_organization ON history (organization, cursor);
+CREATE INDEX history_of_identity ON history (organization, identity, cursor);
+CREATE INDEX history_of_attempt ON history (attempt) WHERE attempt <> '';
+CREATE UNIQUE INDEX history_id ON history (id)
+""",
+    tables=("history",),
+)
+
+
+def _remember(db: Connection, event: Any, fact: Fact) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            f"{instant(event.at)}|{fact.stream}|{fact.revision:010}",
+            fact.id,
+            fact.organization,
+            fact.identity or _id(event, "identity"),
+            fact.type,
+            instant(event.at),
+            fact.actor,
+            fact.causation,
+            _id(event, "inbox"),
+            _id(event, "attempt"),
+            event.model_dump_json(),
+        ),
+    )
+
+
+def _id(event: Event, name: str) -> str:
+    return str(getattr(event, name, "") or "")
+
+
+for _types in PUBLISHED.values():
+    for _kind in _types.values():
+        HISTORY.on(_kind)(_remember)
+
+
+DIRECTORY: Final = Projection(
+    name="directory",
+    version=1,
+    schema="""
+CREATE TABLE organization (id TEXT PRIMARY KEY, name TEXT NOT NULL, zone TEXT NOT NULL) STRICT;
+CREATE TABLE person (id TEXT PRIMARY KEY, organization TEXT NOT NULL, name TEXT NOT NULL, email TEXT NOT NULL,
+  role TEXT NOT NULL) STRICT;
+CREATE TABLE subscriber (id TEXT PRIMARY KEY, organization TEXT NOT NULL, name TEXT NOT NULL,
+  created TEXT NOT NULL, actor TEXT NOT NULL, revoked INTEGER NOT NULL) STRICT;
+CREATE TABLE identity (id TEXT PRIMARY KEY, organization TEXT NOT NULL, name TEXT NOT NULL,
+  job_title TEXT NOT NULL, picture TEXT NOT NULL, hours TEXT NOT NULL, deleted INTEGER NOT NULL) STRICT;
+CREATE INDEX identity_of ON identity (organization, deleted);
+CREATE TABLE inbox (id TEXT PRIMARY KEY, organization TEXT NOT NULL, identity TEXT NOT NULL,
+  address TEXT NOT NULL, state TEXT NOT NULL, since TEXT NOT NULL, detail TEXT NOT NULL) STRICT;
+CREATE INDEX inbox_of ON inbox (organization);
+CREATE TABLE waiting (inbox TEXT NOT NULL, window TEXT NOT NULL, organization TEXT NOT NULL,
+  until TEXT NOT NULL, PRIMARY KEY (inbox, window)) STRICT
+""",
+    tables=("organization", "person", "subscriber", "identity", "inbox", "waiting"),
+)
+
+
+@DIRECTORY.on(gateway.OrganizationCreated)
+def organization_created(db: Connection, event: gateway.OrganizationCreated, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    row = (str(event.organization), event.name, event.zone)
+    db.execute("INSERT OR REPLACE INTO organization VALUES (?, ?, ?)", row)
+
+
+@DIRECTORY.on(gateway.OrganizationZoneChanged)
+def zone_changed(db: Connection, event: gateway.OrganizationZoneChanged, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    db.execute("UPDATE organization SET zone = ? WHERE id = ?", (event.zone, str(event.organization)))
+
+
+@DIRECTORY.on(gateway.UserJoined)
+def user_joined(db: Connection, event: gateway.UserJoined, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    row = (str(event.user), str(event.organization), _text(event.name), _text(event.email), event.role)
+    db.execute("INSERT OR REPLACE INTO person VALUES (?, ?, ?, ?, ?)", row)
+
+
+@DIRECTORY.on(gateway.SubscriberCreated)
+def subscriber_created(db: Connection, event: gateway.SubscriberCreated, fact: Fact) -> None:
+    row = (str(event.subscriber), str(event.organization), event.name, instant(event.at), fact.actor)
+    db.execute("INSERT OR REPLACE INTO subscriber VALUES (?, ?, ?, ?, ?, 0)", row)
+
+
+@DIRECTORY.on(gateway.SubscriberRevoked)
+def subscriber_revoked(db: Connection, event: gateway.SubscriberRevoked, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    db.execute("UPDATE subscriber SET revoked = 1 WHERE id = ?", (str(event.subscriber),))
+
+
+@DIRECTORY.on(identity.IdentityCreated)
+def identity_created(db: Connection, event: identity.IdentityCreated, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    title = "" if isinstance(event.details, Erased) else event.details.job_title
+    row = (str(event.identity), str(event.organization), _text(event.name), title, event.picture)
+    db.execute(
+        "INSERT OR REPLACE INTO identity VALUES (?, ?, ?, ?, ?, ?, 0)", (*row, event.hours.model_dump_json())
+    )
+
+
+@DIRECTORY.on(identity.IdentityRenamed)
+def identity_renamed(db: Connection, event: identity.IdentityRenamed, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    db.execute("UPDATE identity SET name = ? WHERE id = ?", (_text(event.name), str(event.identity)))
+
+
+@DIRECTORY.on(identity.ContactDetailsChanged)
+def details_changed(db: Connection, event: identity.ContactDetailsChanged, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    title = "" if isinstance(event.details, Erased) else event.details.job_title
+    db.execute("UPDATE identity SET job_title = ? WHERE id = ?", (title, str(event.identity)))
+
+
+@DIRECTORY.on(identity.ProfilePictureChanged)
+def picture_changed(db: Connection, event: identity.ProfilePictureChanged, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    db.execute("UPDATE identity SET picture = ? WHERE id = ?", (event.picture, str(event.identity)))
+
+
+@DIRECTORY.on(identity.WorkingHoursChanged)
+def hours_changed(db: Connection, event: identity.WorkingHoursChanged, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    db.execute(
+        "UPDATE identity SET hours = ? WHERE id = ?", (event.hours.model_dump_json(), str(event.identity))
+    )
+
+
+@DIRECTORY.on(identity.IdentityDeleted)
+def identity_deleted(db: Connection, event: identity.IdentityDeleted, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    db.execute("UPDATE identity SET deleted = 1 WHERE id = ?", (str(event.identity),))
+
+
+@DIRECTORY.on(mailbox.MailboxConnected)
+def mailbox_connected(db: Connection, event: mailbox.MailboxConnected, fact: Fact) -> None:
+    row = (str(event.inbox), fact.organization, str(event.identity), _text(event.address), instant(event.at))
+    db.execute("INSERT OR REPLACE INTO inbox VALUES (?, ?, ?, ?, 'connected', ?, '')", row)
+
+
+@DIRECTORY.on(mailbox.MailboxNeedsReconnect)
+def mailbox_needs_reconnect(db: Connection, event: mailbox.MailboxNeedsReconnect, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    db.execute(
+        "UPDATE inbox SET state = 'reconnect', since = ?, detail = ? WHERE id = ?",
+        (instant(event.at), event.diagnosis.cause, str(event.inbox)),
+    )
+
+
+@DIRECTORY.on(mailbox.MailboxDisconnected)
+def mailbox_disconnected(db: Connection, event: mailbox.MailboxDisconnected, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    db.execute(
+        "UPDATE inbox SET state = 'disconnected', since = ?, detail = '' WHERE id = ?",
+        (instant(event.at), str(event.inbox)),
+    )
+
+
+@DIRECTORY.on(scheduler.QuotaExhausted)
+def quota_exhausted(db: Connection, event: scheduler.QuotaExhausted, fact: Fact) -> None:
+    row = (str(event.inbox), event.window, fact.organization, instant(event.until))
+    db.execute("INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?)", row)
+
+
+@DIRECTORY.on(scheduler.LimitsChanged)
+def limits_changed(db: Connection, event: scheduler.LimitsChanged, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    db.execute("DELETE FROM waiting WHERE inbox = ?", (str(event.inbox),))
+
+
+@DIRECTORY.on(scheduler.QuotaConsumed)
+def quota_consumed(db: Connection, event: scheduler.QuotaConsumed, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    db.execute("DELETE FROM waiting WHERE inbox = ?", (str(event.inbox),))
+
+
+FIGURES: Final = Projection(
+    name="figures",
+    version=1,
+    schema="""
+CREATE TABLE sent (attempt TEXT PRIMARY KEY, organization TEXT NOT NULL, identity TEXT NOT NULL,
+  at TEXT NOT NULL) STRICT;
+CREATE INDEX sent_when ON sent (organization, at);
+CREATE TABLE replied (inbox TEXT NOT NULL, person TEXT NOT NULL, organization TEXT NOT NULL,
+  identity TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (inbox, person)) STRICT;
+CREATE INDEX replied_when ON replied (organization, at);
+CREATE TABLE connection (inbox TEXT NOT NULL, at TEXT NOT NULL, organization TEXT NOT NULL,
+  identity TEXT NOT NULL, connected INTEGER NOT NULL, PRIMARY KEY (inbox, at)) STRICT;
+CREATE INDEX connection_of ON connection (organization);
+CREATE TABLE rate (inbox TEXT NOT NULL, at TEXT NOT NULL, organization TEXT NOT NULL, per_day INTEGER NOT NULL,
+  PRIMARY KEY (inbox, at)) STRICT;
+CREATE INDEX rate_of ON rate (organization)
+""",
+    tables=("sent", "replied", "connection", "rate"),
+)
+
+
+@FIGURES.on(mailbox.EmailSent)
+def email_sent(db: Connection, event: mailbox.EmailSent, fact: Fact) -> None:
+    row = (str(event.attempt), fact.organization, str(event.identity), instant(event.at))
+    db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?, ?, ?)", row)
+
+
+@FIGURES.on(mailbox.ReplyReceived)
+def reply_received(db: Connection, event: mailbox.ReplyReceived, fact: Fact) -> None:
+    """A conversation counts by its first reply."""
+    db.execute(
+        "INSERT INTO replied VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = min(at, excluded.at)",
+        (str(event.inbox), str(event.person), fact.organization, str(event.identity), instant(event.at)),
+    )
+
+
+@FIGURES.on(mailbox.MailboxConnected)
+def sending_begins(db: Connection, event: mailbox.MailboxConnected, fact: Fact) -> None:
+    _connection(db, event, fact, connected=True)
+
+
+@FIGURES.on(mailbox.MailboxNeedsReconnect)
+def sending_interrupted(db: Connection, event: mailbox.MailboxNeedsReconnect, fact: Fact) -> None:
+    _connection(db, event, fact, connected=False)
+
+
+@FIGURES.on(mailbox.MailboxDisconnected)
+def sending_ends(db: Connection, event: mailbox.MailboxDisconnected, fact: Fact) -> None:
+    _connection(db, event, fact, connected=False)
+
+
+@FIGURES.on(scheduler.LimitsChanged)
+def rate_changed(db: Connection, event: scheduler.LimitsChanged, fact: Fact) -> None:
+    row = (str(event.inbox), instant(event.at), fact.organization, event.rate.per_day)
+    db.execute("INSERT OR REPLACE INTO rate VALUES (?, ?, ?, ?)", row)
+
+
+def _connection(
+    db: Connection,
+    event: mailbox.MailboxConnected | mailbox.MailboxNeedsReconnect | mailbox.MailboxDisconnected,
+    fact: Fact,
+    *,
+    connected: bool,
+) -> None:
+    row = (str(event.inbox), instant(event.at), fact.organization, str(event.identity), connected)
+    db.execute("INSERT OR REPLACE INTO connection VALUES (?, ?, ?, ?, ?)", row)
+
+
+VIEWS: Final = (HISTORY, DIRECTORY, FIGURES)

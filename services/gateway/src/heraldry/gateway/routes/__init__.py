@@ -1,0 +1,20 @@
+"""The pages' routes: they fill view models, and ask the same commands and queries as the API."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from heraldry.gateway.routes.activity import ActivityController, OrganizationPagesController
+from heraldry.gateway.routes.configuration import ConfigurationController
+from heraldry.gateway.routes.entrance import EntranceController
+from heraldry.gateway.routes.home import HomeController
+from heraldry.gateway.routes.inboxes import InboxPagesController
+
+PAGES: Final = (
+    EntranceController,
+    HomeController,
+    ConfigurationController,
+    InboxPagesController,
+    ActivityController,
+    OrganizationPagesController,
+)

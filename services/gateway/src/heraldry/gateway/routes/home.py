@@ -1,0 +1,197 @@
+"""The dashboard, adding an identity, pictures, and what happens now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Annotated, cast
+from zoneinfo import ZoneInfo
+
+from heraldry.contracts.base import Refused
+from heraldry.contracts.identity import ContactDetails, CreateIdentity, WorkingHours
+from heraldry.gateway.api.identities import identity_of
+from heraldry.gateway.cards import Card, Overview, overview
+from heraldry.gateway.pages.forms import AddIdentityForm, filled
+from heraldry.gateway.pages.models import (
+    INBOX_STATES,
+    AddIdentityPage,
+    Chip,
+    DashboardPage,
+    Figures,
+    IdentityCard,
+    Notice,
+    Period,
+    PeriodKind,
+    Trends,
+    Waiting,
+    Way,
+)
+from heraldry.gateway.pictures import re_encoded
+from heraldry.gateway.routes.shown import (
+    asked,
+    errors_of,
+    html,
+    is_answerable,
+    posted,
+    reader_zone,
+    redirect,
+    shell,
+)
+from heraldry.gateway.state import AnyRequest, Call, Gateway
+from litestar import Controller, Response, get, post
+from litestar.datastructures import UploadFile
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+from litestar.response import Stream
+from pydantic import ValidationError
+
+DETAILS = ("first_name", "last_name", "job_title", "email", "phone", "linkedin_url", "meeting_url")
+PERIODS: Mapping[str, int] = {"today": 1, "7d": 7, "30d": 30}
+
+
+class HomeController(Controller):
+    include_in_schema = False
+
+    @get("/")
+    async def root(self, request: AnyRequest, call: NamedDependency[Call]) -> Response[str]:
+        del call
+        return redirect(request, "/identities")
+
+    @get("/events")
+    async def events(
+        self, request: AnyRequest, call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+    ) -> Stream:
+        given = request.headers.get("last-event-id", "")
+        last = int(given) if given.isascii() and given.isdigit() else None
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        stream = gateway.live.stream(str(call.organization), last)
+        return Stream(stream, media_type="text/event-stream", headers=headers)
+
+    @get("/identities")
+    async def dashboard(
+        self,
+        request: AnyRequest,
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+        q: str = "",
+        period: str = "today",
+        first: Annotated[str, QueryParameter(name="from")] = "",
+        last: Annotated[str, QueryParameter(name="to")] = "",
+    ) -> Response[str]:
+        await gateway.views.seen(call.seen)
+        chosen = _period(gateway, call, period, first, last)
+        found = overview(gateway, call.organization, chosen.first, chosen.last, q)
+        page = DashboardPage(
+            period=chosen,
+            search=q,
+            identities=found.identities,
+            cards=tuple(map(_card, found.cards)),
+            trends=Trends(messages=found.messages_trend, replied=found.replied_trend),
+            notices=_notices(found),
+            day_zone=found.zone,
+        )
+        return html("dashboard.html", await shell(request, gateway, call, "identities"), page)
+
+    @get("/identities/new")
+    async def new(
+        self,
+        request: AnyRequest,
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+        way: str = "",
+    ) -> Response[str]:
+        page = AddIdentityPage(way=cast("Way", way if way in {"credentials", "share"} else "manually"))
+        return html("add_identity.html", await shell(request, gateway, call, "identities"), page)
+
+    @post("/identities", status_code=200)
+    async def add(
+        self, request: AnyRequest, call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+    ) -> Response[str]:
+        form = await posted(request)
+        call = asked(call, form)
+        identity = identity_of(call.command)
+        try:
+            zone = form.text("zone") or reader_zone(
+                request, gateway.views.organization(call.organization).zone
+            )
+            create = CreateIdentity(
+                identity=identity,
+                name=f"{form.text('first_name')} {form.text('last_name')}".strip(),
+                details=ContactDetails.model_validate({name: form.text(name) for name in DETAILS}),
+                hours=WorkingHours(zone=zone),
+                picture=await _picture(request),
+            )
+            accepted = await gateway.contexts.send(create, by=call.by, id=call.command)
+        except (ValidationError, Refused) as wrong:
+            if isinstance(wrong, Refused) and not is_answerable(wrong):
+                raise
+            errors = errors_of(wrong)
+            if "name" in errors:
+                del errors["name"]
+                errors["first_name"] = "Enter a first or last name."
+            page = AddIdentityPage(form=filled(AddIdentityForm, form.values, errors))
+            around = await shell(request, gateway, call, "identities")
+            return html("add_identity.html", around, page, status=422)
+        return redirect(
+            request, f"/identities/{identity}", positions=[accepted.position], flash="identity-added"
+        )
+
+
+async def _picture(request: AnyRequest) -> str:
+    found: object = (await request.form()).get("picture")
+    content = await found.read() if isinstance(found, UploadFile) else b""
+    return await re_encoded(content) if content else ""
+
+
+def _period(gateway: Gateway, call: Call, kind: str, first: str, last: str) -> Period:
+    today = gateway.now().astimezone(ZoneInfo(gateway.views.organization(call.organization).zone)).date()
+    if kind in PERIODS:
+        return Period(
+            kind=cast("PeriodKind", kind), first=today - timedelta(days=PERIODS[kind] - 1), last=today
+        )
+    if kind == "custom":
+        try:
+            begin, end = date.fromisoformat(first), date.fromisoformat(last)
+        except ValueError:
+            return Period(kind="custom", first=today, last=today, error="Choose a first and a last day.")
+        if begin > end or (end - begin).days > 365:  # noqa: PLR2004  a year
+            error = "Choose a first day that is not after the last, at most a year."
+            return Period(kind="custom", first=today, last=today, error=error)
+        return Period(kind="custom", first=begin, last=end)
+    return Period(kind="today", first=today, last=today)
+
+
+def _card(card: Card) -> IdentityCard:
+    return IdentityCard(
+        id=card.identity,
+        name=card.name,
+        job_title=card.job_title,
+        picture=card.picture,
+        chips=chips(card),
+        figures=Figures(**card.figures.model_dump(exclude={"bounce_rate"})),
+        waiting=tuple(Waiting(one.reason, one.until) for one in card.waiting),
+    )
+
+
+def chips(card: Card) -> tuple[Chip, ...]:
+    states = {"connected": "connected", "reconnect": "reconnect"}
+    return tuple(
+        Chip(f"{one.address}: {INBOX_STATES[states[one.state]].text}", INBOX_STATES[states[one.state]].tone)  # pyright: ignore[reportArgumentType]  keys of the table
+        for one in card.inboxes
+        if one.state in states
+    )
+
+
+def _notices(found: Overview) -> tuple[Notice, ...]:
+    return tuple(
+        Notice(
+            title=f"{inbox.address} needs to be reconnected",
+            text=inbox.detail,
+            tone="bad",
+            href=f"/identities/{card.identity}/inboxes/new?inbox={inbox.inbox}",
+            link="Reconnect",
+        )
+        for card in found.cards
+        for inbox in card.inboxes
+        if inbox.state == "reconnect"
+    )

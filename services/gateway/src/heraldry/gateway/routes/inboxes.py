@@ -1,0 +1,246 @@
+"""Connecting an inbox with its live outcome, its rate, a mail to try it with."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from heraldry.contracts.base import Refused
+from heraldry.contracts.identity import GetIdentity
+from heraldry.contracts.mailbox import DisconnectInbox, FindInbox, InboxView, Server
+from heraldry.contracts.scheduler import ChangeEmailRate, EmailRate
+from heraldry.gateway.api.inboxes import connect, send
+from heraldry.gateway.pages.forms import ConnectInboxForm, EmailRateForm, TestMailForm, filled
+from heraldry.gateway.pages.models import ConnectInboxPage, Diagnosis, Outcome, TestMailPage, Waiting
+from heraldry.gateway.routes.configuration import configuration
+from heraldry.gateway.routes.inbox_models import diagnosis, find, shown
+from heraldry.gateway.routes.shown import Form, asked, errors_of, html, is_answerable, posted, redirect, shell
+from heraldry.gateway.state import AnyRequest, Call, Gateway
+from litestar import Controller, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from pydantic import ValidationError
+
+PATIENCE: Final = 50.0  # seconds the form waits for both protocols to be tried
+LOOK: Final = 0.25  # seconds between two looks
+
+
+class InboxPagesController(Controller):
+    path = "/identities/{identity:uuid}/inboxes"
+    include_in_schema = False
+
+    @get("/new")
+    async def new(
+        self,
+        identity: FromPath[UUID],
+        request: AnyRequest,
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+        inbox: UUID | None = None,
+    ) -> Response[str]:
+        name = await _name(gateway, call, identity)
+        form, again = ConnectInboxForm(), inbox is not None
+        if inbox is not None:
+            form = filled(ConnectInboxForm, _values(await find(gateway, call, identity, inbox)))
+        page = ConnectInboxPage(identity=identity, identity_name=name, form=form, reconnect=again)
+        return html("connect_inbox.html", await shell(request, gateway, call, "identities"), page)
+
+    @post(status_code=200)
+    async def connect(
+        self,
+        identity: FromPath[UUID],
+        request: AnyRequest,
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+    ) -> Response[str]:
+        form = await posted(request)
+        call = asked(call, form)
+        name = await _name(gateway, call, identity)
+        errors: dict[str, str] = {}
+        found: Diagnosis | None = None
+        try:
+            imap, smtp = _server(form, "imap"), _server(form, "smtp")
+            inbox, position = await connect(
+                gateway,
+                call,
+                identity,
+                address=form.text("email"),
+                password=form.raw("password"),
+                imap=imap,
+                smtp=smtp,
+            )
+            inbox = await _outcome(gateway, call, inbox)
+            where = f"/identities/{identity}?section=email"
+            if inbox.state == "connected":
+                return redirect(request, where, positions=[position], flash="inbox-connected")
+            if inbox.state == "connecting":
+                return redirect(request, where, positions=[position], flash="inbox-connecting")
+            found = diagnosis(inbox.diagnosis) if inbox.diagnosis else None
+        except _Malformed as wrong:
+            errors = wrong.errors
+        except (ValidationError, Refused) as wrong:
+            if isinstance(wrong, Refused) and not is_answerable(wrong):
+                raise
+            errors = {"email" if key == "address" else key: text for key, text in errors_of(wrong).items()}
+        page = ConnectInboxPage(
+            identity=identity,
+            identity_name=name,
+            form=filled(ConnectInboxForm, form.values, errors),
+            diagnosis=found,
+        )
+        around = await shell(request, gateway, call, "identities")
+        return html("connect_inbox.html", around, page, status=422)
+
+    @post("/{inbox:uuid}/disconnect", status_code=200)
+    async def disconnect(
+        self,
+        identity: FromPath[UUID],
+        inbox: FromPath[UUID],
+        request: AnyRequest,
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+    ) -> Response[str]:
+        call = asked(call, await posted(request))
+        await find(gateway, call, identity, inbox)
+        accepted = await gateway.contexts.send(DisconnectInbox(inbox=inbox), by=call.by, id=call.command)
+        where = f"/identities/{identity}?section=email"
+        return redirect(request, where, positions=[accepted.position], flash="inbox-disconnected")
+
+    @post("/{inbox:uuid}/rate", status_code=200)
+    async def rate(
+        self,
+        identity: FromPath[UUID],
+        inbox: FromPath[UUID],
+        request: AnyRequest,
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+    ) -> Response[str]:
+        call.require_admin()
+        form = await posted(request)
+        call = asked(call, form)
+        await find(gateway, call, identity, inbox)
+        errors: dict[str, str] = {}
+        position = ""
+        try:
+            rate = EmailRate.model_validate(
+                {name: form.text(name) for name in ("per_day", "per_hour")}, strict=False
+            )
+            accepted = await gateway.contexts.send(
+                ChangeEmailRate(inbox=inbox, rate=rate), by=call.by, id=call.command
+            )
+            position = accepted.position
+            call = replace(call, seen=(*call.seen, position))
+        except (ValidationError, Refused) as wrong:
+            if isinstance(wrong, Refused) and not is_answerable(wrong):
+                raise
+            errors = errors_of(wrong)
+        page = await configuration(gateway, call, identity, tab="rate")
+        sections = tuple(
+            one
+            if one.inbox.id != inbox
+            else replace(one, form=filled(EmailRateForm, form.values, errors))
+            if errors
+            else replace(one, outcome=Outcome("saved", "Saved."))
+            for one in page.email.rates
+        )
+        page = replace(page, section="email", email=replace(page.email, rates=sections))
+        around = await shell(request, gateway, call, "identities")
+        return html("configuration.html", around, page, status=422 if errors else 200, position=position)
+
+    @get("/{inbox:uuid}/test")
+    async def test(
+        self,
+        identity: FromPath[UUID],
+        inbox: FromPath[UUID],
+        request: AnyRequest,
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+    ) -> Response[str]:
+        page = await _test_page(gateway, call, identity, inbox)
+        return html("test_mail.html", await shell(request, gateway, call, "identities"), page)
+
+    @post("/{inbox:uuid}/test", status_code=200)
+    async def send(
+        self,
+        identity: FromPath[UUID],
+        inbox: FromPath[UUID],
+        request: AnyRequest,
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+    ) -> Response[str]:
+        form = await posted(request)
+        call = asked(call, form)
+        page = await _test_page(gateway, call, identity, inbox)
+        status, position = 200, ""
+        try:
+            position = await send(
+                gateway,
+                call,
+                inbox,
+                to=form.text("to"),
+                subject=form.text("subject"),
+                text=form.raw("text"),
+            )
+            page = replace(page, queued=f"/activity/mails/{call.command}")
+        except (ValidationError, Refused) as wrong:
+            if isinstance(wrong, Refused) and not is_answerable(wrong):
+                raise
+            status = 422
+            page = _refused(page, form, wrong)
+        around = await shell(request, gateway, call, "identities")
+        return html("test_mail.html", around, page, status=status, position=position)
+
+
+class _Malformed(Exception):  # noqa: N818  as Refused is
+    def __init__(self, errors: dict[str, str]) -> None:
+        super().__init__("the form")
+        self.errors = errors
+
+
+def _refused(page: TestMailPage, form: Form, wrong: ValidationError | Refused) -> TestMailPage:
+    until = wrong.extra.get("until") if isinstance(wrong, Refused) else None
+    if isinstance(wrong, Refused) and until:
+        shown_again = filled(TestMailForm, form.values)
+        return replace(page, form=shown_again, refused=Waiting(wrong.detail, datetime.fromisoformat(until)))
+    return replace(page, form=filled(TestMailForm, form.values, errors_of(wrong)))
+
+
+async def _test_page(gateway: Gateway, call: Call, identity: UUID, inbox: UUID) -> TestMailPage:
+    name = await _name(gateway, call, identity)
+    found = await shown(gateway, call, await find(gateway, call, identity, inbox))
+    return TestMailPage(identity=identity, identity_name=name, inbox=found)
+
+
+async def _name(gateway: Gateway, call: Call, identity: UUID) -> str:
+    return (await gateway.contexts.ask(GetIdentity(identity=identity), by=call.by, seen=call.seen)).name
+
+
+async def _outcome(gateway: Gateway, call: Call, inbox: InboxView) -> InboxView:
+    """The inbox when both protocols have been tried, or as it is when the form's patience ends."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + PATIENCE
+    while inbox.state == "connecting" and loop.time() < until:
+        await asyncio.sleep(LOOK)
+        inbox = await gateway.contexts.ask(FindInbox(inbox=inbox.inbox), by=call.by)
+    return inbox
+
+
+def _server(form: Form, kind: str) -> Server:
+    try:
+        return Server.model_validate(
+            {name: form.text(f"{kind}_{name}") for name in ("host", "port", "security")}, strict=False
+        )
+    except ValidationError as wrong:
+        raise _Malformed({f"{kind}_{name}": text for name, text in errors_of(wrong).items()}) from wrong
+
+
+def _values(inbox: InboxView) -> dict[str, object]:
+    servers = {
+        f"{kind}_{name}": value
+        for kind, server in (("imap", inbox.imap), ("smtp", inbox.smtp))
+        for name, value in server.model_dump().items()
+    }
+    return {"email": inbox.address, **servers}

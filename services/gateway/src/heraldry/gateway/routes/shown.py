@@ -1,0 +1,143 @@
+"""What all pages share: the shell around them, posted forms, cookies, answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from urllib.parse import unquote
+from uuid import UUID
+
+from heraldry.contracts.base import Refused
+from heraldry.gateway.application import random_id
+from heraldry.gateway.pages.forms import COMMAND_FIELD
+from heraldry.gateway.pages.models import Flash, Nav, Shell
+from heraldry.gateway.pages.render import render
+from heraldry.gateway.state import SEEN_COOKIE, AnyRequest, Call, Gateway
+from litestar import MediaType, Response
+from litestar.datastructures import Cookie
+from pydantic import ValidationError
+
+FLASH_COOKIE: Final = "heraldry_flash"
+ZONE_COOKIE: Final = "zone"
+SEEN_FOR: Final = 300  # seconds a browser remembers what it has written
+NO_STORE: Final = {"Cache-Control": "no-store"}
+FLASHES: Final[Mapping[str, Flash]] = {
+    "identity-added": Flash("The identity was added. Connect an inbox to send from it."),
+    "identity-deleted": Flash("The identity was deleted."),
+    "inbox-connected": Flash("The inbox is connected: it can send, and its mail is read."),
+    "inbox-connecting": Flash(
+        "The inbox is still being tried. It shows here as soon as it is known.", "info"
+    ),
+    "inbox-disconnected": Flash("The inbox was disconnected."),
+    "subscriber-revoked": Flash("The credentials were revoked."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What was posted, as text. Of several values of one name the last counts; files are elsewhere."""
+
+    values: Mapping[str, str]
+
+    def text(self, name: str) -> str:
+        return self.values.get(name, "").strip()
+
+    def raw(self, name: str) -> str:
+        """As it was typed: passwords."""
+        return self.values.get(name, "")
+
+
+async def posted(request: AnyRequest) -> Form:
+    found = await request.form()
+    items: Sequence[tuple[str, object]] = list(found.multi_items())
+    return Form({name: value for name, value in items if isinstance(value, str)})
+
+
+def asked(call: Call, form: Form) -> Call:
+    """The call under the form's own id, so that a form sent twice acts once."""
+    return replace(call, command=asked_id(form))
+
+
+def asked_id(form: Form) -> UUID:
+    try:
+        return UUID(form.text(COMMAND_FIELD))
+    except ValueError:
+        return random_id()
+
+
+async def shell(request: AnyRequest, gateway: Gateway, call: Call, nav: Nav = "") -> Shell:
+    """What surrounds a page for somebody who is signed in."""
+    await gateway.views.seen([one for one in call.seen if one.startswith("gateway:")])
+    organization = gateway.views.organization(call.organization)
+    person = gateway.views.person(call.organization, call.session.user)
+    return Shell(
+        csrf=call.session.csrf,
+        user=person.name if person else "",
+        organization=organization.name,
+        role=call.session.role,
+        nav=nav,
+        flash=FLASHES.get(request.cookies.get(FLASH_COOKIE, "")),
+        zone=reader_zone(request, organization.zone),
+    )
+
+
+def reader_zone(request: AnyRequest, default: str) -> str:
+    return unquote(request.cookies.get(ZONE_COOKIE, ""))[:64] or default
+
+
+def html(
+    name: str,
+    shell: Shell,
+    page: object,
+    *,
+    status: int = 200,
+    position: str = "",
+    cookies: Sequence[Cookie] = (),
+) -> Response[str]:
+    """A page. A flash it shows is not shown again."""
+    text = render(name, shell=shell, page=page)
+    kept = [*cookies, *_seen(position)]
+    if shell.flash is not None:
+        kept.append(Cookie(FLASH_COOKIE, value="", max_age=0, path="/"))
+    return Response(text, status_code=status, media_type=MediaType.HTML, headers=NO_STORE, cookies=kept)
+
+
+def redirect(
+    request: AnyRequest,
+    where: str,
+    *,
+    positions: Sequence[str] = (),
+    flash: str = "",
+    cookies: Sequence[Cookie] = (),
+) -> Response[str]:
+    """After a form: to the next page, also where HTMX sent it."""
+    kept = [*cookies, *_seen(",".join(positions))]
+    if flash:
+        kept.append(Cookie(FLASH_COOKIE, value=flash, max_age=60, path="/", httponly=True, samesite="lax"))
+    if request.headers.get("hx-request"):
+        headers: dict[str, Any] = {"HX-Redirect": where, **NO_STORE}
+        return Response("", status_code=200, media_type=MediaType.HTML, headers=headers, cookies=kept)
+    headers = {"Location": where, **NO_STORE}
+    return Response("", status_code=303, media_type=MediaType.HTML, headers=headers, cookies=kept)
+
+
+def errors_of(error: ValidationError | Refused) -> dict[str, str]:
+    """What is wrong, by the name of the form's field."""
+    if isinstance(error, Refused):
+        return {error.field.rpartition(".")[2]: error.detail}
+    return {
+        str(one["loc"][-1]) if one["loc"] else "": one["msg"].removeprefix("Value error, ")
+        for one in error.errors(include_input=False, include_url=False, include_context=False)
+    }
+
+
+def is_answerable(refusal: Refused) -> bool:
+    """Whether the form itself can show it; what is unknown, foreign or away is a page of its own."""
+    return refusal.status in {400, 409, 410, 413, 422, 429}
+
+
+def _seen(position: str) -> list[Cookie]:
+    if not position:
+        return []
+    return [Cookie(SEEN_COOKIE, value=position, max_age=SEEN_FOR, path="/", httponly=True, samesite="lax")]

@@ -1,0 +1,84 @@
+"""What every request passes: where it comes from, its CSRF token; and what every answer carries."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from heraldry.contracts.base import Refused
+from heraldry.gateway.pages.forms import CSRF_FIELD
+from heraldry.gateway.state import BEARER, SESSION_COOKIE, VISITOR_COOKIE, AnyRequest, Gateway
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+CSRF_HEADER: Final = "x-csrf-token"
+POLICY: Final = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' blob: data:;"
+    b" connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS: Final = (
+    (
+        b"content-security-policy",
+        POLICY,
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+)
+
+
+async def check(request: AnyRequest, gateway: Gateway) -> None:
+    """Refuse a change that another site's page could have caused. Refused `origin.foreign`, `csrf.missing`.
+
+    A program with a token in its Authorization header needs no CSRF token: no browser sends that by itself.
+    """
+    if request.method in SAFE:
+        return
+    _check_origin(request, gateway)
+    if request.headers.get("authorization", "").lower().startswith(BEARER):
+        return
+    cookies = [request.cookies.get(name, "") for name in (SESSION_COOKIE, VISITOR_COOKIE)]
+    if request.url.path == "/api/v1/sessions" and not any(cookies):
+        return
+    given = request.headers.get(CSRF_HEADER, "") or await _posted(request)
+    if not any(cookie and gateway.sessions.csrf_holds(cookie, given) for cookie in cookies):
+        raise Refused(
+            "csrf.missing",
+            "This form is no longer valid, perhaps because you signed out. Load the page again and repeat.",
+            status=403,
+        )
+
+
+async def _posted(request: AnyRequest) -> str:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
+        return ""
+    found: object = (await request.form()).get(CSRF_FIELD, "")
+    return found if isinstance(found, str) else ""
+
+
+def _check_origin(request: AnyRequest, gateway: Gateway) -> None:
+    origin = request.headers.get("origin")
+    site = request.headers.get("sec-fetch-site", "none")
+    own = {request.headers.get("host", ""), urlsplit(gateway.public_url).netloc}
+    if site == "cross-site" or (origin is not None and urlsplit(origin).netloc not in own):
+        raise Refused("origin.foreign", "This can only be asked from this site's own pages.", status=403)
+
+
+def with_headers(app: ASGIApp) -> ASGIApp:
+    """Adds HEADERS to every answer, also to errors and files; what the answer says itself stays."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                there = {name.lower() for name, _ in message["headers"]}
+                added = [header for header in HEADERS if header[0] not in there]
+                message["headers"] = [*message["headers"], *added]
+            await send(message)
+
+        await app(scope, receive, sending)
+
+    return wrapped

@@ -1,0 +1,190 @@
+"""The gateway as a process: the only place that constructs things."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import structlog
+import uvicorn
+from heraldry.chassis.bus import server as nats_server
+from heraldry.chassis.bus.rights import SubscriberRights
+from heraldry.chassis.bus.subscribers import answer_callouts, delete_consumer, make_consumer
+from heraldry.chassis.clock import SystemClock
+from heraldry.chassis.health import QuietServer, Watch, announce
+from heraldry.chassis.host import House, run
+from heraldry.chassis.readmodel import ReadModel
+from heraldry.chassis.settings import Settings
+from heraldry.chassis.vault.sealed import public_key, seal
+from heraldry.chassis.views import ViewFeed
+from heraldry.contracts.base import Refused
+from heraldry.contracts.registry import PUBLISHED
+from heraldry.gateway import assets, demo_organization, sessions
+from heraldry.gateway.app import application
+from heraldry.gateway.application import Application
+from heraldry.gateway.domain.types import TYPES
+from heraldry.gateway.live import Live
+from heraldry.gateway.passwords import Passwords
+from heraldry.gateway.projections import VIEWS
+from heraldry.gateway.sessions import Sessions
+from heraldry.gateway.state import Gateway
+from heraldry.gateway.throttles import Throttles
+from heraldry.gateway.views import Views
+
+log = structlog.stdlib.get_logger(__name__)
+GRACE: Final = 2  # seconds for requests that are on their way when the process is told to end
+STARTED: Final = 0.005  # seconds between two looks whether the server listens
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT."""
+    return run("gateway", build, types=TYPES, projections=(), own_http=True)
+
+
+async def build(house: House) -> None:
+    """Open what the gateway has beside the house, then listen."""
+    settings = house.settings
+    files = assets.load()
+    core = Application(house.runner, house.keys, house.secrets, Passwords(), house.clock.now)
+    await core.prepare()
+    live = Live()
+    views = await _views(house, live)
+    gateway = await _gateway(house, core, views, live)
+    await _callouts(house, core)
+    if settings.mode == "demo":
+        await demo_organization.make(core, settings.data)
+    elif token := await core.make_first_link():
+        _write_first_link(settings, f"{_public_url(settings)}/first/{token}")
+    house.health.check("views", lambda: None)
+    await _serve(house, gateway, files)
+
+
+async def _views(house: House, live: Live) -> Views:
+    settings = house.settings
+    model = ReadModel(settings.data / "read" / f"{settings.process}-views.sqlite3", VIEWS)
+    house.stack.callback(model.close)
+    types = {name: kind for kinds in PUBLISHED.values() for name, kind in kinds.items()}
+    feed = ViewFeed(house.nc, model, types, live.moved)
+    live.started(model.checkpoint())
+    await feed.start()
+    house.stack.push_async_callback(feed.stop)
+    house.health.check("view feed", lambda: feed.problem)
+    return Views(model)
+
+
+async def _gateway(house: House, core: Application, views: Views, live: Live) -> Gateway:
+    key = await house.keys.create(sessions.KEY_SUBJECT)
+    real = SystemClock().now  # sessions and throttles do not follow the sandbox's clock
+
+    async def sealed(password: str) -> str:
+        public = await public_key(house.nc, "mailbox")
+        if public is None:
+            raise Refused(
+                "service.unavailable", "The mailbox service has not started yet. Try again.", status=503
+            )
+        return seal(public, password.encode())
+
+    async def admit(subscriber: UUID, organization: UUID) -> SubscriberRights:
+        return await make_consumer(house.js, subscriber, organization)
+
+    async def expel(subscriber: UUID) -> None:
+        await delete_consumer(house.js, subscriber)
+
+    return Gateway(
+        application=core,
+        contexts=house.caller,
+        sessions=Sessions(house.nc, key, real),
+        throttles=Throttles(house.nc, key, real),
+        views=views,
+        live=live,
+        halt=house.halt,
+        now=house.clock.now,
+        seal=sealed,
+        admit=admit,
+        expel=expel,
+        first_link_used=lambda: first_link(house.settings.data).unlink(missing_ok=True),
+        mode=house.settings.mode,
+        public_url=_public_url(house.settings),
+        nats_url=house.settings.nats_url,
+    )
+
+
+async def _callouts(house: House, core: Application) -> None:
+    async def lookup(user: str, password: str) -> SubscriberRights | None:
+        found = await core.subscriber(user, password)
+        if found is None:
+            return None
+        return await make_consumer(house.js, found.id, found.organization)  # a crash may have left it unmade
+
+    seed = nats_server.callout_seed(house.settings.data)
+    subscription = await answer_callouts(house.nc, seed, lookup)
+
+    async def stop() -> None:
+        if not house.nc.is_closed:
+            await subscription.unsubscribe()
+
+    house.stack.push_async_callback(stop)
+
+
+async def _serve(house: House, gateway: Gateway, files: assets.Files) -> None:
+    settings = house.settings
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.create_server((settings.host, settings.port), family=family, backlog=1024)
+    port = int(listening.getsockname()[1])
+    config = uvicorn.Config(
+        application(gateway, house.health, files),  # pyright: ignore[reportArgumentType]  two spellings of ASGI
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        ws="none",
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=GRACE,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    server = QuietServer(config)
+    watch = Watch(house.health)
+    watch.start()
+    task = asyncio.create_task(server.serve(sockets=[listening]), name="http")
+    while not server.started:
+        if task.done():
+            await task
+            raise OSError("the HTTP server ended at once")
+        await asyncio.sleep(STARTED)
+
+    async def stop() -> None:
+        watch.stop()
+        server.should_exit = True
+        gateway.live.close()
+        await task
+
+    house.stack.push_async_callback(stop)
+    house.health.check("start", lambda: None)
+    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104  compared, not bound
+    announce(settings, f"http://{host}:{port}")
+
+
+def _public_url(settings: Settings) -> str:
+    return (settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
+
+
+def _write_first_link(settings: Settings, url: str) -> None:
+    """For the supervisor to print; nobody else may read it."""
+    path = first_link(settings.data)
+    beside = path.with_name(f".{path.name}.{settings.process}")
+    with suppress(FileNotFoundError):
+        beside.unlink()
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump({"url": url}, file)
+    beside.replace(path)
+
+
+def first_link(data: Path) -> Path:
+    return data / "run" / "first-admin.json"

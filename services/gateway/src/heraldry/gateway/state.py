@@ -1,0 +1,122 @@
+"""What the routes work with: the gateway as a whole, and one call to it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from heraldry.chassis.bus.rights import SubscriberRights
+from heraldry.chassis.halt import HaltFlags
+from heraldry.contracts.base import By, Refused
+from heraldry.gateway.application import Application, random_id
+from heraldry.gateway.live import Live
+from heraldry.gateway.ports import Contexts
+from heraldry.gateway.sessions import Session, Sessions
+from heraldry.gateway.throttles import Throttles
+from heraldry.gateway.views import Views
+from litestar import Request
+
+SESSION_COOKIE: Final = "heraldry_session"
+VISITOR_COOKIE: Final = "heraldry_visitor"
+SEEN_COOKIE: Final = "heraldry_seen"
+BEARER: Final = "bearer "
+AnyRequest = Request[Any, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Everything that is open while the process runs. `now` is business time."""
+
+    application: Application
+    contexts: Contexts
+    sessions: Sessions
+    throttles: Throttles
+    views: Views
+    live: Live
+    halt: HaltFlags
+    now: Callable[[], datetime]
+    seal: Callable[[str], Awaitable[str]]  # a mailbox password, so that only the mailbox service can read it
+    admit: Callable[[UUID, UUID], Awaitable[SubscriberRights]]  # make a subscriber's consumer
+    expel: Callable[[UUID], Awaitable[None]]  # and remove it
+    first_link_used: Callable[[], None]  # the file that tells of it is removed
+    mode: str  # demo or live
+    public_url: str
+    nats_url: str
+
+    @property
+    def secure(self) -> bool:
+        """Browsers come by https: cookies must too."""
+        return self.public_url.startswith("https://")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who asks, under which command id, and what they have seen already."""
+
+    session: Session
+    command: UUID
+    seen: tuple[str, ...]
+    correlation: str = field(default_factory=lambda: str(uuid4()))
+
+    @property
+    def by(self) -> By:
+        return By(
+            organization=self.session.organization,
+            actor=f"user:{self.session.user}",
+            correlation=self.correlation,
+        )
+
+    @property
+    def organization(self) -> UUID:
+        return self.session.organization
+
+    def require_admin(self) -> None:
+        """Refused `role.admin-needed` (403) for a member."""
+        if self.session.role != "admin":
+            raise Refused("role.admin-needed", "Only an admin of your organization may do this.", status=403)
+
+
+def token_of(request: AnyRequest) -> str:
+    """The session's token: from the Authorization header, else from the cookie."""
+    given = request.headers.get("authorization", "")
+    if given.lower().startswith(BEARER):
+        return given[len(BEARER) :].strip()
+    return request.cookies.get(SESSION_COOKIE, "")
+
+
+async def session_of(request: AnyRequest, gateway: Gateway) -> Session | None:
+    token = token_of(request)
+    return await gateway.sessions.find(token) if token else None
+
+
+async def call_of(request: AnyRequest, gateway: Gateway) -> Call:
+    """Refused `session.needed` (401)."""
+    session = await session_of(request, gateway)
+    if session is None:
+        raise Refused("session.needed", "Sign in first: this session is unknown or has ended.", status=401)
+    return Call(session, command_of(request), seen_of(request))
+
+
+def command_of(request: AnyRequest) -> UUID:
+    """The Idempotency-Key, or a fresh id. Refused `idempotency-key.malformed`."""
+    given = request.headers.get("idempotency-key")
+    if not given:
+        return random_id()
+    try:
+        return UUID(given)
+    except ValueError:
+        raise Refused(
+            "idempotency-key.malformed",
+            "Idempotency-Key must be a UUID.",
+            status=422,
+            field="Idempotency-Key",
+        ) from None
+
+
+def seen_of(request: AnyRequest) -> tuple[str, ...]:
+    """What the caller has written: from the X-Position header or, for pages, from the cookie."""
+    given = request.headers.get("x-position") or request.cookies.get(SEEN_COOKIE, "")
+    return tuple(part.strip() for part in given.split(",") if part.strip())[:16]

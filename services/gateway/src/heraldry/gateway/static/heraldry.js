@@ -1,0 +1,268 @@
+// What a page cannot do without a script. Every page works without this module; with it, it is quicker and keeps your place.
+const one = (selector, root = document) => root.querySelector(selector);
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+const say = (text) => { const box = one("#announcer"); if (box && text) box.textContent = text; };
+
+// The browser's time zone: for pages to come as a cookie, for this page's forms as a value.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+document.cookie = `zone=${encodeURIComponent(zone)}; Path=/; Max-Age=31536000; SameSite=Lax${location.protocol === "https:" ? "; Secure" : ""}`;
+
+function prepare(root) {
+  for (const input of all("[data-browser-zone]", root)) input.value = zone;
+  for (const place of all("[data-zone-name]", root)) place.textContent = ` (${zone.replaceAll("_", " ")})`;
+  const wrong = one("[aria-invalid=true]", root) ?? one("[data-focus]", root);
+  if (wrong && !wrong.closest("[hidden]")) wrong.focus();
+}
+prepare(document);
+
+// Buttons show progress and cannot be pressed twice.
+function busy(button) {
+  if (!button || button.dataset.rest) return;
+  button.dataset.rest = button.innerHTML;
+  button.setAttribute("aria-disabled", "true");
+  button.setAttribute("aria-busy", "true");
+  button.textContent = button.dataset.busy;
+  say(button.dataset.busy);
+}
+function rest(form) {
+  for (const button of all("[data-rest]", form)) {
+    button.innerHTML = button.dataset.rest;
+    delete button.dataset.rest;
+    button.removeAttribute("aria-disabled");
+    button.removeAttribute("aria-busy");
+  }
+}
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  const button = event.submitter ?? one("[data-busy]", form);
+  if (button?.dataset.rest) { event.preventDefault(); event.stopImmediatePropagation(); return; }
+  dirty.delete(form);
+  if (button?.dataset.busy) queueMicrotask(() => { if (!event.defaultPrevented || form.hasAttribute("hx-post")) busy(button); });
+}, true);
+addEventListener("pageshow", (event) => { if (event.persisted) all("form").forEach(rest); });
+
+// Input that is not saved is not lost without a question.
+const dirty = new Set();
+document.addEventListener("input", (event) => {
+  const form = event.target.form;
+  if (form?.hasAttribute("data-guard")) dirty.add(form);
+  if (event.target.type === "time") drawDay(event.target.closest(".day"));
+});
+addEventListener("beforeunload", (event) => {
+  if ([...dirty].some((form) => form.isConnected)) event.preventDefault();
+});
+
+// The picture of the week follows the times.
+const minutes = (text, end) => { const [h, m] = text.split(":").map(Number); const n = h * 60 + m || 0; return end && n === 0 ? 1440 : n; };
+function drawDay(day) {
+  const [from, to] = all("input[type=time]", day);
+  const bar = one(".bar .on", day), start = minutes(from.value, false);
+  bar.setAttribute("x", start);
+  bar.setAttribute("width", Math.max(0, minutes(to.value, true) - start));
+}
+
+// Menus, tabs, sections, dialogs.
+function show(link, group, panels) {
+  for (const other of group) {
+    const on = other === link, tab = other.getAttribute("role") === "tab";
+    if (tab) { other.setAttribute("aria-selected", on); other.tabIndex = on ? 0 : -1; }
+    else if (on) other.setAttribute("aria-current", "true"); else other.removeAttribute("aria-current");
+    panels(other).hidden = !on;
+  }
+  history.replaceState(null, "", link.href);
+}
+const ofTab = (tab) => document.getElementById(tab.getAttribute("aria-controls"));
+const ofSection = (link) => document.getElementById(`section-${link.dataset.section}`);
+
+function openDialog(dialog, from) {
+  dialog.opener = from;
+  dialog.showModal();
+}
+function closeDialog(dialog) {
+  dialog.close();
+  if (dialog.opener?.id) document.getElementById(dialog.opener.id)?.focus();
+}
+async function loadDialog(link, dialog) {
+  const answer = await fetch(link.href, { headers: { Accept: "text/html" } }).catch(() => null);
+  const content = answer?.ok && one("[data-dialog-content]", new DOMParser().parseFromString(await answer.text(), "text/html"));
+  if (!content) { location.assign(link.href); return; }
+  const body = document.createElement("div");
+  body.setAttribute("data-dialog-content", "");
+  body.append(...content.childNodes);
+  dialog.replaceChildren(body);
+  htmx.process(body);
+  openDialog(dialog, link);
+  one("input:not([type=hidden])", body)?.focus();
+}
+
+document.addEventListener("click", (event) => {
+  const hit = (selector) => event.target.closest?.(selector);
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+  let found;
+  if ((found = hit("[data-menu-button]"))) {
+    const menu = document.getElementById(found.getAttribute("aria-controls"));
+    const open = menu.toggleAttribute("data-open");
+    found.setAttribute("aria-expanded", open);
+  } else if ((found = hit("[data-tabs] [role=tab]"))) {
+    event.preventDefault();
+    show(found, all("[role=tab]", found.closest("[data-tabs]")), ofTab);
+  } else if ((found = hit("a[data-section]"))) {
+    event.preventDefault();
+    show(found, all("a[data-section]"), ofSection);
+    const menu = one("#local-menu"), button = one("[aria-controls=local-menu]");
+    menu.removeAttribute("data-open");
+    button.setAttribute("aria-expanded", "false");
+    const title = one("h2", ofSection(found));
+    title.tabIndex = -1;
+    title.focus({ preventScroll: true });
+  } else if ((found = hit("[data-dialog]"))) {
+    openDialog(document.getElementById(found.dataset.dialog), found);
+  } else if ((found = hit("[data-load-dialog]"))) {
+    event.preventDefault();
+    loadDialog(found, one(found.dataset.loadDialog));
+  } else if ((found = hit("[data-close]")) && found.closest("dialog")) {
+    event.preventDefault();
+    closeDialog(found.closest("dialog"));
+  } else if ((found = hit("[data-copy]"))) {
+    const source = one(found.dataset.copy), told = one("[data-copied]", found.parentElement);
+    source.select();
+    navigator.clipboard.writeText(source.value).then(() => { told.textContent = "Copied."; }, () => { told.textContent = "Marked: copy with your keyboard."; });
+  }
+});
+document.addEventListener("keydown", (event) => {
+  const tab = event.target.closest?.("[data-tabs] [role=tab]");
+  const step = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }[event.key];
+  if (!tab || step === undefined) return;
+  event.preventDefault();
+  const tabs = all("[role=tab]", tab.closest("[data-tabs]"));
+  const next = Number.isFinite(step) ? (tabs.indexOf(tab) + step + tabs.length) % tabs.length : step < 0 ? 0 : tabs.length - 1;
+  tabs[next].focus();
+  show(tabs[next], tabs, ofTab);
+});
+document.addEventListener("keydown", (event) => {
+  const open = event.key === "Escape" && one("[data-menu][data-open]");
+  if (!open) return;
+  const button = one(`[aria-controls=${open.id}]`);
+  open.removeAttribute("data-open");
+  button.setAttribute("aria-expanded", "false");
+  button.focus();
+});
+
+// Custom days appear when they are chosen; the port follows the security; the hosts follow the address.
+const PORTS = { imap: { tls: "993", starttls: "143" }, smtp: { tls: "465", starttls: "587" } };
+document.addEventListener("change", (event) => {
+  const box = event.target, form = box.form;
+  if (form?.hasAttribute("data-period") && box.name === "period") one("[data-custom]", form).hidden = box.value !== "custom";
+  if (box.hasAttribute("data-security")) {
+    const kind = box.name.slice(0, 4), port = form.elements[`${kind}_port`];
+    if (!port.value || Object.values(PORTS[kind]).includes(port.value)) port.value = PORTS[kind][box.value];
+  }
+  if (form?.hasAttribute("data-suggest") && box.name === "email" && box.value.includes("@")) {
+    const domain = box.value.split("@").pop();
+    for (const kind of ["imap", "smtp"]) {
+      const host = form.elements[`${kind}_host`];
+      if (!host.value || host.value === host.dataset.suggested) host.value = host.dataset.suggested = `${kind}.${domain}`;
+    }
+  }
+});
+
+// Live: a part of the page is asked for again when something happened. It keeps the place, the focus, what is open and
+// what is typed.
+const waits = new Set();
+const editing = (root) => root.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
+const occupied = (root) => editing(root) || one("dialog[open]", root) !== null;
+document.body.addEventListener("htmx:configRequest", (event) => {
+  const rows = event.detail.elt.dataset?.afterFirst;
+  if (rows) event.detail.parameters.after = one("[data-cursor]", one(rows))?.dataset.cursor ?? "";
+});
+let anchor = null;
+let open = [];
+let told = "";
+document.body.addEventListener("htmx:beforeSwap", (event) => {
+  const live = event.detail.requestConfig?.elt;
+  if (!live?.hasAttribute("data-live")) return;
+  if (event.detail.xhr.status >= 400) { event.detail.shouldSwap = false; return; }
+  if (occupied(live)) { event.detail.shouldSwap = false; waits.add(live.id); return; }
+  told = live.dataset.announce ?? "";
+  open = all("details[open]", live).map((each) => each.id);
+  const row = all("[data-cursor], .card", live).find((each) => each.getBoundingClientRect().bottom > 0);
+  anchor = live.hasAttribute("data-after-first") && row && scrollY > 0 ? [row, row.getBoundingClientRect().top] : null;
+});
+document.body.addEventListener("htmx:afterSwap", (event) => {
+  const live = event.detail.requestConfig?.elt;
+  if (!live) return;
+  rest(live);
+  if (live.hasAttribute("data-live")) {
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    if (anchor) scrollBy(0, anchor[0].getBoundingClientRect().top - anchor[1]);
+    if (live.dataset.afterFirst) fresh(live);
+    const now = live.id ? document.getElementById(live.id)?.dataset.announce : "";
+    if (now && now !== told) say(now);
+  } else if (live.tagName === "FORM" && live.hasAttribute("hx-post")) {
+    const swapped = event.detail.target.isConnected ? event.detail.target : document.getElementById(event.detail.target.id);
+    if (swapped) prepare(swapped);
+    say(one(".notice", swapped ?? document)?.textContent.trim());
+  } else if (live.dataset.announce === undefined) {
+    say(one("#results")?.dataset.announce);
+  }
+});
+function fresh(live) {
+  let count = 0;
+  for (const row of all("#entries > [data-cursor]", live)) {
+    if (row.dataset.seen) break;
+    row.classList.add("fresh");
+    count += 1;
+  }
+  for (const row of all("#entries > [data-cursor]", live)) row.dataset.seen = "1";
+  if (count) {
+    one("[data-entries]", live).hidden = false;
+    one("[data-no-entries]", live)?.remove();
+    say(`${count} new ${count === 1 ? "entry" : "entries"}`);
+  }
+}
+for (const row of all("#entries > [data-cursor]")) row.dataset.seen = "1";
+document.addEventListener("focusout", () => setTimeout(() => {
+  for (const id of waits) {
+    const live = document.getElementById(id);
+    if (!live || !occupied(live)) { waits.delete(id); if (live) htmx.trigger(live, "refresh"); }
+  }
+}, 0));
+document.addEventListener("close", (event) => {
+  const live = event.target.closest?.("[data-live]");
+  if (live && waits.delete(live.id)) htmx.trigger(live, "refresh");
+}, true);
+
+// Out of reach: say so, keep what is there, and come up to date when it is back.
+let away = false;
+let grace = 0;
+function reach(ok) {
+  clearTimeout(grace);
+  const box = one("#away");
+  if (box) box.hidden = ok;
+  if (ok && away) htmx.trigger(document.body, "refresh");
+  away = !ok;
+}
+document.body.addEventListener("htmx:sseError", () => { clearTimeout(grace); grace = setTimeout(reach, 3000, false); });
+addEventListener("pagehide", () => clearTimeout(grace));
+document.body.addEventListener("htmx:sseOpen", () => reach(true));
+for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
+  document.body.addEventListener(name, (event) => {
+    const form = event.detail.elt.closest("form");
+    if (form) rest(form);
+    if (name === "htmx:responseError" && event.detail.xhr.status < 500) { say("That did not work. Reload the page and try again."); return; }
+    reach(false);
+    const box = one("#away");
+    if (form && box) { box.textContent = "Heraldry could not be reached. Nothing was lost: press the button again in a moment."; dirty.add(form); }
+  });
+}
+
+// An error page that recovers by itself.
+const recover = one("[data-recover]");
+if (recover) {
+  const target = recover.dataset.recover || location.href;
+  const again = async () => {
+    const answer = await fetch(target, { headers: { Accept: "text/html" } }).catch(() => null);
+    if (answer && answer.status < 500) location.replace(target); else setTimeout(again, 3000);
+  };
+  setTimeout(again, 3000);
+}
