@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable
 
@@ -17,7 +16,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 RECONNECT_WAIT = 1  # seconds between two tries
 REFUSED_TRIES = 5  # a password refused so often is wrong
-CLOSE_DEADLINE = 3.0  # seconds to hand out what is on its way
+CLOSE_DEADLINE = 3  # seconds for what is on its way to leave
 LOST_FOR_GOOD = 75  # exit code: try again (EX_TEMPFAIL)
 
 
@@ -40,10 +39,6 @@ class _Connection(Client):
     async def close(self) -> None:
         self._meant_to_close = True
         await super().close()
-
-    async def drain(self) -> None:
-        self._meant_to_close = True
-        await super().drain()
 
     async def on_error(self, error: Exception) -> None:
         check_cancelled()  # nats-py goes on looking for a server, for ever, if its cancellation was swallowed
@@ -95,17 +90,18 @@ async def connect(settings: Settings, *, lost: Callable[[], None] = end_process)
 
 
 async def close(nc: Client) -> None:
-    """Let what was received be finished and what was sent leave, for at most 3 seconds; then close."""
+    """Let what was sent leave, for at most 3 seconds; then close.
+
+    Nothing is drained: a pull subscription whose task has ended would never become empty.
+    """
     if nc.is_closed:
         return
-    try:
-        async with asyncio.timeout(CLOSE_DEADLINE):
-            if nc.is_connected:
-                await nc.drain()
-    except (NatsError, TimeoutError):
-        log.warning("nats connection closed before everything was handed out")
-    if not nc.is_closed:
-        await nc.close()
+    if nc.is_connected:
+        try:
+            await nc.flush(CLOSE_DEADLINE)
+        except (NatsError, TimeoutError):
+            log.warning("nats connection closed before everything had left")
+    await nc.close()
 
 
 def _without_secrets(text: str) -> str:

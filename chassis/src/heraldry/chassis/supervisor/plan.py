@@ -63,7 +63,9 @@ def make(
     environment["HERALDRY_MASTER_KEY_FILE"] = str(_master_key(folder))
     public = ports.public_port(host, port)
     url = environment.get("HERALDRY_PUBLIC_URL") or ports.address(host, public)
-    sandbox_port = ports.preferred_port(LOOPBACK, SANDBOX_PORT) if folder.mode == "demo" else 0
+    sandbox_port = 0
+    if folder.mode == "demo":  # whoever asks for any port gets any: others may be starting at this moment
+        sandbox_port = ports.preferred_port(LOOPBACK, SANDBOX_PORT) if port else ports.free_port()
     sandbox_url = ports.address(LOOPBACK, sandbox_port) if sandbox_port else ""
     files = _nats_files(folder, wanted)
 
