@@ -177,6 +177,7 @@ def _public_url(settings: Settings) -> str:
 def _write_first_link(settings: Settings, url: str) -> None:
     """For the supervisor to print; nobody else may read it."""
     path = first_link(settings.data)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # `serve` has no supervisor that made it
     beside = path.with_name(f".{path.name}.{settings.process}")
     with suppress(FileNotFoundError):
         beside.unlink()
