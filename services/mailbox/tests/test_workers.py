@@ -17,6 +17,7 @@ from heraldry.chassis.bus.rpc import Asking
 from heraldry.chassis.clock import MovableClock
 from heraldry.chassis.codec import Codec
 from heraldry.chassis.halt import HaltFlags, organization
+from heraldry.chassis.leases import KvLeases
 from heraldry.chassis.readmodel import ReadModel, StoreFeed
 from heraldry.chassis.runner import Runner
 from heraldry.chassis.store.sqlite import SqliteStore
@@ -40,7 +41,6 @@ from heraldry.mailbox.service import PROJECTIONS, TYPES
 from heraldry.mailbox.workers.checking import CheckWorker
 from heraldry.mailbox.workers.crew import Crew
 from heraldry.mailbox.workers.desk import Desk
-from heraldry.mailbox.workers.leases import KvLeases
 from heraldry.mailbox.workers.reading import Places, ReadWorker
 from heraldry.mailbox.workers.sending import SendWorker
 from heraldry.sandbox.mailhost import MailHost
@@ -164,7 +164,7 @@ class World:
         trust = Trust(self.host.ca_file, allow_private_addresses=True)
         desk = Desk(application, secrets, halt, model, self.clock, self.real)
         mailbox = ImapMailbox(trust)
-        leases = KvLeases(border.jetstream(nc), name, self.real)
+        leases = KvLeases(border.jetstream(nc), "mailbox.reader", name, self.real)
         crew = Crew(
             CONTEXT,
             store,

@@ -10,6 +10,7 @@ from heraldry.chassis.bus.parking import Parking
 from heraldry.chassis.bus.reactions import Reactions
 from heraldry.chassis.clock import SystemClock
 from heraldry.chassis.host import House, run
+from heraldry.chassis.leases import KvLeases
 from heraldry.chassis.vault.sealed import own_private_key
 from heraldry.contracts import registry
 from heraldry.contracts.base import Event
@@ -25,7 +26,6 @@ from heraldry.mailbox.subscriptions import CONTROL, IMPORTS, Own
 from heraldry.mailbox.workers.checking import CheckWorker
 from heraldry.mailbox.workers.crew import Crew
 from heraldry.mailbox.workers.desk import Desk
-from heraldry.mailbox.workers.leases import KvLeases
 from heraldry.mailbox.workers.reading import Places, ReadWorker
 from heraldry.mailbox.workers.sending import SendWorker
 
@@ -72,7 +72,7 @@ def crew(house: House, application: Application) -> Crew:
         house.model,
         CheckWorker(desk, MailChecker(trust)),
         SendWorker(desk, SmtpSubmitter(trust), mailbox),
-        ReadWorker(desk, mailbox, KvLeases(house.js, settings.process, real), places),
+        ReadWorker(desk, mailbox, KvLeases(house.js, "mailbox.reader", settings.process, real), places),
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
 import structlog
+from heraldry.chassis.leases import RENEWED_EVERY, Leases
 from heraldry.chassis.tasks import check_cancelled, end
 from heraldry.contracts.base import Value
 from heraldry.contracts.mailbox import ReplyReceived
@@ -16,7 +18,6 @@ from heraldry.mailbox import ports, projections
 from heraldry.mailbox.domain import email, inbox, replies
 from heraldry.mailbox.domain.reply import LONGEST_SUBJECT, LONGEST_TEXT, attempt_in, shortened
 from heraldry.mailbox.workers.desk import NO_PASSWORD, OUR_TROUBLE, Desk, is_lost
-from heraldry.mailbox.workers.leases import RENEWED_EVERY, Leases
 from nats.errors import Error as NatsError
 from pydantic import ValidationError
 
@@ -123,9 +124,14 @@ class ReadWorker:
                 await asyncio.wait({reading, keeping}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 await end(reading, keeping)
+                await self._release(through.id)
             for task in (keeping, reading):
                 if not task.cancelled():
                     task.result()
+
+    async def _release(self, found: UUID) -> None:
+        with suppress(NatsError, TimeoutError):  # else it runs out
+            await self._leases.release(found)
 
     async def _keep_lease(self, found: UUID) -> None:
         while await self._may_read(found):  # noqa: ASYNC110  the lease is renewed by asking for it
