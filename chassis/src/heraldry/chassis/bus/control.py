@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -36,7 +37,6 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError
 from nats.errors import Error as NatsError
-from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import Error as JetStreamError
 from nats.js.errors import FetchTimeoutError
@@ -87,28 +87,34 @@ class Control:
                 group.create_task(self._consume(partition))
 
     async def _consume(self, partition: int) -> None:
-        subscription: JetStreamContext.PullSubscription | None = None
         while True:
             check_cancelled()
             try:
-                if subscription is None:
-                    await ensure_consumer(self._js, self._config(partition))
-                    subscription = await self._js.pull_subscribe_bind(
-                        durable=self.durable(partition), stream=subjects.STREAM
-                    )
-                for message in await subscription.fetch(1, timeout=PULL):
-                    async with self._turn[partition]:
-                        await self._deliver(partition, message)
-            except (FetchTimeoutError, TimeoutError):
-                continue
+                await ensure_consumer(self._js, self._config(partition))
+                await self._pull(partition)
             except ConnectionClosedError:
                 return  # the process is being stopped, or ended by whoever watches the connection
             except (NatsError, JetStreamError) as error:
                 log.warning(
                     "control consumer waits for nats", partition=partition, error=type(error).__name__
                 )
-                subscription = None
                 await asyncio.sleep(AFTER_TROUBLE)
+
+    async def _pull(self, partition: int) -> None:
+        subscription = await self._js.pull_subscribe_bind(
+            durable=self.durable(partition), stream=subjects.STREAM
+        )
+        try:
+            while True:
+                check_cancelled()
+                with suppress(FetchTimeoutError, TimeoutError):
+                    for message in await subscription.fetch(1, timeout=PULL):
+                        async with self._turn[partition]:
+                            await self._deliver(partition, message)
+        finally:
+            # nats-py never counts a pull's last status message as handled: a drain would wait for it for ever
+            with suppress(NatsError):
+                await subscription.unsubscribe()
 
     async def _deliver(self, partition: int, message: Msg) -> None:
         durable, sequence = self.durable(partition), message.metadata.sequence.stream
