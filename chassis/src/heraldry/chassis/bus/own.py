@@ -9,8 +9,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, cast
 
+import orjson
 import structlog
 from heraldry.chassis.bus import border
 from heraldry.chassis.bus.envelopes import Decoder, Envelopes
@@ -159,12 +160,15 @@ class OwnReactions:
 
 
 def _pointer(each: Reaction, stored: StoredEvent, error: Exception, tries: int) -> Pointer:
+    meta = cast("dict[str, str]", orjson.loads(stored.meta))
     return Pointer(
         source="store",
         sequence=stored.position,
         consumer=each.name,
         type=stored.type,
         event=str(stored.id),
+        identity=meta.get("identity", ""),
+        organization=meta.get("organization", ""),
         error=type(error).__name__,
         detail=redacted(error),
         tries=tries,

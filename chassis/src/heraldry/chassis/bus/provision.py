@@ -38,7 +38,7 @@ class Budgets:
     keys: int = 256 * MIB
     parked: int = 64 * MIB
     vault: int = 256 * MIB
-    small: int = 64 * MIB  # each of CLOCK, SESSIONS, THROTTLES, HALT, LEASES
+    small: int = 64 * MIB  # each of CLOCK, SESSIONS, THROTTLES, HALT, LEASES, CHECKPOINTS
     blobs: int = 8 * GIB
     replicas: int = 1
 
@@ -89,6 +89,7 @@ def streams(budgets: Budgets) -> tuple[StreamConfig, ...]:
         _bucket("THROTTLES", small, budgets, lifetime=DAY),
         _bucket("HALT", small, budgets, history=16),
         _bucket("LEASES", small, budgets, lifetime=600.0),
+        _bucket("CHECKPOINTS", small, budgets),
         _stream(
             f"OBJ_{rights.BLOBS}",
             (f"$O.{rights.BLOBS}.C.>", f"$O.{rights.BLOBS}.M.>"),

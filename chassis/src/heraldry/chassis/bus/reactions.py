@@ -24,15 +24,17 @@ from faststream.security import SASLPlaintext
 from heraldry.chassis.bus import border, rights
 from heraldry.chassis.bus.parking import Parking, Pointer, redacted
 from heraldry.chassis.settings import Settings
+from heraldry.chassis.store.port import StoreUnavailableError
 from heraldry.chassis.tasks import end
 from heraldry.contracts import registry, subjects
 from heraldry.contracts.base import By, Command, Envelope, Event, Refused
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import ConnectionClosedError, NoRespondersError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy as Acknowledge
 from nats.js.api import ConsumerConfig, DeliverPolicy
-from nats.js.errors import NotFoundError
+from nats.js.errors import NotFoundError, ServiceUnavailableError
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -46,6 +48,14 @@ AT_ONCE: Final = 16
 UNACKNOWLEDGED: Final = 1000  # those in back-off included
 PULL: Final = 5.0  # seconds of one pull; also how long one that a dead server forgot is waited for
 UNAVAILABLE: Final = 503
+OUT_OF_REACH: Final = (
+    StoreUnavailableError,
+    TimeoutError,
+    ConnectionClosedError,
+    NoRespondersError,
+    ServiceUnavailableError,
+)
+GRACE: Final = 2.0  # seconds a stopping process leaves to handlers; what they do not finish comes again
 LOST_FOR_GOOD: Final = 75  # exit code: try again
 EVENTS: Final = JStream(subjects.STREAM, declare=False)  # provisioned once; a subscriber never changes it
 _COMMANDS: Final = uuid5(NAMESPACE_URL, "heraldry:reaction")  # a storage format
@@ -128,7 +138,7 @@ class Patience:
 
     def exhausted(self, sequence: int, error: Exception) -> int:
         """How often the message failed if that is enough, else 0. What is only out of reach is never enough."""
-        if isinstance(error, Refused) and error.status == UNAVAILABLE:
+        if isinstance(error, OUT_OF_REACH) or (isinstance(error, Refused) and error.status == UNAVAILABLE):
             return 0
         count = self._failed[sequence] = self._failed.get(sequence, 0) + 1
         return count if count >= self.attempts else 0
@@ -212,6 +222,7 @@ def broker(settings: Settings, *, lost: Callable[[], Awaitable[None]] | None = N
         reconnect_time_wait=1,
         closed_cb=lost or _end_process,
         ack_policy=AckPolicy.NACK_ON_ERROR,
+        graceful_timeout=GRACE,
         logger=None,
     )
 
@@ -224,7 +235,7 @@ async def _end_process() -> None:
 class Reactions:
     """The reactions of one process to events of other contexts. `start` returns when all are consuming."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  a composition root names each part once
         self,
         nc: Client,
         settings: Settings,
@@ -233,9 +244,12 @@ class Reactions:
         parking: Parking,
         *,
         patience: Patience | None = None,
+        still_working: float = STILL_WORKING,
+        ack_wait: float = ACK_WAIT,
     ) -> None:
         self._js, self._settings, self._reactions = border.jetstream(nc), settings, tuple(reactions)
         self._send, self._parking, self._patience = send, parking, patience or Patience()
+        self._still_working, self._ack_wait = still_working, ack_wait
         self._stopping = False
         self.broker = broker(settings, lost=self._lost)
         self.broker.include_router(self._routes())
@@ -244,7 +258,7 @@ class Reactions:
 
     async def start(self) -> None:
         for each in self._reactions:
-            await ensure_consumer(self._js, _consumer(each))
+            await ensure_consumer(self._js, _consumer(each, self._ack_wait))
         await self.broker.start()
 
     async def stop(self) -> None:
@@ -267,7 +281,7 @@ class Reactions:
                 filters_of(each.events)[0],
                 stream=EVENTS,
                 durable=each.name,
-                config=_consumer(each),
+                config=_consumer(each, self._ack_wait),
                 pull_sub=PullSub(batch_size=AT_ONCE, timeout=PULL),
                 inbox_prefix=f"{prefix}.".encode(),
                 ack_policy=AckPolicy.NACK_ON_ERROR,
@@ -285,7 +299,7 @@ class Reactions:
         sequence, deliveries = message.metadata.sequence.stream, message.metadata.num_delivered or 1
         envelope: Envelope[Event] | None = None
         try:
-            async with working(message):
+            async with working(message, self._still_working):
                 envelope = read(message.data)
                 await react(each, envelope, self._send, service=self._settings.service)
         except UnknownEventError as error:
@@ -317,14 +331,14 @@ class Reactions:
         return again
 
 
-def _consumer(each: Reaction) -> ConsumerConfig:
+def _consumer(each: Reaction, ack_wait: float) -> ConsumerConfig:
     return ConsumerConfig(
         name=each.name,
         durable_name=each.name,
         filter_subjects=filters_of(each.events),
         deliver_policy=DeliverPolicy.ALL if each.from_start else DeliverPolicy.NEW,
         ack_policy=Acknowledge.EXPLICIT,
-        ack_wait=ACK_WAIT,
+        ack_wait=ack_wait,
         max_deliver=-1,
         max_ack_pending=UNACKNOWLEDGED,
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 EVENTS = "HERALDRY"
 KEYS = "KEYS"
 PARKED = "PARKED"
-BUCKETS = ("VAULT", "CLOCK", "SESSIONS", "THROTTLES", "HALT", "LEASES")
+BUCKETS = ("VAULT", "CLOCK", "SESSIONS", "THROTTLES", "HALT", "LEASES", "CHECKPOINTS")
 BLOBS = "BLOBS"
 
 CONTEXTS = ("identity", "mailbox", "linkedin-driver", "scheduler", "gateway")
@@ -127,6 +127,7 @@ def service(context: str, durables: Mapping[str, Sequence[str]]) -> Rights:
         *_watch("CLOCK"),
         *_watch("HALT"),
         *_own(context, "LEASES"),
+        *_own(context, "CHECKPOINTS"),
     ]
     deny: list[str] = []
     if is_gateway:

@@ -1,0 +1,68 @@
+"""FastStream drops a message whose handler raises, unless every single subscriber says otherwise."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, cast
+
+from faststream import AckPolicy
+from faststream.nats import JStream, NatsBroker, NatsRouter, PullSub
+from heraldry.chassis.bus import reactions, rights
+from heraldry.chassis.bus.parking import Parking
+from heraldry.chassis.bus.reactions import Reaction, Reactions
+from heraldry.chassis.settings import Settings
+from heraldry.chassis.testing.deliveries import Hands
+from nats.aio.client import Client
+
+SERVICES: Final = Path(__file__).parents[2] / "services"
+
+
+def declared() -> Iterator[tuple[str, str, Reaction]]:
+    """Every reaction of every service: context, the name it is declared under, reaction."""
+    for file in sorted(SERVICES.glob("*/src/heraldry/*/subscriptions.py")):
+        module = importlib.import_module(f"heraldry.{file.parent.name}.subscriptions")
+        for name, value in cast("dict[str, object]", vars(module)).items():
+            if isinstance(value, tuple):
+                found = cast("tuple[object, ...]", value)
+                yield from ((file.parts[-5], name, one) for one in found if isinstance(one, Reaction))
+
+
+def policies(broker: NatsBroker) -> list[AckPolicy]:
+    return [subscriber.ack_policy for subscriber in broker.subscribers]
+
+
+def test_no_subscriber_of_any_service_loses_a_message_whose_handler_raises() -> None:
+    by_context: dict[str, list[Reaction]] = {}
+    for context, _, one in declared():
+        by_context.setdefault(context, []).append(one)
+    assert {"mailbox", "scheduler"} <= by_context.keys()
+    for context, found in by_context.items():
+        settings = Settings(service=context)
+        nc = Client()
+        built = Reactions(nc, settings, found, Hands(), Parking(nc, context))
+        assert policies(built.broker) == [AckPolicy.NACK_ON_ERROR] * len(found), context
+
+
+def test_a_router_without_the_policy_is_noticed() -> None:
+    router = NatsRouter()
+    subscriber = router.subscriber("x", stream=JStream("X", declare=False), pull_sub=PullSub())
+    subscriber(Hands())
+    found = reactions.broker(Settings(service="mailbox"))
+    found.include_router(router)
+    assert policies(found) != [AckPolicy.NACK_ON_ERROR]
+
+
+def test_only_the_chassis_makes_subscribers_of_faststream() -> None:
+    files = [file for file in SERVICES.glob("*/src/**/*.py") if "faststream" in file.read_text("utf-8")]
+    assert files == []
+
+
+def test_every_reaction_has_the_right_to_its_consumer() -> None:
+    found = list(declared())
+    durables = [one.name for _, name, one in found if name != "CONTROL"]
+    assert len(durables) == len(set(durables))
+    for context, name, one in found:
+        wanted = f"{one.name}-0" if name == "CONTROL" else one.name
+        assert wanted in rights.DURABLES[context]
