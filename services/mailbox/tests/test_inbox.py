@@ -31,7 +31,6 @@ from heraldry.mailbox.domain.inbox import (
     State,
     decide,
     evolve,
-    normalised,
     well_formed,
 )
 
@@ -142,14 +141,9 @@ def test_another_organization_sees_nothing() -> None:
     nothing.when(Disconnect(NORTHWIND, NOW)).then_refused("inbox.unknown")
 
 
-def test_addresses_are_compared_without_case_and_space() -> None:
-    assert normalised("  Ada@Northwind.Example ") == normalised("ada@northwind.example")
-    assert normalised("ada@bücher.example") == normalised("ada@xn--bcher-kva.example")
-    assert normalised("ada@northwind.example") != normalised("ada.b@northwind.example")
-
-
 @pytest.mark.parametrize(
-    "address", ["ada", "@northwind.example", "ada@", "a da@northwind.example", "a\n@b.c"]
+    "address",
+    ["ada", "@northwind.example", "ada@", "a da@northwind.example", "a\n@b.c", "ädä@northwind.example"],
 )
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(Refused) as refused:

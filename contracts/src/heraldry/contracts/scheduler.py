@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 from uuid import UUID
 
+from heraldry.contracts.addresses import travelling
 from heraldry.contracts.base import Command, Erased, Internal, Personal, Published, Query, Value
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 Recipient = Personal("person")
+LARGEST_TEXT: Final = 150_000  # bytes as JSON: encrypted, a mail fits into one event of every context
+
+
+def _mailable(address: str) -> str:
+    travelling(address)
+    return address.strip()
+
+
+def _one_line(text: str) -> str:
+    if not text.strip() or any(ord(char) < ord(" ") or ord(char) == 0x7F for char in text):  # noqa: PLR2004  DEL
+        raise ValueError("Write one line of text.")
+    return text
+
+
+def _fits(text: str) -> str:
+    if len(json.dumps(text, ensure_ascii=False).encode()) > LARGEST_TEXT:
+        raise ValueError("This is too long for one mail. Shorten it.")
+    return text
+
+
+MailAddress = Annotated[str, Field(min_length=3, max_length=254), AfterValidator(_mailable)]
+SubjectLine = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_one_line)]
+MailText = Annotated[str, Field(min_length=1, max_length=100_000), AfterValidator(_fits)]
 
 
 class EmailRate(Value):
@@ -97,9 +122,9 @@ class SendMail(Command):
     context: ClassVar[str] = "scheduler"
     inbox: UUID
     person: UUID
-    to: Annotated[str, Field(min_length=3, max_length=254)]
-    subject: Annotated[str, Field(min_length=1, max_length=500)]
-    text: Annotated[str, Field(min_length=1, max_length=100_000)]
+    to: MailAddress
+    subject: SubjectLine
+    text: MailText
 
 
 class ChangeEmailRate(Command):

@@ -21,6 +21,7 @@ from heraldry.chassis.runner import Asked, Runner
 from heraldry.chassis.vault.hashing import keyed_hash, organization_subject
 from heraldry.chassis.vault.keys import Destroyed, KeyRing
 from heraldry.chassis.vault.secrets import NONE_THERE, SecretConflictError, Secrets, SecretUnknownError
+from heraldry.contracts.addresses import normalised
 from heraldry.contracts.base import Accepted, By, Refused
 from heraldry.gateway.domain import login, organization, setup, subscriber, user
 from heraldry.gateway.passwords import Passwords
@@ -155,7 +156,7 @@ class Application:
         key = await self._ring.fetch(organization_subject(organization_id))
         if isinstance(key, Destroyed):
             raise Refused("organization.unknown", "There is no such organization.", status=404)
-        return UUID(hex=keyed_hash(key, login.normalised(address))[:32], version=5)
+        return UUID(hex=keyed_hash(key, normalised(address))[:32], version=5)
 
     # The link that makes the first organization
 

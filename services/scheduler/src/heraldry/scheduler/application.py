@@ -14,6 +14,7 @@ from heraldry.chassis.readmodel import ReadModel
 from heraldry.chassis.runner import Asked, Ran, Runner
 from heraldry.chassis.vault.hashing import keyed_hash, organization_subject
 from heraldry.chassis.vault.keys import KeyDestroyedError, KeyRing
+from heraldry.contracts.addresses import normalised
 from heraldry.contracts.base import Accepted, Refused
 from heraldry.contracts.identity import WorkingHours
 from heraldry.contracts.scheduler import ChangeEmailRate, GetUsage, SendMail, Usage
@@ -182,12 +183,6 @@ class Scheduling:
         if row is None or row.organization != str(asking.by.organization):
             raise _unknown()
         return row
-
-
-def normalised(address: str) -> str:
-    """One spelling of an address: what names its sender for good. A storage format."""
-    local, _, domain = address.strip().rpartition("@")
-    return f"{local.casefold()}@{domain.casefold().rstrip('.')}"
 
 
 def _enough(now: datetime) -> Callable[[Sequence[sender.Event]], bool]:

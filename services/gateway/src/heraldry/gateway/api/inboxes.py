@@ -14,7 +14,16 @@ from heraldry.contracts.mailbox import (
     ListInboxes,
     Server,
 )
-from heraldry.contracts.scheduler import ChangeEmailRate, EmailRate, GetUsage, SendMail, Usage
+from heraldry.contracts.scheduler import (
+    ChangeEmailRate,
+    EmailRate,
+    GetUsage,
+    MailAddress,
+    MailText,
+    SendMail,
+    SubjectLine,
+    Usage,
+)
 from heraldry.gateway.api.answers import Body, Written, with_position, written
 from heraldry.gateway.api.history import Entry, entry
 from heraldry.gateway.state import Call, Gateway
@@ -32,9 +41,9 @@ class NewInbox(Body):
 
 
 class NewMail(Body):
-    to: Annotated[str, Field(min_length=3, max_length=254)]
-    subject: Annotated[str, Field(min_length=1, max_length=500)]
-    text: Annotated[str, Field(min_length=1, max_length=100_000)]
+    to: MailAddress
+    subject: SubjectLine
+    text: MailText
 
 
 class Mail(Body):

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from uuid import UUID
 
+from heraldry.contracts.addresses import Malformed, travelling
+
 ATTEMPT_HEADER = "X-Heraldry-Attempt"
 
 _LINE = 76  # characters of a line, folded where it can be
@@ -115,22 +117,10 @@ def _one_line(field: str, value: str) -> str:
 
 
 def _mailbox(address: str) -> str:
-    """An address as it travels: the domain in its ASCII form."""
-    _one_line("address", address)
-    local, at, domain = address.strip().rpartition("@")
-    if not (local and at and domain) or any(char in '()<>[]:;@\\," ' for char in local):
-        raise Unmailable("address.invalid", f"{address!r} is not an email address.")
-    if not local.isascii():
-        raise Unmailable(
-            "address.unsupported", f"{address!r}: letters outside ASCII before the @ are not supported."
-        )
     try:
-        plain = domain.encode("idna").decode("ascii")
-    except UnicodeError as error:
-        raise Unmailable("address.invalid", f"{address!r} is not an email address.") from error
-    if any(char in '()<>[]:;@\\," ' for char in plain):
-        raise Unmailable("address.invalid", f"{address!r} is not an email address.")
-    return f"{local}@{plain}"
+        return travelling(address)
+    except Malformed as wrong:
+        raise Unmailable(wrong.code, str(wrong)) from wrong
 
 
 def _named(name: str, address: str) -> str:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Annotated, Literal, TypeAlias, assert_never
 from uuid import UUID
 
+from heraldry.contracts.addresses import Malformed, travelling
 from heraldry.contracts.base import Erased, Personal, Refused
 from heraldry.contracts.base import Event as AnyEvent
 from heraldry.contracts.mailbox import (
@@ -179,27 +180,13 @@ State: TypeAlias = NoInbox | Inbox
 NO_INBOX = NoInbox()
 
 
-def normalised(address: str) -> str:
-    """The one way an address is written for comparing. A storage format: inbox ids are made of it."""
-    local, _, domain = address.strip().rpartition("@")
-    try:
-        plain = domain.casefold().encode("idna").decode("ascii")
-    except UnicodeError:
-        plain = domain.casefold()
-    return f"{local.casefold()}@{plain}"
-
-
 def well_formed(address: str) -> str:
-    """The address without the space around it. Refused `inbox.address-malformed`."""
-    address = address.strip()
-    local, _, domain = address.rpartition("@")
-    if not local or not domain or any(char.isspace() or not char.isprintable() for char in address):
-        raise Refused(
-            "inbox.address-malformed",
-            "This is no email address. It looks like name@company.example.",
-            status=422,
-            field="address",
-        )
+    """The address without what is around it. Refused `inbox.address-malformed`."""
+    address = address.strip().rstrip(".")
+    try:
+        travelling(address)
+    except Malformed as wrong:
+        raise Refused("inbox.address-malformed", str(wrong), status=422, field="address") from wrong
     return address
 
 

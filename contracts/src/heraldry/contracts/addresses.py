@@ -1,0 +1,44 @@
+"""Email addresses: which can be written to, and when two spellings are one."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+_SPECIAL = frozenset('()<>[]:;@\\," ')
+
+
+class Malformed(ValueError):  # noqa: N818  the domain's word
+    """Nothing can be sent to or from this address. `code` is stable, the message says what to change."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+def normalised(address: str) -> str:
+    """The one way an address is written for comparing. A storage format: hashes are made of it."""
+    local, _, domain = address.strip().rpartition("@")
+    domain = domain.rstrip(".").casefold()
+    with suppress(UnicodeError):  # there is no such domain
+        domain = domain.encode("idna").decode("ascii")
+    return f"{local.casefold()}@{domain}"
+
+
+def travelling(address: str) -> str:
+    """An address as it travels, its domain in ASCII. Raises Malformed."""
+    local, _, domain = address.strip().rpartition("@")
+    if not (local and domain) or not address.isprintable() or _SPECIAL & set(local):
+        raise _none()
+    if not local.isascii():
+        raise Malformed("address.unsupported", "Letters outside ASCII before the @ are not supported.")
+    try:
+        plain = domain.rstrip(".").encode("idna").decode("ascii")
+    except UnicodeError:
+        raise _none() from None
+    if not plain or _SPECIAL & set(plain):
+        raise _none()
+    return f"{local}@{plain}"
+
+
+def _none() -> Malformed:
+    return Malformed("address.invalid", "This is no email address. It looks like name@company.example.")
