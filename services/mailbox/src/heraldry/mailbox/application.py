@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -15,7 +16,8 @@ from heraldry.chassis.store.port import EventStore
 from heraldry.chassis.vault.hashing import keyed_hash, organization_subject
 from heraldry.chassis.vault.keys import KeyDestroyedError, KeyRing
 from heraldry.chassis.vault.sealed import open_sealed
-from heraldry.chassis.vault.secrets import NONE_THERE, SecretConflictError, Secrets
+from heraldry.chassis.vault.secrets import NONE_THERE, SecretConflictError, Secrets, SecretUnknownError
+from heraldry.contracts.addresses import normalised
 from heraldry.contracts.base import Accepted, By, Refused
 from heraldry.contracts.mailbox import ConnectInbox, DisconnectInbox, EmailQueued, ReplyReceived
 from heraldry.contracts.markers import Position
@@ -61,7 +63,7 @@ class Application:
     async def inbox_id(self, organization: UUID, address: str) -> UUID:
         """The inbox an address has in an organization, whether it is there or not."""
         key = await self._keys.create(organization_subject(organization))
-        return UUID(hex=keyed_hash(key, inbox.normalised(address))[: 2 * ID_BYTES], version=5)
+        return UUID(hex=keyed_hash(key, normalised(address))[: 2 * ID_BYTES], version=5)
 
     async def connect(self, command: ConnectInbox, asking: Asking) -> Accepted:
         """The password is in the vault before the event that refers to it stands in the log."""
@@ -95,7 +97,21 @@ class Application:
         except KeyDestroyedError:
             raise _no_identity() from None
         asked = Asked(asking.id, asking.by, connect.at, command.identity)
-        return self._runner.accepted(await self._runner.run(INBOX, _inbox(found), connect, asked))
+        try:
+            ran = await self._runner.run(INBOX, _inbox(found), connect, asked)
+        except Refused:  # another identity was quicker: say which, and keep no password for nothing
+            await self._forget(command.identity, secret)
+            current = await self.inbox(found)
+            inbox.decide(replace(connect, holder=await self._holder(current)), current)
+            raise
+        return self._runner.accepted(ran)
+
+    async def _forget(self, identity: UUID, secret: str) -> None:
+        try:
+            stored = await self._secrets.get(str(identity), secret)
+            await self._secrets.delete(str(identity), secret, expected_revision=stored.revision)
+        except (SecretUnknownError, SecretConflictError, KeyDestroyedError):
+            return
 
     async def disconnect(self, command: DisconnectInbox, asking: Asking) -> Accepted:
         organization = organization_of(asking)
