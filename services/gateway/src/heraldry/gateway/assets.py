@@ -15,6 +15,9 @@ VENDOR: Final[Mapping[str, tuple[str, ...]]] = {  # name under /static/vendor: w
     "htmx.min.js": ("htmx.org/dist/htmx.min.js",),
     "sse.js": ("htmx-ext-sse/sse.js", "htmx-ext-sse/dist/sse.js"),
     "inter-latin-wght-normal.woff2": ("@fontsource-variable/inter/files/inter-latin-wght-normal.woff2",),
+    "inter-latin-ext-wght-normal.woff2": (
+        "@fontsource-variable/inter/files/inter-latin-ext-wght-normal.woff2",
+    ),
 }
 TYPES: Final = {
     ".js": "text/javascript",

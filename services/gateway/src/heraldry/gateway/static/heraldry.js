@@ -112,6 +112,7 @@ document.addEventListener("click", (event) => {
     const menu = one("#local-menu"), button = one("[aria-controls=local-menu]");
     menu.removeAttribute("data-open");
     button.setAttribute("aria-expanded", "false");
+    one("[data-current-section]", button).textContent = found.textContent;
     const title = one("h2", ofSection(found));
     title.tabIndex = -1;
     title.focus({ preventScroll: true });
