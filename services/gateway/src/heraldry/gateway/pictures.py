@@ -26,7 +26,7 @@ async def re_encoded(content: bytes) -> str:
     Refused: `picture.too-large` (413), `picture.too-many-pixels` and `picture.unreadable` (422).
     """
     if len(content) > LARGEST_FILE:
-        raise _refused("too-large", "The picture is larger than 5 MB. Choose a smaller one.", 413)
+        raise _refused("picture.too-large", "The picture is larger than 5 MB. Choose a smaller one.", 413)
     async with AT_ONCE:
         try:
             async with asyncio.timeout(PATIENCE):
@@ -67,12 +67,16 @@ def _webp(content: bytes) -> bytes:
 
 
 def _too_many_pixels() -> Refused:
-    return _refused("too-many-pixels", "The picture has more than 25 megapixels. Choose a smaller one.", 422)
+    return _refused(
+        "picture.too-many-pixels", "The picture has more than 25 megapixels. Choose a smaller one.", 422
+    )
 
 
 def _unreadable() -> Refused:
-    return _refused("unreadable", "This is no picture we can read. Choose a JPEG, PNG, WebP or GIF.", 422)
+    return _refused(
+        "picture.unreadable", "This is no picture we can read. Choose a JPEG, PNG, WebP or GIF.", 422
+    )
 
 
 def _refused(code: str, detail: str, status: int) -> Refused:
-    return Refused(f"picture.{code}", detail, status=status, field="picture")
+    return Refused(code, detail, status=status, field="picture")
