@@ -43,9 +43,20 @@ def note(event: Envelope[Event]) -> Sequence[Command]:
         case IdentityRenamed(name=name):
             return (Note(text=str(name)),)
         case StepCancelled(attempt=attempt):
-            return (Note(text=str(attempt)),)
+            return (Note(text=str(attempt.int)),)
         case _:
             return ()
+
+
+def identities(partition: int, count: int) -> list[UUID]:
+    """The first ids in this partition."""
+    found: list[UUID] = []
+    number = 0
+    while len(found) < count:
+        number += 1
+        if subjects.partition(str(UUID(int=number))) == partition:
+            found.append(UUID(int=number))
+    return found
 
 
 def noting(
