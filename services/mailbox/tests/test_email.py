@@ -15,6 +15,8 @@ from heraldry.contracts.mailbox import (
     EmailSubmissionStarted,
 )
 from heraldry.mailbox.domain.email import (
+    DECIDED,
+    DECIDED_NOT_SENT,
     EXPIRED,
     HELD,
     LOOKED_UP_FOR,
@@ -26,6 +28,7 @@ from heraldry.mailbox.domain.email import (
     Claim,
     ClaimCopy,
     Command,
+    Decide,
     EmailCancelled,
     EmailCopyClaimed,
     EmailCopyKept,
@@ -225,3 +228,25 @@ def test_only_a_message_id_of_ours_names_an_attempt() -> None:
 def test_a_long_answer_is_cut_between_characters() -> None:
     assert shortened("åäö" * 10, 5) == "åä"
     assert shortened("a\x00b\x1b[0m\nc", 100) == "ab[0m\nc"
+
+
+def test_a_person_decides_what_nobody_could_find_out_and_no_permit_goes_back() -> None:
+    gone = EmailOutcomeUnknown(
+        attempt=ATTEMPT, inbox=INBOX, identity=ADA, person=KIM, reason="It was not found.", at=NOW
+    )
+    unknown = leaving.given(gone)
+    said_sent = SENT.model_copy(update={"answer": DECIDED})
+    said_not = failed(DECIDED_NOT_SENT).model_copy(update={"proven": False})
+    unknown.when(Decide(sent=True, at=NOW)).then(said_sent)
+    unknown.when(Decide(sent=False, at=NOW)).then(said_not)
+    for known in (
+        nothing,
+        waiting,
+        in_hand,
+        leaving,
+        sent,
+        unknown.given(said_sent),
+        unknown.given(said_not),
+    ):
+        known.when(Decide(sent=True, at=NOW)).then_refused("email.outcome-known")
+    unknown.given(said_not).when(Claim(TWO, OPEN, REAL, NOW)).then_nothing()

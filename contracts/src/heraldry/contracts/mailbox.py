@@ -66,6 +66,7 @@ class EmailQueued(Published):
     to: Annotated[str | Erased, Recipient]
     subject: Annotated[str | Erased, Recipient]
     text: Annotated[str | Erased, Recipient]
+    html: Annotated[str | Erased, Recipient] = ""
     valid_until: datetime
     sender: str = ""  # the sending account, as the scheduler names it
 
@@ -105,13 +106,17 @@ class EmailSent(Published):
 
 
 class EmailFailed(Published):
-    """The message was provably never submitted; its permit goes back."""
+    """The message was provably never submitted; its permit goes back.
+
+    Not `proven`: a person decided that it did not leave. Then the permit stays used.
+    """
 
     attempt: UUID
     inbox: UUID
     identity: UUID
     person: UUID
     diagnosis: Diagnosed
+    proven: bool = True
 
 
 class EmailOutcomeUnknown(Published):
@@ -122,6 +127,23 @@ class EmailOutcomeUnknown(Published):
     identity: UUID
     person: UUID
     reason: str
+
+
+class EmailBounced(Published):
+    """A mail server reported that a mail of ours did not reach its recipient.
+
+    `hard`: it never will. `category` is a stable word, `status` as in RFC 3463, `answer` the reporting
+    server's own words.
+    """
+
+    inbox: UUID
+    identity: UUID
+    attempt: UUID  # the mail it is about
+    person: UUID
+    hard: bool
+    category: str
+    status: str
+    answer: Annotated[str | Erased, Recipient]
 
 
 class ReplyReceived(Published):
@@ -157,6 +179,16 @@ class ConnectInbox(MailboxCommand):
 
 class DisconnectInbox(MailboxCommand):
     inbox: UUID
+
+
+class DecideOutcome(MailboxCommand):
+    """What a person found out about a mail whose outcome is unknown.
+
+    Refused `email.unknown` (404), `email.outcome-known` (409).
+    """
+
+    attempt: UUID
+    sent: bool
 
 
 InboxState = Literal["connecting", "connected", "failed", "needs reconnect", "disconnected"]
@@ -211,6 +243,16 @@ class EmailStep(Value):
     detail: str
 
 
+class Bounce(Value):
+    """What a mail server reported about a mail of ours."""
+
+    hard: bool
+    category: str
+    status: str
+    answer: str
+    at: datetime
+
+
 class EmailView(Value):
     attempt: UUID
     inbox: UUID
@@ -222,6 +264,7 @@ class EmailView(Value):
     message_id: str
     steps: tuple[EmailStep, ...]
     replies: tuple[str, ...]
+    bounces: tuple[Bounce, ...] = ()
 
 
 class GetEmail(Query[EmailView]):

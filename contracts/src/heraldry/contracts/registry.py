@@ -37,6 +37,7 @@ PUBLISHED: Final[Mapping[str, Mapping[str, type[Published]]]] = MappingProxyType
             "EmailSent": mailbox.EmailSent,
             "EmailFailed": mailbox.EmailFailed,
             "EmailOutcomeUnknown": mailbox.EmailOutcomeUnknown,
+            "EmailBounced": mailbox.EmailBounced,
             "ReplyReceived": mailbox.ReplyReceived,
         },
         "linkedin-driver": {},

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from heraldry.contracts.addresses import travelling
 from heraldry.contracts.base import Command, Erased, Internal, Personal, Published, Query, Value
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 Recipient = Personal("person")
 LARGEST_TEXT: Final = 150_000  # bytes as JSON: encrypted, a mail fits into one event of every context
@@ -34,6 +34,7 @@ def _fits(text: str) -> str:
 
 MailAddress = Annotated[str, Field(min_length=3, max_length=254), AfterValidator(_mailable)]
 SubjectLine = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_one_line)]
+MailHtml = Annotated[str, Field(max_length=100_000)]
 MailText = Annotated[str, Field(min_length=1, max_length=100_000), AfterValidator(_fits)]
 
 
@@ -102,6 +103,7 @@ class StepDispatched(Internal):
     to: Annotated[str | Erased, Recipient]
     subject: Annotated[str | Erased, Recipient]
     text: Annotated[str | Erased, Recipient]
+    html: Annotated[str | Erased, Recipient] = ""  # empty: the mail has only its text
     valid_until: datetime
 
 
@@ -125,6 +127,12 @@ class SendMail(Command):
     to: MailAddress
     subject: SubjectLine
     text: MailText
+    html: MailHtml = ""  # what is shown instead of the text where it can be
+
+    @model_validator(mode="after")
+    def _fit(self) -> SendMail:
+        _fits(self.text + self.html)
+        return self
 
 
 class ChangeEmailRate(Command):

@@ -6,9 +6,9 @@ import base64
 
 from heraldry.chassis.bus.rpc import Asking, Server
 from heraldry.chassis.readmodel import ReadModel
-from heraldry.contracts.base import Refused
 from heraldry.contracts.mailbox import (
     ConnectInbox,
+    DecideOutcome,
     DisconnectInbox,
     EmailView,
     FindInbox,
@@ -19,7 +19,7 @@ from heraldry.contracts.mailbox import (
     PublicKey,
 )
 from heraldry.mailbox import projections
-from heraldry.mailbox.application import Application, organization_of
+from heraldry.mailbox.application import Application, no_mail, organization_of
 from heraldry.mailbox.domain.inbox import unknown
 from nacl.public import PrivateKey
 
@@ -52,7 +52,7 @@ class Questions:
         organization = str(organization_of(asking))
         view = self._model.read(lambda db: projections.email_of(db, organization, str(query.attempt)))
         if view is None:
-            raise Refused("email.unknown", "There is no such mail in your organization.", status=404)
+            raise no_mail()
         return view
 
     async def public_key(self, _: GetPublicKey, __: Asking) -> PublicKey:
@@ -62,6 +62,7 @@ class Questions:
 def register(rpc: Server, application: Application, questions: Questions) -> None:
     rpc.command(ConnectInbox, application.connect)
     rpc.command(DisconnectInbox, application.disconnect)
+    rpc.command(DecideOutcome, application.decide_outcome)
     rpc.query(ListInboxes, questions.list)
     rpc.query(FindInbox, questions.find)
     rpc.query(GetEmail, questions.email)

@@ -19,11 +19,11 @@ from heraldry.chassis.vault.sealed import open_sealed
 from heraldry.chassis.vault.secrets import NONE_THERE, SecretConflictError, Secrets, SecretUnknownError
 from heraldry.contracts.addresses import normalised
 from heraldry.contracts.base import Accepted, By, Refused
-from heraldry.contracts.mailbox import ConnectInbox, DisconnectInbox, EmailQueued, ReplyReceived
+from heraldry.contracts.mailbox import ConnectInbox, DecideOutcome, DisconnectInbox, EmailQueued
 from heraldry.contracts.markers import Position
 from heraldry.contracts.scheduler import StepCancelled, StepDispatched
 from heraldry.mailbox.domain import email, imports, inbox, reply
-from heraldry.mailbox.projections import Held, held_by
+from heraldry.mailbox.projections import Held, email_of, held_by
 from nacl.public import PrivateKey
 from uuid_utils.compat import uuid7
 
@@ -32,7 +32,7 @@ EMAIL: Decider[email.Command, email.State, email.Event] = Decider(email.NO_MAIL,
 OWNER: Decider[imports.Command, imports.State, imports.Event] = Decider(
     imports.NOT_HEARD_OF, imports.decide, imports.evolve
 )
-REPLY: Decider[reply.Record, reply.State, ReplyReceived] = Decider(None, reply.decide, reply.evolve)
+REPLY: Decider[reply.Record, reply.State, reply.Incoming] = Decider(None, reply.decide, reply.evolve)
 
 CONTEXT: Final = "mailbox"
 SYSTEM: Final = "system:mailbox"
@@ -153,6 +153,7 @@ class Application:
             to=step.to,
             subject=step.subject,
             text=step.text,
+            html=step.html,
             valid_until=step.valid_until,
             sender=step.sender,
             at=self._clock.now(),
@@ -173,8 +174,19 @@ class Application:
         """A command of a worker of ours, under a fresh id: *fresh* means that this call did it."""
         return await self._runner.run(EMAIL, f"email-{attempt}", command, self._fresh(organization, identity))
 
-    async def record_reply(self, found: ReplyReceived, organization: UUID, where: str) -> bool:
-        """Record an answer; `where` is its inbox, UIDVALIDITY and UID. Whether it is new."""
+    async def decide_outcome(self, command: DecideOutcome, asking: Asking) -> Accepted:
+        """A person says whether a mail left. Refused `email.unknown`, `email.outcome-known`."""
+        organization = str(organization_of(asking))
+        view = self._model.read(lambda db: email_of(db, organization, str(command.attempt)))
+        if view is None:
+            raise no_mail()
+        asked = Asked(asking.id, asking.by, self._clock.now(), view.identity)
+        decision = email.Decide(command.sent, asked.at)
+        ran = await self._runner.run(EMAIL, f"email-{command.attempt}", decision, asked)
+        return self._runner.accepted(ran)
+
+    async def record_incoming(self, found: reply.Incoming, organization: UUID, where: str) -> bool:
+        """Record an answer or a report; `where` is its inbox, UIDVALIDITY and UID. Whether it is new."""
         await self._ensure_key(found.person)
         asked = self._fresh(organization, found.identity)
         return (await self._runner.run(REPLY, f"reply-{where}", reply.Record(found), asked)).fresh
@@ -256,6 +268,10 @@ def _no_identity() -> Refused:
         "There is no such identity in your organization. It may have been deleted.",
         status=404,
     )
+
+
+def no_mail() -> Refused:
+    return Refused("email.unknown", "There is no such mail in your organization.", status=404)
 
 
 def _inbox(found: UUID) -> str:

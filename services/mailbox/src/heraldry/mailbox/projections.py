@@ -11,7 +11,9 @@ from uuid import UUID
 from heraldry.chassis.projection import Fact, Projection
 from heraldry.contracts.base import Erased
 from heraldry.contracts.mailbox import (
+    Bounce,
     Diagnosed,
+    EmailBounced,
     EmailClaimed,
     EmailFailed,
     EmailOutcomeUnknown,
@@ -171,8 +173,8 @@ def held_by(db: Connection, identity: str) -> tuple[Held, ...]:
 
 emails = Projection(
     name="emails",
-    version=1,
-    tables=("emails", "email_steps", "replies"),
+    version=2,
+    tables=("emails", "email_steps", "replies", "bounces"),
     schema="""CREATE TABLE emails (
   attempt TEXT PRIMARY KEY, organization TEXT NOT NULL, inbox TEXT NOT NULL, identity TEXT NOT NULL,
   person TEXT NOT NULL, recipient TEXT NOT NULL, subject TEXT NOT NULL, text TEXT NOT NULL,
@@ -186,7 +188,9 @@ CREATE TABLE email_steps (
 CREATE TABLE replies (
   stream TEXT PRIMARY KEY, attempt TEXT NOT NULL, message_id TEXT NOT NULL, at TEXT NOT NULL,
   text TEXT NOT NULL) STRICT;
-CREATE INDEX replies_to ON replies (attempt)""",
+CREATE INDEX replies_to ON replies (attempt);
+CREATE TABLE bounces (stream TEXT PRIMARY KEY, attempt TEXT NOT NULL, bounce TEXT NOT NULL) STRICT;
+CREATE INDEX bounces_of ON bounces (attempt)""",
 )
 
 
@@ -270,6 +274,21 @@ def replied(db: Connection, event: ReplyReceived, fact: Fact) -> None:
     )
 
 
+@emails.on(EmailBounced)
+def bounced(db: Connection, event: EmailBounced, fact: Fact) -> None:
+    bounce = Bounce(
+        hard=event.hard,
+        category=event.category,
+        status=event.status,
+        answer=_text(event.answer),
+        at=event.at,
+    )
+    db.execute(
+        "INSERT OR REPLACE INTO bounces VALUES (?, ?, ?)",
+        (fact.stream, str(event.attempt), bounce.model_dump_json()),
+    )
+
+
 def email_of(db: Connection, organization: str, attempt: str) -> EmailView | None:
     """The organization's mail with everything that is recorded of it, oldest first."""
     row = cast(
@@ -292,6 +311,10 @@ def email_of(db: Connection, organization: str, attempt: str) -> EmailView | Non
         "list[tuple[str]]",
         db.execute("SELECT text FROM replies WHERE attempt = ? ORDER BY at, stream", (attempt,)).fetchall(),
     )
+    bounces = cast(
+        "list[tuple[str]]",
+        db.execute("SELECT bounce FROM bounces WHERE attempt = ? ORDER BY stream", (attempt,)).fetchall(),
+    )
     inbox, identity, recipient, subject, text, state, message_id = row
     return EmailView.model_validate(
         {
@@ -308,6 +331,7 @@ def email_of(db: Connection, organization: str, attempt: str) -> EmailView | Non
                 for kind, at, actor, detail in steps
             ],
             "replies": [reply for (reply,) in replies],
+            "bounces": [Bounce.model_validate_json(bounce) for (bounce,) in bounces],
         }
     )
 

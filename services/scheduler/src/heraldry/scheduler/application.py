@@ -64,7 +64,7 @@ class Scheduling:
             raise Refused(
                 "person.erased", "This person's data was erased: nothing is sent to them any more."
             ) from None
-        letter = sender.Letter(command.person, command.to, command.subject, command.text)
+        letter = sender.Letter(command.person, command.to, command.subject, command.text, command.html)
         dispatch = sender.Dispatch(UUID(row.organization), asking.id, letter, self._clock.now())
         try:
             return await self._run(row, dispatch, asking)

@@ -95,5 +95,5 @@ def import_inboxes(
 
 
 def settle(event: Envelope[EmailSent | EmailFailed | EmailOutcomeUnknown]) -> Sequence[OwnCommand]:
-    failed = isinstance(event.data, EmailFailed)
-    return (SettleAttempt(inbox=event.data.inbox, attempt=event.data.attempt, proven_not_sent=failed),)
+    proven = isinstance(event.data, EmailFailed) and event.data.proven
+    return (SettleAttempt(inbox=event.data.inbox, attempt=event.data.attempt, proven_not_sent=proven),)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias, assert_never
 from uuid import UUID
 
-from heraldry.contracts.base import Erased
+from heraldry.contracts.base import Erased, Refused
 from heraldry.contracts.base import Event as AnyEvent
 from heraldry.contracts.mailbox import (
     Diagnosed,
@@ -125,6 +125,14 @@ class GiveUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Decide:
+    """A person says whether a mail with an unknown outcome left."""
+
+    sent: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimCopy:
     claim: UUID
     real_now: datetime
@@ -137,7 +145,7 @@ class KeepCopy:
     at: datetime
 
 
-Command: TypeAlias = Queue | Cancel | Claim | Start | Accept | Refuse | GiveUp | ClaimCopy | KeepCopy
+Command: TypeAlias = Queue | Cancel | Claim | Start | Accept | Refuse | GiveUp | Decide | ClaimCopy | KeepCopy
 Event: TypeAlias = (
     EmailCancelled
     | EmailQueued
@@ -204,6 +212,12 @@ EXPIRED: Final = Diagnosed(
     cause="It could not be sent within the time it was allowed.",
     resolution="Send it again; its place in the limit was given back.",
 )
+DECIDED: Final = "A person decided that it was sent."
+DECIDED_NOT_SENT: Final = Diagnosed(
+    code="mail.decided-not-sent",
+    cause="A person decided that it was not sent.",
+    resolution="Send it again if it is still wanted. Its place in the limit stays used.",
+)
 WITHDRAWN: Final = Diagnosed(
     code="mail.cancelled",
     cause="It was cancelled before it left.",
@@ -223,6 +237,8 @@ def decide(command: Command, state: State) -> Sequence[Event]:
             return _start(command, state)
         case Accept() | Refuse() | GiveUp():
             return _close(command, state)
+        case Decide():
+            return _decided(command, state)
         case ClaimCopy() | KeepCopy():
             return _copy(command, state)
         case _:
@@ -330,6 +346,14 @@ def _close(command: Accept | Refuse | GiveUp, state: State) -> Sequence[Event]:
             assert_never(command)
 
 
+def _decided(command: Decide, state: State) -> Sequence[Event]:
+    if not isinstance(state, Closed) or state.outcome != "unknown":
+        raise Refused("email.outcome-known", "What became of this mail is known, or is being found out.")
+    if command.sent:
+        return (_sent(state, Accept(DECIDED, command.at)),)
+    return (_failed(state.mail, DECIDED_NOT_SENT, command.at, proven=False),)
+
+
 def _copy(command: ClaimCopy | KeepCopy, state: State) -> Sequence[Event]:
     if not isinstance(state, Closed) or state.outcome != "sent" or state.copied:
         return ()
@@ -376,7 +400,7 @@ def _went_on(
         case EmailSent():
             return Closed(mail, "sent", event.message_id)
         case EmailFailed():
-            return Closed(mail, "failed")
+            return Closed(mail, "failed", _message_id(state))
         case EmailOutcomeUnknown():
             return Closed(mail, "unknown", _message_id(state))
         case EmailCopyClaimed():
@@ -413,12 +437,13 @@ def _expired(reason: str) -> Diagnosed:
     return EXPIRED.model_copy(update={"cause": f"{EXPIRED.cause} {reason}"}) if reason else EXPIRED
 
 
-def _failed(mail: EmailQueued, diagnosis: Diagnosed, at: datetime) -> EmailFailed:
+def _failed(mail: EmailQueued, diagnosis: Diagnosed, at: datetime, *, proven: bool = True) -> EmailFailed:
     return EmailFailed(
         attempt=mail.attempt,
         inbox=mail.inbox,
         identity=mail.identity,
         person=mail.person,
         diagnosis=diagnosis,
+        proven=proven,
         at=at,
     )

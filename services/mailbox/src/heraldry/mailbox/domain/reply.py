@@ -1,4 +1,7 @@
-"""A message that answers one of ours. Stream `reply-<inbox>-<UIDVALIDITY>-<UID>`; twice read, one event."""
+"""A message that answers one of ours, or reports about one.
+
+Stream `reply-<inbox>-<UIDVALIDITY>-<UID>`; twice read, one event.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +10,28 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from heraldry.contracts.mailbox import ReplyReceived
+from heraldry.contracts.mailbox import EmailBounced, ReplyReceived
 
 LONGEST_TEXT: Final = 60_000  # bytes: an entry of the history is at most 256 KiB
 LONGEST_SUBJECT: Final = 2_000
 
 
+Incoming: TypeAlias = ReplyReceived | EmailBounced
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
-    reply: ReplyReceived
+    incoming: Incoming
 
 
-State: TypeAlias = ReplyReceived | None
+State: TypeAlias = Incoming | None
 
 
-def decide(command: Record, state: State) -> Sequence[ReplyReceived]:
-    return () if state is not None else (command.reply,)
+def decide(command: Record, state: State) -> Sequence[Incoming]:
+    return () if state is not None else (command.incoming,)
 
 
-def evolve(_: State, event: ReplyReceived) -> State:
+def evolve(_: State, event: Incoming) -> State:
     return event
 
 

@@ -203,7 +203,7 @@ class ReadWorker:
             at=desk.clock.now(),
         )
         where = f"{through.id}-{message.uidvalidity}-{message.uid}"
-        if await desk.application.record_reply(found, through.organization, where):
+        if await desk.application.record_incoming(found, through.organization, where):
             log.info("a reply was read", inbox=str(through.id), attempt=str(mail.attempt))
         if isinstance(state, email.Leaving):  # whoever answers it has got it
             proof = email.Accept("Looked up: it was answered.", desk.clock.now())

@@ -170,6 +170,7 @@ class SendWorker:
                 to_address=email.text_of(mail.to),
                 subject=email.text_of(mail.subject),
                 text=email.text_of(mail.text),
+                html=email.text_of(mail.html),
                 at=mail.at,
             )
         )

@@ -98,6 +98,7 @@ class Letter:
     to: str
     subject: str
     text: str
+    html: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +299,7 @@ def _dispatch(command: Dispatch, sender: Sender) -> Sequence[Event]:
             to=letter.to,
             subject=letter.subject,
             text=letter.text,
+            html=letter.html,
             valid_until=valid_until,
             at=at,
         ),
