@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from heraldry.chassis.health import LATE, Health, Watch, announce, serve
+from heraldry.chassis.health import LATE, Health, Watch, announce, listen, serve
 from heraldry.chassis.settings import Settings
 from prometheus_client import CollectorRegistry, Counter
 
@@ -113,6 +113,13 @@ async def test_answers_over_http_and_leaves_the_signals_alone(
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", served.port), timeout=1)
     assert "http://" not in "".join(capfd.readouterr())
+
+
+def test_an_answer_in_two_parts_waits_for_no_acknowledgement() -> None:
+    with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_a_taken_port_is_an_error(tmp_path: Path, health: Health) -> None:

@@ -70,12 +70,12 @@ async def _run(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings, stop: asyncio.Event) -> None:
-    from heraldry.chassis.health import Health, Watch, tell_ready  # noqa: PLC0415  slow
+    from heraldry.chassis.health import Health, Watch, listen, tell_ready  # noqa: PLC0415  slow
     from heraldry.sandbox.mailhost import DEMO_PORTS, MailHost  # noqa: PLC0415  slow
     from heraldry.sandbox.web.application import application  # noqa: PLC0415  slow
 
     folder = settings.data / "sandbox"
-    listener = socket.create_server((settings.host, settings.port))
+    listener = listen(settings.host, settings.port)
     port: int = listener.getsockname()[1]
     health = Health()
     async with AsyncExitStack() as stack:

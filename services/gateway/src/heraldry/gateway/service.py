@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -17,7 +16,7 @@ from heraldry.chassis.bus import server as nats_server
 from heraldry.chassis.bus.rights import SubscriberRights
 from heraldry.chassis.bus.subscribers import answer_callouts, delete_consumer, make_consumer
 from heraldry.chassis.clock import SystemClock
-from heraldry.chassis.health import QuietServer, Watch, announce
+from heraldry.chassis.health import QuietServer, Watch, announce, listen
 from heraldry.chassis.host import House, run
 from heraldry.chassis.readmodel import ReadModel
 from heraldry.chassis.settings import Settings
@@ -134,8 +133,7 @@ async def _callouts(house: House, core: Application) -> None:
 
 async def _serve(house: House, gateway: Gateway, files: assets.Files) -> None:
     settings = house.settings
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listening = socket.create_server((settings.host, settings.port), family=family, backlog=1024)
+    listening = listen(settings.host, settings.port, backlog=1024)
     port = int(listening.getsockname()[1])
     config = uvicorn.Config(
         application(gateway, house.health, files),  # pyright: ignore[reportArgumentType]  two spellings of ASGI
