@@ -19,7 +19,7 @@ from heraldry.chassis.bus.markers import StoreMismatchError
 from heraldry.chassis.bus.parking import Parking, Pointer, redacted
 from heraldry.chassis.bus.reactions import Patience, Reaction, Send, react
 from heraldry.chassis.store.port import START, EventStore, StoredEvent, StoreUnavailableError
-from heraldry.chassis.tasks import check_cancelled
+from heraldry.chassis.tasks import check_cancelled, end
 from heraldry.contracts.base import Event, Value
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -77,10 +77,12 @@ class OwnReactions:
             parking.handles(own.reaction.name, self._again(own.reaction))
 
     async def run(self) -> None:
-        """Raises StoreMismatchError when the checkpoint is of another store."""
-        async with asyncio.TaskGroup() as group:
-            for own in self._own:
-                group.create_task(self._follow(own))
+        """Raises StoreMismatchError when a checkpoint is of another store."""
+        following = [asyncio.create_task(self._follow(own)) for own in self._own]
+        try:
+            await asyncio.gather(*following)
+        finally:
+            await end(*following)
 
     async def _follow(self, own: _Own) -> None:
         while True:
