@@ -85,7 +85,7 @@ def description() -> OpenAPIConfig:
         description=(
             "Refusals are problem documents (RFC 9457) with a stable `code`. A change answers with X-Position;"
             " sent back with a read (several, comma separated), the answer is not older. Idempotency-Key (a"
-            " UUID) makes a repeated change harmless."
+            " UUID) makes a repeat of the same request harmless."
         ),
         path="/api/v1",
         render_plugins=[JsonRenderPlugin(path="/openapi.json")],

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from heraldry.chassis.bus.rights import SubscriberRights
 from heraldry.chassis.halt import HaltFlags
@@ -54,9 +54,13 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Who asks, under which command id, and what they have seen already."""
+    """Who asks, under which command id, and what they have seen already.
+
+    `scope` is what a key of the caller's counts in: this organization and this route.
+    """
 
     session: Session
+    scope: UUID
     command: UUID
     seen: tuple[str, ...]
     correlation: str = field(default_factory=lambda: str(uuid4()))
@@ -97,16 +101,17 @@ async def call_of(request: AnyRequest, gateway: Gateway) -> Call:
     session = await session_of(request, gateway)
     if session is None:
         raise Refused("session.needed", "Sign in first: this session is unknown or has ended.", status=401)
-    return Call(session, command_of(request), seen_of(request))
+    scope = uuid5(session.organization, f"{request.method} {request.url.path}")
+    return Call(session, scope, command_of(request, scope), seen_of(request))
 
 
-def command_of(request: AnyRequest) -> UUID:
-    """The Idempotency-Key, or a fresh id. Refused `idempotency-key.malformed`."""
+def command_of(request: AnyRequest, scope: UUID) -> UUID:
+    """Made of the Idempotency-Key, or a fresh id. Refused `idempotency-key.malformed`."""
     given = request.headers.get("idempotency-key")
     if not given:
         return random_id()
     try:
-        return UUID(given)
+        return uuid5(scope, str(UUID(given)))
     except ValueError:
         raise Refused(
             "idempotency-key.malformed",

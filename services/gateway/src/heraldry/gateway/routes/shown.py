@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import unquote
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from heraldry.contracts.base import Refused
 from heraldry.gateway.application import random_id
@@ -56,7 +56,7 @@ async def posted(request: AnyRequest) -> Form:
 
 def asked(call: Call, form: Form) -> Call:
     """The call under the form's own id, so that a form sent twice acts once."""
-    return replace(call, command=asked_id(form))
+    return replace(call, command=uuid5(call.scope, str(asked_id(form))))
 
 
 def asked_id(form: Form) -> UUID:
