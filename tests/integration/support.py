@@ -168,10 +168,11 @@ class Outside:
     def advance_to(self, instant: datetime) -> None:
         self.advance(max(0.0, (instant - self.now()).total_seconds()))
 
-    def zone_about_noon(self) -> str:
-        """A zone in which no day ends soon. Its name's sign is the other way round than people's."""
+    def zone_about(self, hour: int = 12) -> str:
+        """A zone in which it is about this hour. Its name's sign is the other way round than people's."""
         now = self.now().astimezone(UTC)
-        ahead = round(12 - now.hour - now.minute / 60)
+        ahead = round(hour - now.hour - now.minute / 60)
+        ahead -= 24 if ahead > 12 else 0
         return "Etc/GMT" if ahead == 0 else f"Etc/GMT{-ahead:+d}"
 
     def _get(self, path: str, query: Mapping[str, str]) -> object:
