@@ -48,6 +48,7 @@ class _Log:
 
     sent: list[str] = field(default_factory=list[str])
     replied: list[str] = field(default_factory=list[str])
+    bounced: list[str] = field(default_factory=list[str])
     inboxes: dict[str, list[tuple[str, bool]]] = field(default_factory=dict[str, list[tuple[str, bool]]])
 
 
@@ -64,20 +65,14 @@ def count(
     def query(db: Connection) -> Dashboard:
         logs: dict[str, _Log] = {str(identity): _Log() for identity in zones}
         of = str(organization)
-        for identity, at in _rows(
-            db,
-            "SELECT identity, at FROM sent WHERE organization = ? AND at BETWEEN ? AND ?",
-            (of, *around),
-        ):
-            if identity in logs:
-                logs[identity].sent.append(at)
-        for identity, at in _rows(
-            db,
-            "SELECT identity, at FROM replied WHERE organization = ? AND at BETWEEN ? AND ?",
-            (of, *around),
-        ):
-            if identity in logs:
-                logs[identity].replied.append(at)
+        for table in ("sent", "replied", "bounced"):
+            for identity, at in _rows(
+                db,
+                f"SELECT identity, at FROM {table} WHERE organization = ? AND at BETWEEN ? AND ?",
+                (of, *around),
+            ):
+                if identity in logs:
+                    cast("list[str]", getattr(logs[identity], table)).append(at)
         for inbox, identity, at, connected in cast(
             "list[tuple[str, str, str, int]]",
             db.execute(
@@ -130,6 +125,7 @@ def _counted(
         messages_allowed=allowed,
         replied=sum(begin <= at < end for at in log.replied),
         emails_sent=sum(begin <= at < end for at in log.sent),
+        emails_bounced=sum(begin <= at < end for at in log.bounced),
     )
 
 

@@ -23,6 +23,7 @@ RETRY: Final = 2000  # milliseconds after which a browser comes back
 NAMES: Final = {
     "mail": ("activity", "mails", "identities"),
     "reply": ("activity", "mails", "identities"),
+    "bounce": ("activity", "mails", "identities"),
     "limit": ("activity", "mails", "identities", "inboxes"),
     "inbox": ("activity", "inboxes", "identities"),
     "identity": ("activity", "identities"),
@@ -90,6 +91,10 @@ class Live:
     def close(self) -> None:
         """End every connection, so that the server can stop."""
         self._closed = True
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        """End every connection: nothing can be told at present, and browsers are to say so. They come back."""
         for listeners in self._listeners.values():
             for listener in listeners:
                 listener.overflowed = True

@@ -27,7 +27,7 @@ def _text(value: str | Erased) -> str:
 
 HISTORY: Final = Projection(
     name="history",
-    version=1,
+    version=2,
     schema="""
 CREATE TABLE history (
   cursor TEXT PRIMARY KEY, id TEXT NOT NULL, organization TEXT NOT NULL, identity TEXT NOT NULL,
@@ -36,6 +36,7 @@ CREATE TABLE history (
 CREATE INDEX history_of_organization ON history (organization, cursor);
 CREATE INDEX history_of_identity ON history (organization, identity, cursor);
 CREATE INDEX history_of_attempt ON history (attempt) WHERE attempt <> '';
+CREATE INDEX history_unknown ON history (organization, cursor) WHERE type = 'EmailOutcomeUnknown';
 CREATE UNIQUE INDEX history_id ON history (id)
 """,
     tables=("history",),
@@ -197,7 +198,7 @@ def quota_consumed(db: Connection, event: scheduler.QuotaConsumed, fact: Fact) -
 
 FIGURES: Final = Projection(
     name="figures",
-    version=1,
+    version=2,
     schema="""
 CREATE TABLE sent (attempt TEXT PRIMARY KEY, organization TEXT NOT NULL, identity TEXT NOT NULL,
   at TEXT NOT NULL) STRICT;
@@ -205,6 +206,9 @@ CREATE INDEX sent_when ON sent (organization, at);
 CREATE TABLE replied (inbox TEXT NOT NULL, person TEXT NOT NULL, organization TEXT NOT NULL,
   identity TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (inbox, person)) STRICT;
 CREATE INDEX replied_when ON replied (organization, at);
+CREATE TABLE bounced (attempt TEXT PRIMARY KEY, organization TEXT NOT NULL, identity TEXT NOT NULL,
+  at TEXT NOT NULL) STRICT;
+CREATE INDEX bounced_when ON bounced (organization, at);
 CREATE TABLE connection (inbox TEXT NOT NULL, at TEXT NOT NULL, organization TEXT NOT NULL,
   identity TEXT NOT NULL, connected INTEGER NOT NULL, PRIMARY KEY (inbox, at)) STRICT;
 CREATE INDEX connection_of ON connection (organization);
@@ -212,7 +216,7 @@ CREATE TABLE rate (inbox TEXT NOT NULL, at TEXT NOT NULL, organization TEXT NOT 
   PRIMARY KEY (inbox, at)) STRICT;
 CREATE INDEX rate_of ON rate (organization)
 """,
-    tables=("sent", "replied", "connection", "rate"),
+    tables=("sent", "replied", "bounced", "connection", "rate"),
 )
 
 
@@ -220,6 +224,16 @@ CREATE INDEX rate_of ON rate (organization)
 def email_sent(db: Connection, event: mailbox.EmailSent, fact: Fact) -> None:
     row = (str(event.attempt), fact.organization, str(event.identity), instant(event.at))
     db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?, ?, ?)", row)
+
+
+@FIGURES.on(mailbox.EmailBounced)
+def email_bounced(db: Connection, event: mailbox.EmailBounced, fact: Fact) -> None:
+    """A mail counts once, by its first hard bounce."""
+    if event.hard:
+        db.execute(
+            "INSERT INTO bounced VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = min(at, excluded.at)",
+            (str(event.attempt), fact.organization, str(event.identity), instant(event.at)),
+        )
 
 
 @FIGURES.on(mailbox.ReplyReceived)

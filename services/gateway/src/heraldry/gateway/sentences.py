@@ -27,6 +27,7 @@ KINDS: Final[
         ),
     ),
     "reply": ("Replies", ("ReplyReceived",)),
+    "bounce": ("Bounces", ("EmailBounced",)),
     "limit": ("Limits", ("LimitsChanged", "QuotaConsumed", "QuotaReleased", "QuotaExhausted")),
     "inbox": (
         "Inboxes",
@@ -100,7 +101,7 @@ def said(event: Event, words: Words) -> Said:
         case identity.IdentityDeleted():
             return Said("Identity deleted", "Deleted", "idle")
         case _:
-            return _of_organization(event, words) or _of_mail(event, words)
+            return _of_organization(event, words) or _of_inbox(event, words) or _of_mail(event, words)
 
 
 def _of_organization(event: Event, words: Words) -> Said | None:
@@ -135,7 +136,7 @@ def _of_organization(event: Event, words: Words) -> Said | None:
             return None
 
 
-def _of_mail(event: Event, words: Words) -> Said:
+def _of_inbox(event: Event, words: Words) -> Said | None:
     match event:
         case mailbox.MailboxConnected():
             return Said(f"Inbox {_text(event.address)} connected", "Connected")
@@ -145,6 +146,12 @@ def _of_mail(event: Event, words: Words) -> Said:
             return Said(f"{words.inbox} needs to be reconnected: {event.diagnosis.cause}", "Reconnect", "bad")
         case mailbox.MailboxDisconnected():
             return Said(f"{words.inbox} disconnected", "Disconnected", "idle")
+        case _:
+            return None
+
+
+def _of_mail(event: Event, words: Words) -> Said:
+    match event:
         case mailbox.EmailQueued():
             return Said(f"Mail “{_text(event.subject)}” to {_text(event.to)} is on its way", "Queued", "info")
         case mailbox.EmailClaimed():
@@ -157,6 +164,12 @@ def _of_mail(event: Event, words: Words) -> Said:
             return Said(f"Mail not sent: {event.diagnosis.cause}", "Not sent", "bad")
         case mailbox.EmailOutcomeUnknown():
             return Said(f"Nobody knows whether the mail left: {event.reason}", "Outcome unknown", "warn")
+        case mailbox.EmailBounced():
+            answer = _text(event.answer)
+            said_by = f": {answer}" if answer else "."
+            if event.hard:
+                return Said(f"Mail bounced: it will never arrive{said_by}", "Bounced", "bad")
+            return Said(f"Mail was not taken by its recipient's server{said_by}", "Not delivered", "warn")
         case mailbox.ReplyReceived():
             return Said(f"Reply received at {words.inbox}: “{_text(event.subject)}”", "Replied")
         case _:

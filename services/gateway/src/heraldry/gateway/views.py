@@ -16,6 +16,7 @@ from heraldry.contracts.base import Erased, Event, Refused
 from heraldry.contracts.gateway import Role
 from heraldry.contracts.identity import WorkingHours
 from heraldry.contracts.mailbox import (
+    EmailBounced,
     EmailClaimed,
     EmailFailed,
     EmailOutcomeUnknown,
@@ -87,6 +88,7 @@ class MailSeen:
     answer: str
     entries: tuple[HistoryEntry, ...]  # oldest first
     replies: tuple[str, ...]
+    bounced: bool = False  # a report says that it will never arrive
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,18 +193,44 @@ class Views:
         """Refused `mail.unknown` (404)."""
 
         def query(db: Connection) -> MailSeen | None:
-            rows = _rows(
-                db,
-                "SELECT cursor, identity, type, at, actor, causation, inbox, attempt, data FROM history"
-                " WHERE attempt = ? AND organization = ? ORDER BY cursor",
-                (str(attempt), str(organization)),
-            )
+            rows = self._of_attempt(db, organization, str(attempt))
             return _mail(attempt, rows, _Names(db, organization)) if rows else None
 
         found = self.model.read(query)
         if found is None:
             raise Refused("mail.unknown", "There is no such mail.", status=404)
         return found
+
+    def undecided(self, organization: UUID) -> tuple[MailSeen, ...]:
+        """The mails of which nobody knows whether they left, the longest unknown first."""
+
+        def query(db: Connection) -> tuple[MailSeen, ...]:
+            names = _Names(db, organization)
+            found = cast(
+                "list[tuple[str]]",
+                db.execute(
+                    "SELECT attempt FROM history AS unknown WHERE organization = ?"
+                    " AND type = 'EmailOutcomeUnknown' AND NOT EXISTS (SELECT 1 FROM history"
+                    " WHERE attempt = unknown.attempt AND type IN ('EmailSent', 'EmailFailed'))"
+                    " ORDER BY cursor LIMIT ?",
+                    (str(organization), LONGEST_PAGE),
+                ).fetchall(),
+            )
+            return tuple(
+                _mail(UUID(attempt), self._of_attempt(db, organization, attempt), names)
+                for (attempt,) in found
+            )
+
+        return self.model.read(query)
+
+    @staticmethod
+    def _of_attempt(db: Connection, organization: UUID, attempt: str) -> list[Row]:
+        return _rows(
+            db,
+            "SELECT cursor, identity, type, at, actor, causation, inbox, attempt, data FROM history"
+            " WHERE attempt = ? AND organization = ? ORDER BY cursor",
+            (attempt, str(organization)),
+        )
 
     def organization(self, organization: UUID) -> OrganizationSeen:
         """Refused `organization.unknown` (404)."""
@@ -397,11 +425,13 @@ STATES: Final[Mapping[type[Event], str]] = {
     EmailFailed: "failed",
     EmailOutcomeUnknown: "outcome unknown",
 }
-ORDER: Final = ("permitted", *STATES.values())
+# a proof or a decision may come after nobody knew
+ORDER: Final = ("permitted", "queued", "claimed", "leaving", "outcome unknown", "failed", "sent")
 
 
 def _mail(attempt: UUID, rows: Sequence[Row], names: _Names) -> MailSeen:
     to = subject = text = message_id = answer = ""
+    bounced = False
     state, replies = "permitted", list[str]()
     for row in rows:
         event = event_type(row[2]).model_validate_json(row[8])
@@ -414,6 +444,8 @@ def _mail(attempt: UUID, rows: Sequence[Row], names: _Names) -> MailSeen:
                 message_id = event.message_id
             case EmailSent():
                 message_id, answer = event.message_id, event.answer
+            case EmailBounced():
+                bounced = bounced or event.hard
             case ReplyReceived():
                 replies.append(_text(event.text))
             case _:
@@ -431,6 +463,7 @@ def _mail(attempt: UUID, rows: Sequence[Row], names: _Names) -> MailSeen:
         answer=answer,
         entries=names.entries(rows),
         replies=tuple(replies),
+        bounced=bounced,
     )
 
 

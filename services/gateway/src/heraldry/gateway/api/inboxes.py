@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
+import nh3
 from heraldry.contracts.identity import GetIdentity
 from heraldry.contracts.mailbox import (
     ConnectInbox,
+    DecideOutcome,
     DisconnectInbox,
     FindInbox,
     InboxView,
@@ -19,6 +21,7 @@ from heraldry.contracts.scheduler import (
     EmailRate,
     GetUsage,
     MailAddress,
+    MailHtml,
     MailText,
     SendMail,
     SubjectLine,
@@ -27,6 +30,7 @@ from heraldry.contracts.scheduler import (
 from heraldry.gateway.api.answers import Body, Written, with_position, written
 from heraldry.gateway.api.history import Entry, entry
 from heraldry.gateway.state import Call, Gateway
+from heraldry.gateway.views import MailSeen
 from litestar import Controller, Response, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
@@ -44,6 +48,13 @@ class NewMail(Body):
     to: MailAddress
     subject: SubjectLine
     text: MailText
+    html: MailHtml = ""
+
+
+class Decision(Body):
+    """What a person found out about a mail whose outcome is unknown."""
+
+    sent: bool
 
 
 class Mail(Body):
@@ -61,6 +72,7 @@ class Mail(Body):
     answer: str
     steps: tuple[Entry, ...]
     replies: tuple[str, ...]
+    bounced: bool
 
 
 class Asked(Body):
@@ -151,7 +163,9 @@ class InboxesController(Controller):
         call: NamedDependency[Call],
         gateway: NamedDependency[Gateway],
     ) -> Response[Any]:
-        position = await send(gateway, call, inbox, to=data.to, subject=data.subject, text=data.text)
+        position = await send(
+            gateway, call, inbox, to=data.to, subject=data.subject, text=data.text, html=data.html
+        )
         return with_position(Asked(attempt=call.command, position=position), position, 202)
 
     @get("/mails/{attempt:uuid}", summary="A mail, step by step")
@@ -159,21 +173,26 @@ class InboxesController(Controller):
         self, attempt: FromPath[UUID], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
     ) -> Mail:
         await gateway.views.seen(call.seen)
-        found = gateway.views.mail(call.organization, attempt)
-        return Mail(
-            attempt=found.attempt,
-            identity=found.identity,
-            inbox=found.inbox,
-            sender=found.sender,
-            to=found.to,
-            subject=found.subject,
-            text=found.text,
-            state=found.state,
-            message_id=found.message_id,
-            answer=found.answer,
-            steps=tuple(map(entry, found.entries)),
-            replies=found.replies,
-        )
+        return _mail(gateway.views.mail(call.organization, attempt))
+
+    @get("/mails/undecided", summary="Mails of which nobody knows whether they left")
+    async def undecided(
+        self, call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+    ) -> tuple[Mail, ...]:
+        await gateway.views.seen(call.seen)
+        return tuple(map(_mail, gateway.views.undecided(call.organization)))
+
+    @post("/mails/{attempt:uuid}/outcome", status_code=200, summary="Say whether it left, where nobody knows")
+    async def decide(
+        self,
+        attempt: FromPath[UUID],
+        data: JSONBody[Decision],
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+    ) -> Response[Written]:
+        decision = DecideOutcome(attempt=attempt, sent=data.sent)
+        accepted = await gateway.contexts.send(decision, by=call.by, id=call.command)
+        return written(accepted.position, attempt)
 
 
 async def connect(
@@ -189,8 +208,30 @@ async def connect(
     return found, accepted.position
 
 
-async def send(gateway: Gateway, call: Call, inbox: UUID, *, to: str, subject: str, text: str) -> str:
-    """Ask for one mail; the position at which it was permitted."""
+def _mail(found: MailSeen) -> Mail:
+    return Mail(
+        attempt=found.attempt,
+        identity=found.identity,
+        inbox=found.inbox,
+        sender=found.sender,
+        to=found.to,
+        subject=found.subject,
+        text=found.text,
+        state=found.state,
+        message_id=found.message_id,
+        answer=found.answer,
+        steps=tuple(map(entry, found.entries)),
+        replies=found.replies,
+        bounced=found.bounced,
+    )
+
+
+async def send(
+    gateway: Gateway, call: Call, inbox: UUID, *, to: str, subject: str, text: str, html: str = ""
+) -> str:
+    """Ask for one mail; the position at which it was permitted. What `html` may not hold is taken out."""
     person = await gateway.application.person(call.organization, to)
-    mail = SendMail(inbox=inbox, person=person, to=to, subject=subject, text=text)
+    mail = SendMail(
+        inbox=inbox, person=person, to=to, subject=subject, text=text, html=nh3.clean(html) if html else ""
+    )
     return (await gateway.contexts.send(mail, by=call.by, id=call.command)).position

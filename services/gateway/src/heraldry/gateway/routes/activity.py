@@ -55,6 +55,7 @@ TITLES: Final = {
     "EmailSent": "Sent",
     "EmailFailed": "Not sent",
     "EmailOutcomeUnknown": "Outcome unknown",
+    "EmailBounced": "Bounced",
     "ReplyReceived": "Reply received",
 }
 AHEAD: Final = {
