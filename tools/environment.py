@@ -1,9 +1,8 @@
 """Brings `.venv` and `node_modules` to what the locks say, and does nothing when they already are.
 
-    python tools/environment.py run     what `up` and `demo` need: requirements.lock and the workspace's
-    members python tools/environment.py dev     that, and what tests and checks need: requirements-dev.lock
-    python tools/environment.py node    prints the command that runs Node here, fetching Node from PyPI if
-    need be
+    python tools/environment.py run     what `up` and `demo` need: requirements.lock and the workspace's members
+    python tools/environment.py dev     that, and what tests and checks need: requirements-dev.lock
+    python tools/environment.py node    prints the command that runs Node here, fetching Node from PyPI if need be
 
 Runs on the standard library alone, with the Python of `.tools/venv`. A stamp remembers what was installed: a
 hash of the locks, of the members' pyproject files and of this folder's place on the disk (editable
@@ -150,9 +149,7 @@ def works(python: Path) -> bool:
 
 
 def node() -> tuple[str, ...]:
-    """The command line that runs npm: the machine's, else the one in a wheel from PyPI, installed into
-    .tools.
-    """
+    """The command line that runs npm: the machine's, else the one in a wheel from PyPI, put into .tools."""
     found = shutil.which("node"), shutil.which("npm")
     if found[0] and found[1]:
         asked = subprocess.run([found[0], "--version"], capture_output=True, text=True, check=False)

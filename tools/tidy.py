@@ -20,7 +20,7 @@ FORBIDDEN: Final = (
         re.compile(r"registry\." + r"npmjs|pypi\." + r"org|pythonhosted\." + r"org|npmmirror\." + r"com"),
         "a registry's address",
     ),
-    (re.compile(r"https?://[^/\s\"']*/+simple\b"), "a package index's address"),
+    (re.compile(r"https?://[^/\s\"']*/+simple(?=[/\s\"']|$)"), "a package index's address"),
     (re.compile(r"(?<![\w.~-])/(?:home|Users|root)/[A-Za-z0-9_.]+"), "a path of one machine"),
     (re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b"), "a leftover"),
     (re.compile(r'^\s*"resolved":\s*"http', re.MULTILINE), "an address in a lock"),

@@ -1,0 +1,47 @@
+"""The documents say what the code says, and lead where they say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tools import docs
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_reference_is_what_the_code_says_and_every_link_leads_somewhere(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ended = docs.main(["--check"])
+    assert (ended, capsys.readouterr().err) == (0, "")
+
+
+def test_a_link_to_a_file_or_heading_that_is_not_there_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docs, "ROOT", tmp_path)
+    (tmp_path / "there.md").write_text("# A title: `with code`, and more\n", encoding="utf-8")
+    page = tmp_path / "page.md"
+    gone = "[a](gone.md) ![b](pictures/gone.png) [c](#gone) [d](there.md#gone) [e](../outside.md)"
+    leads = "[f](https://example.com/gone) [g](there.md#a-title-with-code-and-more) `[h](gone.md)` [i](#here)"
+    page.write_text(f"# Here\n\n{gone}\n{leads}\n\n```\n[k](gone.md)\n```\n", encoding="utf-8")
+    found = [re.sub(r"^page.md: (\S+) .*", r"\1", one) for one in docs.broken_links(page)]
+    assert found == ["gone.md", "pictures/gone.png", "#gone", "there.md#gone", "../outside.md"]
+
+
+def test_every_refusal_and_every_variable_can_be_read_off_the_source() -> None:
+    found, unreadable = docs.refusals()
+    assert (list(unreadable), list(docs.unlisted_variables())) == ([], [])
+    assert len(found) > 50
+
+
+def test_ci_runs_exactly_the_readmes_test_command() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shells = "\n".join(re.findall(r"^```sh\n(.*?)^```", readme, re.MULTILINE | re.DOTALL))
+    told = {line.partition("#")[0].strip() for line in shells.splitlines()}
+    runs = re.findall(r"^exec (.*)$", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
+    assert runs == ["./justw test"]
+    assert runs[0] in told
