@@ -88,7 +88,7 @@ async def test_a_submitted_mail_is_in_the_recipients_inbox(host: MailHost, tls: 
     assert content == host.messages(LEA)[0].letter.raw
     assert b"\r\n5* hotel\r\n.dot at the start\r\n* 1 FETCH\r\n" in content
     what = [one.what for one in host.effects() if one.session.startswith("smtp") or not one.session]
-    assert what == ["connected", "authenticated", "mail", "recipient", "accepted", "delivered"]
+    assert what == ["connected", "authenticated", "mail", "recipient", "accepted", "delivered", "answered"]
 
 
 @pytest.mark.parametrize("port", ["smtp", "smtps"])

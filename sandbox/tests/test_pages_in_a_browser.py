@@ -107,6 +107,8 @@ async def test_a_person_replies_and_moves_the_clock(browser: Browser, address: s
     await page.get_by_role("button", name="Send reply").click()
     assert await page.get_by_role("status").inner_text() == "The reply was delivered."
     assert host.messages(ADA)[-1].letter.text.startswith("Wednesday, rather.")
+    await page.get_by_role("button", name="Out of office").click()
+    assert await page.get_by_role("status").inner_text() == "The automatic reply was delivered."
     await page.goto(address)
     await page.get_by_role("button", name="Forward 1 day").click()
     assert await page.get_by_text("1 day ahead of real time").is_visible()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+import aiosmtplib
 import httpx
 import pytest
 from heraldry.chassis.bus.border import jetstream
@@ -88,6 +90,67 @@ async def test_a_mail_is_sent_read_and_answered(web: httpx.AsyncClient) -> None:
     assert [one["what"] for one in effects] == ["delivered", "written", "delivered"]
 
 
+async def test_faults_are_set_listed_released_and_removed(web: httpx.AsyncClient, host: MailHost) -> None:
+    made = await web.post("/control/v1/faults", json={"point": "smtp.accepted", "action": "hold", "times": 2})
+    assert made.status_code == 201
+    key = made.json()["id"]
+    client = aiosmtplib.SMTP(
+        hostname=host.host,
+        port=host.ports.smtps,
+        use_tls=True,
+        tls_context=ssl.create_default_context(cafile=str(host.ca_file)),
+        username=ADA,
+        password=host.account(ADA).password,
+    )
+    async with client:
+        sending = asyncio.create_task(client.sendmail(ADA, [LEA], b"Message-ID: <1@x>\r\n\r\nHi\r\n"))
+        await host.wait_until_held(key)
+        (listed,) = (await web.get("/control/v1/faults")).json()
+        assert (listed["id"], listed["point"], listed["times"], listed["applied"]) == (
+            key,
+            "smtp.accepted",
+            2,
+            1,
+        )
+        assert [(one["account"], one["message_id"]) for one in listed["waiting"]] == [(ADA, "<1@x>")]
+        assert not sending.done()
+        released = await web.post(f"/control/v1/faults/{key}/release", json={})
+        assert (released.status_code, released.json()["released"]) == (200, 1)
+        await sending
+    assert (await web.delete(f"/control/v1/faults/{key}")).status_code == 204
+    assert (await web.get("/control/v1/faults")).json() == []
+    again = await web.delete(f"/control/v1/faults/{key}")
+    assert (again.status_code, again.json()["code"]) == (404, "fault_unknown")
+
+
+async def test_an_account_is_locked_and_opened_again(web: httpx.AsyncClient, host: MailHost) -> None:
+    locked = await web.post(
+        f"/control/v1/accounts/{ADA}/lock", json={"smtp": "534 5.7.9 Use an app password"}
+    )
+    assert [(one["point"], one["account"]) for one in locked.json()] == [
+        ("imap.login", ADA),
+        ("smtp.auth", ADA),
+    ]
+    assert locked.json()[1]["answer"] == "534 5.7.9 Use an app password"
+    for one in locked.json():
+        await web.delete(f"/control/v1/faults/{one['id']}")
+    assert host.faults() == ()
+
+
+async def test_machines_answer(web: httpx.AsyncClient, host: MailHost) -> None:
+    sent = host.send(ADA, to=LEA, subject="Hi", text="Hello")
+    away = await web.post(f"/control/v1/accounts/{LEA}/auto-reply", json={"uid": 1, "text": "Away"})
+    bounced = await web.post(
+        f"/control/v1/accounts/{LEA}/bounce",
+        json={"message_id": sent.message_id, "status": "4.4.1", "whole": False},
+    )
+    assert (away.status_code, bounced.status_code) == (201, 201)
+    reply, report = host.messages(ADA)
+    assert reply.letter.message_id == away.json()["message_id"]
+    assert reply.letter.text == "Away\n"
+    assert b"Action: delayed" in report.letter.raw
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "code"),
     [
@@ -97,6 +160,18 @@ async def test_a_mail_is_sent_read_and_answered(web: httpx.AsyncClient) -> None:
         ("accounts/x@y.example/send", {"to": ADA, "subject": "", "text": ""}, 404, "account_unknown"),
         ("accounts", {"address": 5}, 422, "input_malformed"),
         ("clock/advance", {"seconds": 5}, 503, "clock_absent"),
+        ("faults", {"point": "smtp.nowhere", "action": "drop"}, 422, "input_malformed"),
+        ("faults", {"point": "smtp.data", "action": "answer"}, 422, "fault_malformed"),
+        (
+            "faults",
+            {"point": "smtp.data", "action": "drop", "account": "x@y.example"},
+            404,
+            "account_unknown",
+        ),
+        ("faults/fault-1/release", {}, 404, "fault_unknown"),
+        (f"accounts/{ADA}/lock", {"imap": "451 no"}, 422, "fault_malformed"),
+        (f"accounts/{ADA}/bounce", {"uid": 1, "status": "x"}, 422, "fault_malformed"),
+        (f"accounts/{ADA}/auto-reply", {"uid": 1}, 404, "message_unknown"),
         ("nowhere", {}, 404, "page_unknown"),
     ],
 )
@@ -175,6 +250,27 @@ async def test_a_mail_is_shown_as_text_and_answered_from_its_page(
     unknown = await web.get("/mail/nobody@x.example", headers={"accept": "text/html"})
     assert unknown.status_code == 404
     assert "<h1>That did not work</h1>" in unknown.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "says", "subject"),
+    [
+        ("auto-replied", "The automatic reply was delivered.", "Automatic reply: Hi"),
+        ("failed", "could not be delivered is in", "Undelivered Mail Returned to Sender"),
+        ("delayed", "is delayed is in", "Delayed Mail (still being retried)"),
+    ],
+)
+async def test_machines_answer_from_the_page(
+    web: httpx.AsyncClient, host: MailHost, kind: str, says: str, subject: str
+) -> None:
+    host.send(ADA, to=LEA, subject="Hi", text="Hello")
+    form = {"folder": "INBOX", "uid": "1", "kind": kind}
+    sent = await web.post(f"/mail/{LEA}/machine", data=form)
+    assert says in (await web.get(sent.headers["location"])).text
+    assert [one.letter.subject for one in host.messages(ADA)] == [subject]
+    refused = await web.post(f"/mail/{ADA}/machine", data=form)
+    assert refused.status_code == 409
+    assert "No machine answers a machine&#39;s mail." in refused.text
 
 
 async def test_the_clock_moves_forward_only(clock: SandboxClock, tmp_path: Path) -> None:

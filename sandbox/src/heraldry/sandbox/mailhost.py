@@ -19,10 +19,15 @@ from pathlib import Path
 from heraldry.sandbox.errors import SandboxError
 from heraldry.sandbox.mail.accounts import FIRST_PEOPLE, Account, Accounts, normal
 from heraldry.sandbox.mail.effects import Effect, Effects
+from heraldry.sandbox.mail.faults import Fault, Faults, SetFault
 from heraldry.sandbox.mail.letters import Letter, compose, read, reply
+from heraldry.sandbox.mail.reports import answered_by_machines, automatic_reply, delivery_report
 from heraldry.sandbox.mail.store import Folder, Mail, MailStore
 
 HOST = "127.0.0.1"
+AWAY = "Thank you for your message. I am out of the office and will answer when I am back.\n"
+LOCKED_IMAP = "NO [CONTACTADMIN] The account is locked. Contact your administrator."
+LOCKED_SMTP = "535 5.7.0 The account is locked. Contact your administrator."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ class MailHost:
         self._accounts = Accounts(folder / "accounts.json", people)
         self._store = MailStore(folder / "mail.sqlite")
         self._effects = Effects(folder / "effects.jsonl")
+        self._faults = Faults(self._effects)
 
     @classmethod
     @asynccontextmanager
@@ -85,8 +91,15 @@ class MailHost:
         context = server_context(folder)
         imap, imaps, smtp, smtps = listeners = _listen(folder / "ports.json", preferred or Ports())
         host.ports = Ports(*(_port(listener) for listener in listeners))
-        imap_server = ImapServer(host._accounts, host._store, host._effects, context)
-        smtp_server = SmtpServer(host._accounts, host._effects, context, host.deliver)
+        imap_server = ImapServer(host._accounts, host._store, host._effects, host._faults, context)
+        smtp_server = SmtpServer(
+            host._accounts,
+            host._effects,
+            host._faults,
+            context,
+            deliver=host.deliver,
+            report=host._report,
+        )
         try:
             await imap_server.listen(imap, imaps)
             await smtp_server.listen(smtp, smtps)
@@ -163,6 +176,83 @@ class MailHost:
         self._folder(address, folder).set_flags(original.uid, original.flags | {"\\Answered", "\\Seen"})
         return letter
 
+    def auto_reply(
+        self,
+        address: str,
+        text: str = AWAY,
+        *,
+        uid: int | None = None,
+        message_id: str | None = None,
+        folder: str = "INBOX",
+    ) -> Letter:
+        """Answer a mail as the mailbox does while its person is away. Refused: automatic_mail."""
+        person = self.account(address)
+        original = self.message(address, uid=uid, message_id=message_id, folder=folder)
+        letter = automatic_reply(
+            original.letter, person=(person.name, person.address), text=text, date=self.now()
+        )
+        recipient = self._recipient(answered_by_machines(original.letter))
+        self._effects.record(
+            "written", sender="", recipients=(recipient.address,), message_id=letter.message_id
+        )
+        self.deliver(recipient.address, letter.raw)
+        return letter
+
+    def bounce(
+        self,
+        address: str,
+        status: str = "5.1.1",
+        *,
+        uid: int | None = None,
+        message_id: str | None = None,
+        folder: str = "INBOX",
+        whole: bool = True,
+    ) -> Letter:
+        """Report a mail to its sender as not delivered (5.x.x) or delayed (4.x.x), though it lies here.
+
+        `whole` attaches all of it, else its headers. Refused: automatic_mail, fault_malformed.
+        """
+        Fault("smtp.rcpt", "bounce", status=status).check()
+        original = self.message(address, uid=uid, message_id=message_id, folder=folder)
+        sender = self._recipient(answered_by_machines(original.letter)).address
+        return self._report_to(sender, normal(address), original.letter.raw, status, whole=whole)
+
+    def add_fault(self, fault: Fault) -> SetFault:
+        """Misbehave from now on. Refused: fault_malformed, account_unknown."""
+        if fault.account:
+            self.account(fault.account)
+        return self._faults.add(fault)
+
+    def faults(self) -> tuple[SetFault, ...]:
+        """All that are set, with how often each applied and who waits there now."""
+        return self._faults.all()
+
+    def fault(self, key: str) -> SetFault:
+        return self._faults.get(key)
+
+    def release_fault(self, key: str) -> int:
+        """Let those go on who wait at a hold now, and say how many; the hold stays for those who come."""
+        return self._faults.release(key)
+
+    def remove_fault(self, key: str) -> None:
+        """Behave again; whom a hold held goes on. Refused: fault_unknown."""
+        self._faults.remove(key)
+
+    async def wait_until_held(self, key: str, *, count: int = 1, seconds: float = 10) -> None:
+        """Return as soon as so many connections wait at this fault. TimeoutError when they never did."""
+        await self._faults.wait_until_held(key, count=count, seconds=seconds)
+
+    def lock(self, address: str, imap: str = LOCKED_IMAP, smtp: str = LOCKED_SMTP) -> tuple[SetFault, ...]:
+        """Refuse every sign-in with these lines, whatever the password, until both faults are removed."""
+        account = self.account(address).address
+        lines = (
+            Fault("imap.login", "answer", account=account, answer=imap),
+            Fault("smtp.auth", "answer", account=account, answer=smtp),
+        )
+        for line in lines:
+            line.check()
+        return tuple(self._faults.add(line) for line in lines)
+
     def send(
         self, address: str, *, to: str, subject: str, text: str, headers: Mapping[str, str] | None = None
     ) -> Letter:
@@ -191,20 +281,39 @@ class MailHost:
         """What truly happened, after the effect with number `since`."""
         return self._effects.since(since)
 
+    def _report(self, sender: str, recipient: str, content: bytes, status: str) -> None:
+        if self._accounts.find(sender):
+            self._report_to(normal(sender), recipient, content, status)
+
+    def _report_to(
+        self, sender: str, recipient: str, content: bytes, status: str, *, whole: bool = True
+    ) -> Letter:
+        report = delivery_report(
+            content, sender=sender, recipient=recipient, status=status, date=self.now(), whole=whole
+        )
+        self._effects.record(
+            "bounced", recipient=recipient, status=status, message_id=read(content).message_id
+        )
+        self.deliver(sender, report.raw)
+        return report
+
     def _post(self, person: Account, to: str, letter: Letter) -> None:
-        recipient = self._accounts.find(to)
-        if recipient is None:
-            raise SandboxError(
-                "recipient_unknown",
-                f"No account here has the address {to}; the sandbox writes to nobody else.",
-                status=422,
-                field="to",
-            )
+        recipient = self._recipient(to)
         self._effects.record(
             "written", sender=person.address, recipients=(recipient.address,), message_id=letter.message_id
         )
         self.deliver(recipient.address, letter.raw)
         self._folder(person.address, "Sent").append(letter.raw, {"\\Seen"})
+
+    def _recipient(self, to: str) -> Account:
+        if recipient := self._accounts.find(to):
+            return recipient
+        raise SandboxError(
+            "recipient_unknown",
+            f"No account here has the address {to}; the sandbox writes to nobody else.",
+            status=422,
+            field="to",
+        )
 
     def _folder(self, address: str, name: str) -> Folder:
         account = self.account(address)

@@ -19,7 +19,8 @@ class Effect:
 
     n: int
     time: str
-    what: str  # connected, authenticated, refused credentials, mail, recipient, accepted, delivered …
+    what: str  # connected, authenticated, refused credentials, mail, recipient, accepted, delivered, bounced,
+    # answered or unanswered (a mail whose bytes were all here), appended; fault, then released, dropped, client gone
     session: str  # one connection; empty where there was none
     facts: Mapping[str, Fact] = field(default_factory=dict[str, Fact])
 

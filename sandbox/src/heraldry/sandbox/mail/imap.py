@@ -7,22 +7,35 @@ import socket
 from argparse import Namespace
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextvars import ContextVar
 from datetime import datetime
 from ssl import SSLContext
+from typing import Any, TypeGuard
 
 from heraldry.sandbox.mail.accounts import Accounts
 from heraldry.sandbox.mail.effects import Effects
+from heraldry.sandbox.mail.faults import GARBAGE, Fault, Faults, Gate, ImapPoint, SetFault, Visit, drip, reset
+from heraldry.sandbox.mail.letters import read
 from heraldry.sandbox.mail.mailboxes import MailSession, StoredMailboxes
 from heraldry.sandbox.mail.store import MailStore
 from proxyprotocol.sock import SocketInfo
 from pymap.config import BackendCapability, IMAPConfig
 from pymap.context import connection_exit, socket_info
-from pymap.exceptions import AuthorizationFailure, InvalidAuth, NotAllowedError, UserNotFound
+from pymap.exceptions import (
+    AuthorizationFailure,
+    InvalidAuth,
+    NotAllowedError,
+    ResponseError,
+    UserNotFound,
+)
 from pymap.imap import IMAPConnection
 from pymap.imap.state import ConnectionState
 from pymap.interfaces.login import IdentityInterface, LoginInterface
 from pymap.interfaces.token import TokensInterface
-from pymap.parsing.response import CommandResponse, ResponseOk
+from pymap.parsing.command import Command
+from pymap.parsing.command.auth import AppendCommand
+from pymap.parsing.command.select import IdleCommand
+from pymap.parsing.response import CommandResponse, Response, ResponseContinuation, ResponseOk
 from pymap.token import AllTokens
 from pymap.user import UserMetadata
 from pysasl import SASLAuth
@@ -30,6 +43,15 @@ from pysasl.creds.server import ServerCredentials
 from pysasl.hashing import Cleartext
 
 MOST_BYTES = 33_554_432  # of one mail, as at the SMTP side
+POINTS: dict[bytes, ImapPoint] = {
+    b"SELECT": "imap.select",
+    b"EXAMINE": "imap.select",
+    b"FETCH": "imap.fetch",
+    b"UID FETCH": "imap.fetch",
+    b"APPEND": "imap.append",
+}
+_Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+_gate: ContextVar[Gate] = ContextVar("gate")  # of the connection that is served
 
 
 class _Config(IMAPConfig):
@@ -59,10 +81,138 @@ class _Config(IMAPConfig):
         return b"mail.sandbox.test ready"
 
 
+class _Instead(CommandResponse):
+    """What a fault puts in the place of an answer."""
+
+    def __init__(self, fault: Fault, tag: bytes) -> None:
+        super().__init__(tag)
+        *before, last = fault.answer.encode().splitlines() or [b""]
+        last = last if last.startswith((b"* ", b"BYE")) else tag + b" " + last
+        lines = [*before, b"* " + last if last.startswith(b"BYE") else last]
+        self.content = GARBAGE if fault.action == "garbage" else b"\r\n".join(lines) + b"\r\n"
+        self._farewell = any(line.startswith(b"* BYE") for line in lines)
+
+    @property
+    def is_terminal(self) -> bool:
+        return self._farewell
+
+    def write(self, writer: Any) -> None:
+        writer.write(self.content)
+
+    async def async_write(self, writer: Any) -> None:
+        self.write(writer)
+
+
+class _InsteadOfSignIn(ResponseError):  # noqa: N818  what happened, not that it is an error
+    def __init__(self, fault: Fault) -> None:
+        super().__init__()
+        self._fault = fault
+
+    def get_response(self, tag: bytes) -> Response:
+        return _Instead(self._fault, tag)
+
+
 class _State(ConnectionState):
+    """What a connection has come to; faults stand before what it does."""
+
+    def __init__(self, login: _Login, config: _Config, gate: Gate, effects: Effects) -> None:
+        super().__init__(login, config)
+        self._gate, self._effects = gate, effects
+
+    @property
+    def account(self) -> str:
+        return self._session.owner if self._session else ""
+
     async def do_greeting(self) -> CommandResponse:
         # pymap would allow a password in the clear to clients on the same machine
         return ResponseOk(b"*", self.config.greeting, self.capability)
+
+    async def do_command(self, cmd: Command) -> CommandResponse:
+        point = POINTS.get(cmd.command) if self._session else None
+        if point is None:
+            return await super().do_command(cmd)
+        message_id = read(cmd.messages[-1].literal).message_id if _appends(cmd) else ""
+        if fault := await self._gate.pass_(Visit(point, self.account, message_id=message_id)):
+            return _Instead(fault, cmd.tag)
+        response = await super().do_command(cmd)
+        if _appends(cmd) and isinstance(response, ResponseOk):
+            for message in cmd.messages:
+                self._effects.record(
+                    "appended",
+                    session=socket_info.get().unique_id.decode(),
+                    account=self.account,
+                    folder=cmd.mailbox,
+                    message_id=read(message.literal).message_id,
+                )
+            if fault := await self._gate.pass_(Visit("imap.appended", self.account, message_id=message_id)):
+                return _Instead(fault, cmd.tag)
+        return response
+
+
+def _appends(command: Command) -> TypeGuard[AppendCommand]:
+    return isinstance(command, AppendCommand) and bool(command.messages)
+
+
+class _Reader(asyncio.StreamReader):
+    """asyncio's reader, and word of the client's end before anybody reads that far."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.ended = asyncio.Event()
+
+    def feed_eof(self) -> None:
+        super().feed_eof()
+        self.ended.set()
+
+    def set_exception(self, exc: Exception) -> None:
+        super().set_exception(exc)
+        self.ended.set()
+
+
+class _Wire:
+    """A connection, as faults see it."""
+
+    def __init__(self, reader: _Reader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    def write(self, content: bytes) -> None:
+        self._writer.write(content)
+
+    def reset(self) -> None:
+        reset(self._writer.transport)
+
+    async def ended(self) -> None:
+        await self._reader.ended.wait()
+
+
+class _Connection(IMAPConnection):
+    """pymap's connection, with faults at its answers."""
+
+    __slots__ = ["_gate", "_met", "_wire"]
+
+    def __init__(self, config: _Config, gate: Gate, wire: _Wire, streams: _Streams, info: SocketInfo) -> None:
+        super().__init__(config.commands, config, *streams, info)
+        self._gate, self._wire = gate, wire
+        self._met: tuple[SetFault, Visit] | None = None  # at imap.idle, which comes after the "+"
+
+    async def idle(self, state: ConnectionState, cmd: IdleCommand) -> CommandResponse:
+        if isinstance(state, _State) and state.account:
+            visit = Visit("imap.idle", state.account)
+            found = self._gate.meet(visit)
+            if found is not None and found.fault.action in {"answer", "garbage"}:
+                return _Instead(found.fault, cmd.tag)
+            self._met = (found, visit) if found else None
+        return await super().idle(state, cmd)
+
+    async def write_response(self, resp: Response) -> None:
+        rate, self._gate.rate = self._gate.rate, 0.0
+        if rate:
+            await drip(self._wire, bytes(resp), rate)
+        else:
+            await super().write_response(resp)
+        if isinstance(resp, ResponseContinuation) and self._met:
+            (found, visit), self._met = self._met, None
+            await self._gate.suffer(found, visit)
 
 
 class _Identity(IdentityInterface):
@@ -111,6 +261,8 @@ class _Login(LoginInterface):
         return self._mailboxes.setdefault(address, StoredMailboxes(self._store, address))
 
     async def authenticate(self, credentials: ServerCredentials) -> IdentityInterface:
+        if fault := await _gate.get().pass_(Visit("imap.login", credentials.authcid)):
+            raise _InsteadOfSignIn(fault)
         account = self._accounts.find(credentials.authcid)
         session = socket_info.get().unique_id.decode()
         if account is None or not credentials.verify(
@@ -132,8 +284,10 @@ class _Login(LoginInterface):
 class ImapServer:
     """Both IMAP ports. Give it listening sockets; closing it closes every connection."""
 
-    def __init__(self, accounts: Accounts, store: MailStore, effects: Effects, context: SSLContext) -> None:
-        self._effects, self._context = effects, context
+    def __init__(
+        self, accounts: Accounts, store: MailStore, effects: Effects, faults: Faults, context: SSLContext
+    ) -> None:
+        self._effects, self._faults, self._context = effects, faults, context
         self._starttls = _Config(context, starttls=True)
         self._implicit = _Config(context, starttls=False)
         self._login = _Login(self._starttls, accounts, store, effects)
@@ -143,13 +297,11 @@ class ImapServer:
 
     async def listen(self, starttls: socket.socket, implicit: socket.socket) -> None:
         self._starttls.apply_context()
-        for listener, config, context in (
-            (starttls, self._starttls, None),
-            (implicit, self._implicit, self._context),
-        ):
-            self._servers.append(
-                await asyncio.start_server(self._serve(config), sock=listener, ssl=context, limit=MOST_BYTES)
-            )
+        loop = asyncio.get_running_loop()
+        self._servers = [
+            await loop.create_server(self._protocol(self._starttls), sock=starttls),
+            await loop.create_server(self._protocol(self._implicit), sock=implicit, ssl=self._context),
+        ]
 
     async def close(self) -> None:
         for server in self._servers:
@@ -161,10 +313,17 @@ class ImapServer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _protocol(self, config: _Config) -> Callable[[], asyncio.Protocol]:
+        def made() -> asyncio.Protocol:
+            reader = _Reader(MOST_BYTES)
+            return asyncio.StreamReaderProtocol(reader, self._serve(config, reader))
+
+        return made
+
     def _serve(
-        self, config: _Config
+        self, config: _Config, reader: _Reader
     ) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
-        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
             if task is None:
                 raise RuntimeError("a connection is always served by a task")
@@ -178,13 +337,19 @@ class ImapServer:
 
         return connected
 
-    async def _run(self, config: _Config, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _run(self, config: _Config, reader: _Reader, writer: asyncio.StreamWriter) -> None:
         self._count += 1
         session = f"imap-{self._count}"
         self._effects.record("connected", session=session, protocol="imap")
+        wire = _Wire(reader, writer)
+        gate = Gate(self._faults, session, wire)
+        _gate.set(gate)
         info = SocketInfo.get(writer, None, unique_id=session.encode())
-        connection = IMAPConnection(config.commands, config, reader, writer, info)
+        connection = _Connection(config, gate, wire, (reader, writer), info)
         async with AsyncExitStack() as stack:
             connection_exit.set(stack)
             stack.enter_context(closing(connection))
-            await connection.run(_State(self._login, config))
+            if fault := await gate.pass_(Visit("imap.connect")):
+                await connection.write_response(_Instead(fault, b"*"))
+            else:
+                await connection.run(_State(self._login, config, gate, self._effects))

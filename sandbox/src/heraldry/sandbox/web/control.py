@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 
 from heraldry.sandbox.clock import SandboxClock
 from heraldry.sandbox.errors import SandboxError
 from heraldry.sandbox.mail.accounts import Account
+from heraldry.sandbox.mail.faults import Fault, SetFault
 from heraldry.sandbox.mail.letters import Letter
-from heraldry.sandbox.mailhost import MailHost, Message
-from litestar import Controller, get, post, put
+from heraldry.sandbox.mailhost import AWAY, LOCKED_IMAP, LOCKED_SMTP, MailHost, Message
+from litestar import Controller, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
@@ -33,6 +34,29 @@ class Reply:
     uid: int | None = None
     message_id: str | None = None
     folder: str = "INBOX"
+
+
+@dataclass(frozen=True, slots=True)
+class AutoReply:
+    text: str = AWAY
+    uid: int | None = None
+    message_id: str | None = None
+    folder: str = "INBOX"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounce:
+    status: str = "5.1.1"  # 5.x.x has failed for good, 4.x.x is delayed
+    uid: int | None = None
+    message_id: str | None = None
+    folder: str = "INBOX"
+    whole: bool = True  # attach all of the mail, not only its headers
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    imap: str = LOCKED_IMAP
+    smtp: str = LOCKED_SMTP
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +109,64 @@ class ControlController(Controller):
             await clock.refresh()
         letter = host.reply(address, data.text, uid=data.uid, message_id=data.message_id, folder=data.folder)
         return letter_json(letter)
+
+    @post("/accounts/{address:str}/auto-reply", summary="Answer a mail as a mailbox whose person is away")
+    async def auto_reply(
+        self,
+        address: FromPath[str],
+        data: JSONBody[AutoReply],
+        host: NamedDependency[MailHost],
+        clock: NamedDependency[SandboxClock | None],
+    ) -> dict[str, object]:
+        if clock:
+            await clock.refresh()
+        letter = host.auto_reply(
+            address, data.text, uid=data.uid, message_id=data.message_id, folder=data.folder
+        )
+        return letter_json(letter)
+
+    @post("/accounts/{address:str}/bounce", summary="Report a mail to its sender as failed or delayed")
+    async def bounce(
+        self,
+        address: FromPath[str],
+        data: JSONBody[Bounce],
+        host: NamedDependency[MailHost],
+        clock: NamedDependency[SandboxClock | None],
+    ) -> dict[str, object]:
+        if clock:
+            await clock.refresh()
+        letter = host.bounce(
+            address,
+            data.status,
+            uid=data.uid,
+            message_id=data.message_id,
+            folder=data.folder,
+            whole=data.whole,
+        )
+        return letter_json(letter)
+
+    @post("/accounts/{address:str}/lock", summary="Refuse every sign-in, until both faults are removed")
+    async def lock(
+        self, address: FromPath[str], data: JSONBody[Lock], host: NamedDependency[MailHost]
+    ) -> list[dict[str, object]]:
+        return [fault_json(found) for found in host.lock(address, data.imap, data.smtp)]
+
+    @post("/faults", summary="Misbehave from now on, at one point of a conversation")
+    async def add_fault(self, data: JSONBody[Fault], host: NamedDependency[MailHost]) -> dict[str, object]:
+        return fault_json(host.add_fault(data))
+
+    @get("/faults", summary="All faults, how often each applied, and who waits there now")
+    async def faults(self, host: NamedDependency[MailHost]) -> list[dict[str, object]]:
+        return [fault_json(found) for found in host.faults()]
+
+    @post("/faults/{key:str}/release", status_code=200, summary="Let those go on whom this hold holds now")
+    async def release_fault(self, key: FromPath[str], host: NamedDependency[MailHost]) -> dict[str, object]:
+        released = host.release_fault(key)
+        return {**fault_json(host.fault(key)), "released": released}
+
+    @delete("/faults/{key:str}", summary="Behave again; whom a hold held goes on")
+    async def remove_fault(self, key: FromPath[str], host: NamedDependency[MailHost]) -> None:
+        host.remove_fault(key)
 
     @post("/accounts/{address:str}/send", summary="Write a new mail as this person")
     async def send(
@@ -150,6 +232,15 @@ def message_json(message: Message) -> dict[str, object]:
         "folder": message.folder,
         "received": message.received.isoformat(),
         "flags": sorted(message.flags),
+    }
+
+
+def fault_json(found: SetFault) -> dict[str, object]:
+    return {
+        **asdict(found.fault),
+        "id": found.id,
+        "applied": found.applied,
+        "waiting": [{**asdict(one), "since": one.since.isoformat()} for one in found.waiting],
     }
 
 

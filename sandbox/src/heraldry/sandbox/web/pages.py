@@ -19,8 +19,12 @@ from litestar.params import FromPath, FromQuery, URLEncodedBody
 from litestar.response import Redirect
 
 UNITS = {"minutes": 60, "hours": 3600, "days": 86400}
+STATUSES = {"failed": "5.1.1", "delayed": "4.4.1"}
 DONE = {
     "replied": "The reply was delivered.",
+    "auto-replied": "The automatic reply was delivered.",
+    "failed": "The report that the mail could not be delivered is in its sender's inbox.",
+    "delayed": "The report that the mail is delayed is in its sender's inbox.",
     "advanced": "The clock was moved forward.",
 }
 
@@ -30,6 +34,13 @@ class ReplyForm:
     folder: str
     uid: int
     text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineForm:
+    folder: str
+    uid: int
+    kind: Literal["auto-replied", "failed", "delayed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,7 @@ class MailboxShown:
     done: str = ""
     error: str = ""
     typed: str = ""
+    refused: str = ""  # why a machine did not answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +118,28 @@ class PagesController(Controller):
             again = MailboxShown(data.folder, data.uid, error=refused.detail, typed=data.text)
             return _mailbox(host, address, again, status=refused.status)
         asked = urlencode({"folder": data.folder, "uid": data.uid, "done": "replied"})
+        return Redirect(f"/mail/{quote(address)}?{asked}", status_code=303)
+
+    @post("/mail/{address:str}/machine")
+    async def machine(
+        self,
+        address: FromPath[str],
+        data: URLEncodedBody[MachineForm],
+        host: NamedDependency[MailHost],
+        clock: NamedDependency[SandboxClock | None],
+    ) -> Response[str] | Redirect:
+        """What a machine answers by itself."""
+        if clock:
+            await clock.refresh()
+        try:
+            if data.kind == "auto-replied":
+                host.auto_reply(address, uid=data.uid, folder=data.folder)
+            else:
+                host.bounce(address, STATUSES[data.kind], uid=data.uid, folder=data.folder)
+        except SandboxError as refused:
+            again = MailboxShown(data.folder, data.uid, refused=refused.detail)
+            return _mailbox(host, address, again, status=refused.status)
+        asked = urlencode({"folder": data.folder, "uid": data.uid, "done": data.kind})
         return Redirect(f"/mail/{quote(address)}?{asked}", status_code=303)
 
     @post("/clock/advance")
