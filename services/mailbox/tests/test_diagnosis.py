@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 IMAP = (
     ("login", "NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)", "credentials.invalid", "person"),
     ("login", "NO [AUTHENTICATIONFAILED] Authentication failed.", "credentials.invalid", "person"),
-    ("login", "NO AUTHENTICATE failed.", "credentials.invalid", "person"),
+    ("login", "NO AUTHENTICATE failed.", "policy.basic-auth-disabled", "administrator"),
     ("login", "NO LOGIN failed.", "credentials.invalid", "person"),
     ("login", "NO [ALERT] Application-specific password required: https://support.example/1 (Failure)",
      "credentials.app-password-needed", "person"),

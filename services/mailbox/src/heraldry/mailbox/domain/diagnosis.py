@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 from heraldry.mailbox.domain.findings import FINDINGS, Kind
 
 Protocol: TypeAlias = Literal["imap", "smtp"]
+Spoken: TypeAlias = Literal["imap", "smtp", "google", "microsoft"]
 Stage: TypeAlias = Literal["connect", "login", "inbox", "folder", "sender", "recipient", "content"]
 
 
@@ -32,7 +33,7 @@ class Diagnosis:
     cause: str
     resolution: str
     kind: Kind
-    protocol: Protocol
+    protocol: Spoken
     words: str = ""
 
 
@@ -76,21 +77,88 @@ def diagnose_failure(protocol: Protocol, failure: Failure, *, connected_before: 
     (R-BOX-14).
     """
     if connected_before and failure in _NETWORK:
-        return _finding("network.failed", protocol)
-    return _finding(failure.value, protocol)
+        return finding("network.failed", protocol)
+    return finding(failure.value, protocol)
 
 
-def diagnose(protocol: Protocol, stage: Stage, answer: str, *, connected_before: bool = False) -> Diagnosis:
+def diagnose(
+    protocol: Protocol,
+    stage: Stage,
+    answer: str,
+    *,
+    connected_before: bool = False,
+    with_token: bool = False,
+) -> Diagnosis:
     """An answer of the server, as it came (`535 5.7.8 …`, `NO [AUTHENTICATIONFAILED] …`), at a stage of our
     talk.
 
     `connected_before`: this inbox worked with these credentials, so refused ones mean that they changed.
+    `with_token`: the sign-in was by OAuth, so there is no password that could be wrong.
     """
     words = tidy(answer)
     code = _smtp(stage, words) if protocol == "smtp" else _imap(stage, words)
-    if connected_before and code == "credentials.invalid":
-        code = "credentials.changed"
-    return replace(_finding(code, protocol), words=words)
+    if with_token and code in _TOKEN_REFUSED:
+        code = "grant.invalid"
+    if connected_before and (code == "credentials.invalid" or _EXCHANGE_REFUSES.search(words)):
+        code = "grant.invalid" if with_token else "credentials.changed"
+    return replace(finding(code, protocol), words=words)
+
+
+def explain(
+    protocol: Protocol,
+    answer: str,
+    *,
+    stage: Stage | None = None,
+    connected_before: bool = False,
+    with_token: bool = False,
+) -> Diagnosis:
+    """Whatever came instead of success: a server's answer, or a program's words for a broken conversation."""
+    if failure := failure_in(answer):
+        found = diagnose_failure(protocol, failure, connected_before=connected_before)
+        return replace(found, words=tidy(answer))
+    at = stage or stage_of(protocol, answer)
+    return diagnose(protocol, at, answer, connected_before=connected_before, with_token=with_token)
+
+
+def failure_in(words: str) -> Failure | None:
+    """How a conversation broke off, told by the words of common programs; None for a server's answer."""
+    words = tidy(words)
+    if _ANSWERED.match(words):
+        return None
+    return next((failure for failure, pattern in _BROKEN if re.search(pattern, words, re.IGNORECASE)), None)
+
+
+def stage_of(protocol: Protocol, answer: str) -> Stage:
+    """The stage that an answer most likely belongs to."""
+    words = tidy(answer)
+    for stage, pattern in _SMTP_STAGES if protocol == "smtp" else _IMAP_STAGES:
+        if re.search(pattern, words, re.IGNORECASE):
+            return stage
+    return "login"
+
+
+_ANSWERED = re.compile(r"^(?:[2-5]\d\d(?:[ -]|$)|(?:\S{1,20} )?(?:OK|NO|BAD|BYE)\b)")
+_BROKEN = (
+    (Failure.NO_RESOLVER, r"EAI_AGAIN|temporary failure in name resolution|server misbehaving"),
+    (Failure.UNKNOWN_HOST, r"ENOTFOUND|EAI_NONAME|EAI_NODATA|getaddrinfo|name or service not known|nodename nor servname"
+     r"|no such host|nxdomain|(?:could not|cannot|failed to) resolve|(?:unknown host|host(?:name)? not found)|no address associated"),
+    (Failure.REFUSED, r"ECONNREFUSED|connection refused|actively refused"),
+    (Failure.UNREACHABLE, r"EHOSTUNREACH|ENETUNREACH|no route to host|network is unreachable|host is unreachable"),
+    (Failure.TLS_NAME, r"hostname mismatch|ALTNAME_INVALID|altnames|(?:does not|doesn't|not) match|(?:is )?not valid for"),
+    (Failure.TLS_EXPIRED, r"certificate (?:has |is )?expired|CERT_HAS_EXPIRED|expired certificate"),
+    (Failure.TLS_UNTRUSTED, r"self[-_ ]signed|unable to get (?:local )?issuer|unable to verify|UNABLE_TO_(?:VERIFY|GET_ISSUER)"
+     r"|unknown ca|untrusted|unknown authority|certificate verify failed"),
+    (Failure.TLS_MODE, r"wrong[ _]version[ _]number|packet length too long|record layer failure|get_record|not look like a tls"),
+    (Failure.NO_STARTTLS, r"starttls (?:is )?(?:not (?:supported|offered|available)|extension not supported)"),
+    (Failure.TIMEOUT, r"ETIMEDOUT|ESOCKETTIMEDOUT|timed[ -]?out|time-?out\b"),
+    (Failure.CLOSED, r"ECONNRESET|EPIPE|connection (?:was )?(?:reset|closed|lost|aborted)|unexpected eof|socket hang up|broken pipe"
+     r"|end of file|EOF occurred"),
+    (Failure.TLS_OTHER, r"handshake|\bssl\b.{0,40}(?:error|fail|alert)|\btls\b.{0,40}(?:error|fail|alert)|sslv3|EPROTO"),
+)  # fmt: skip
+_EXCHANGE_REFUSES = re.compile(r"(?i)\bno authenticate failed\b")
+_TOKEN_REFUSED = frozenset(
+    {"credentials.invalid", "login.refused", "policy.basic-auth-disabled", "credentials.app-password-needed"}
+)
 
 
 def combined(imap: Diagnosis | None, smtp: Diagnosis | None) -> Diagnosis | None:
@@ -102,18 +170,19 @@ def combined(imap: Diagnosis | None, smtp: Diagnosis | None) -> Diagnosis | None
     if imap is not None:
         return imap
     if smtp is not None and smtp.code in _ROUTINE:
-        return replace(_finding("smtp.failed-imap-works", "smtp"), words=smtp.words)
+        return replace(finding("smtp.failed-imap-works", "smtp"), words=smtp.words)
     return smtp
 
 
 def advice(code: Literal["inbox.empty"]) -> Diagnosis:
     """Something worth telling about an inbox that works."""
-    return _finding(code, "imap")
+    return finding(code, "imap")
 
 
-def _finding(code: str, protocol: Protocol) -> Diagnosis:
-    finding = FINDINGS[code]
-    return Diagnosis(code, finding.cause, finding.resolution, finding.kind, protocol)
+def finding(code: str, protocol: Spoken) -> Diagnosis:
+    """The diagnosis of a stable code."""
+    found = FINDINGS[code]
+    return Diagnosis(code, found.cause, found.resolution, found.kind, protocol)
 
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -144,7 +213,18 @@ _IMAP_CODES = {
     "THROTTLED": "provider.throttled",
     "OVERQUOTA": "mailbox.full",
     "WEBALERT": "login.web-required",
+    "NONEXISTENT": "inbox.unreadable",
+    "EXPUNGEISSUED": "folder.refused",
+    "CANNOT": "folder.refused",
+    "ALREADYEXISTS": "folder.refused",
+    "CLIENTBUG": "operator.our-mistake",
 }
+_IMAP_STAGES: tuple[tuple[Stage, str], ...] = (
+    ("connect", r"^(?:\* )?BYE\b"),
+    ("login", r"authenticat\w* failed|\[(?:AUTH|EXPIRED|CONTACTADMIN|PRIVACYREQUIRED|WEBALERT)|log ?in"),
+    ("inbox", r"not connected|mailbox|select|\[NONEXISTENT|\[NOPERM"),
+    ("folder", r"\[(?:OVERQUOTA|CANNOT|ALREADYEXISTS|EXPUNGEISSUED|TRYCREATE|LIMIT)|append|quota"),
+)
 _IMAP_TEXTS = (
     (r"application-specific password", "credentials.app-password-needed"),
     (r"web browser", "login.web-required"),
@@ -156,6 +236,7 @@ _IMAP_TEXTS = (
     (r"imap (?:access )?is (?:disabled|not enabled)|not enabled for imap", "policy.imap-disabled"),
     (r"temporar|unavailable|internal error|timed? ?out", "provider.unavailable"),
     (r"account (?:is )?(?:locked|disabled|suspended)", "access.locked"),
+    (r"\bno authenticate failed\b", "policy.basic-auth-disabled"),  # Exchange; any other says so in a code
     (r"invalid credentials|log(?:in|on) fail|authenticat\w+ failed|incorrect", "credentials.invalid"),
     (r"bad (?:username|password|user)|(?:username|password) (?:and|or|not)", "credentials.invalid"),
 )  # fmt: skip
@@ -197,6 +278,15 @@ _SMTP_AMBIGUOUS = (  # Exchange's 5.7.139 and other codes with several meanings:
     (r"unusual rate of unsolicited", "provider.throttled"),
     (r"\b(?:spf|dkim|dmarc)\b", "deliverability.poor"),
 )
+_SMTP_STAGES: tuple[tuple[Stage, str], ...] = (
+    ("login", r"^(?:53[0458]|454)\b|authenticat(?!ed mail)\w* (?:un|fail|cred|req)|basic auth|password|log ?in|smtp_auth|security defaults"
+     r"|credentials|5\.7\.(?:3|8|9|14|30|57|139)\b"),
+    ("content", r"\b(?:spf|dkim|dmarc)\b|5\.[36]\.\d|5\.7\.(?:2\d|509|515)\b|spam|content|virus|too (?:large|big)|message size|^552 (?!5\.2)"),
+    ("sender", r"5\.1\.[78]\b|sender|not owned|send ?as|mail from|from address"),
+    ("recipient", r"[45]\.[124]\.\d|recipient|user unknown|mailbox|relay|^(?:45[012]|55[0135])\b"),
+    ("connect", r"^(?:220|421|554)\b"),
+    ("content", r"^55[24]\b"),
+)  # fmt: skip
 _SMTP_ENHANCED = {
     "5.7.8": "credentials.invalid",
     "5.7.3": "credentials.invalid",

@@ -215,6 +215,33 @@ FINDINGS: dict[str, Finding] = {
         "IMAP is switched off for this mailbox.",
         "Switch it on in the mailbox's settings, or ask your administrator to.",
     ),
+    "policy.conditional-access": Finding(
+        "administrator",
+        "Your organization's rules on sign-in (Conditional Access) block this application or this device.",
+        "Ask your administrator to allow this application in the rule, or sign in from a device and network that "
+        "meet it.",
+    ),
+    "policy.legacy-auth-blocked": Finding(
+        "administrator",
+        "Your organization's security defaults block this kind of sign-in.",
+        "Connect this inbox with the provider's own sign-in instead of a password; if that is what you did, ask "
+        "your administrator.",
+    ),
+    "policy.account-at-risk": Finding(
+        "administrator",
+        "The provider or your organization blocks this account because it looks at risk.",
+        "Ask your administrator to check the account and to lift the block.",
+    ),
+    "policy.user-not-assigned": Finding(
+        "administrator",
+        "Your organization lets only assigned people use this application, and you are not among them.",
+        "Ask your administrator to assign you to this application.",
+    ),
+    "policy.tenant-restricted": Finding(
+        "administrator",
+        "Your organization, or the network you are in, allows no sign-in to applications of others.",
+        "Ask your administrator to allow this application across organizations.",
+    ),
     "access.denied": Finding(
         "administrator",
         "The sign-in is right, but it has no access to this mailbox (a shared one, perhaps).",
@@ -229,6 +256,188 @@ FINDINGS: dict[str, Finding] = {
         "administrator",
         "The mail server asks you to contact its administrator.",
         "Show them the server's words.",
+    ),
+    # --- signing in at Google or Microsoft
+    "consent.required": Finding(
+        "person",
+        "Nobody has allowed this application to use the mailbox yet.",
+        "Sign in and accept what is asked for. If you see “Approval required” instead, your administrator has "
+        "to allow it: hand them the consent link.",
+    ),
+    "consent.admin-required": Finding(
+        "administrator",
+        "Your organization lets only an administrator allow this application.",
+        "Hand the consent link to your administrator. When they have allowed it, sign in once more here.",
+    ),
+    "consent.admin-requested": Finding(
+        "administrator",
+        "Your organization has to approve this application first; the approval was asked for, or can be there.",
+        "Wait until your administrator has approved the request, or hand them the consent link; then sign in "
+        "once more here.",
+    ),
+    "consent.recording-failed": Finding(
+        "transient",
+        "Microsoft could not record the consent at this moment.",
+        "Wait a minute, then sign in again.",
+    ),
+    "consent.declined": Finding(
+        "person",
+        "The sign-in was cancelled, or the permissions were declined.",
+        "Sign in again and accept what is asked for; nothing can be read or sent without it.",
+    ),
+    "consent.scopes-missing": Finding(
+        "person",
+        "You signed in, but not all permissions were granted: single ones can be unticked.",
+        "Sign in again and leave every permission ticked.",
+    ),
+    "consent.app-unknown": Finding(
+        "administrator",
+        "Your organization does not know this application: nobody there has allowed it, or it is the wrong "
+        "organization.",
+        "Check that you signed in with the account of this mailbox. If so, hand the consent link to your "
+        "administrator.",
+    ),
+    "grant.invalid": Finding(
+        "person",
+        "The permission that this inbox was connected with is no longer valid.",
+        "Reconnect this inbox by signing in again.",
+    ),
+    "grant.expired": Finding(
+        "person",
+        "The permission has ended because of its age, or because it was not used for a long time.",
+        "Reconnect this inbox by signing in again.",
+    ),
+    "grant.revoked": Finding(
+        "person",
+        "The permission was withdrawn: the password was changed, somebody removed the application's access, "
+        "or the application is still marked as being tested at Google, where permissions end after seven days.",
+        "Reconnect this inbox by signing in again. If it happens every seven days, whoever runs this "
+        "installation has to publish the application at Google.",
+    ),
+    "grant.session-ended": Finding(
+        "person",
+        "The session has ended, by your organization's rules or after a change of the password.",
+        "Reconnect this inbox by signing in again. If it happens often, ask your administrator to exempt this "
+        "application from the rule on session length.",
+    ),
+    "grant.sign-in-needed": Finding(
+        "person",
+        "The provider wants you to sign in again yourself.",
+        "Reconnect this inbox by signing in again, and do what is asked there.",
+    ),
+    "mfa.required": Finding(
+        "person",
+        "The provider wants a second step of sign-in (multi-factor authentication).",
+        "Sign in again and complete the second step; set it up there if you are asked to.",
+    ),
+    "mfa.blocked": Finding(
+        "administrator",
+        "The second step of sign-in has to be set up, and that is blocked here by your organization.",
+        "Set it up from a device or network your organization trusts, or ask your administrator for help.",
+    ),
+    "account.locked": Finding(
+        "person",
+        "The account is locked for a while after too many failed sign-ins, or our address looks suspicious to the "
+        "provider.",
+        "Wait an hour, sign in to the mailbox in your browser, then try again. If it stays locked, ask your "
+        "administrator to unlock it.",
+    ),
+    "account.disabled": Finding(
+        "administrator",
+        "The account is disabled.",
+        "Ask your administrator to enable it, or connect another mailbox.",
+    ),
+    "sign-in.wrong-account": Finding(
+        "person",
+        "This account does not belong to the organization, or has not accepted its invitation yet.",
+        "Sign out of other accounts in your browser, then sign in with the very account of this mailbox.",
+    ),
+    "sign-in.wrong-tenant": Finding(
+        "person",
+        "There is no organization of this name at Microsoft.",
+        "Check the address for typing mistakes, and that the mailbox is one of Microsoft 365.",
+    ),
+    "sign-in.repeated": Finding(
+        "transient",
+        "This answer to the sign-in has been used already, for example by opening the page twice.",
+        "Nothing needs to be done if the inbox shows as connected. If it does not, sign in again.",
+    ),
+    "sign-in.loop": Finding(
+        "transient",
+        "Microsoft stopped us because the same sign-in was asked for too often.",
+        "Wait five minutes. If it happens again, whoever runs this installation should report it: the fault is "
+        "in this program.",
+    ),
+    "sign-in.refused": Finding(
+        "person",
+        "The provider refused the sign-in and did not say why in a way we know.",
+        "Sign in again. If it fails again, show the provider's words to your administrator.",
+    ),
+    "access.no-mailbox": Finding(
+        "administrator",
+        "The account is right, but it has no mailbox that can be reached: the mail service is not part of its "
+        "plan, or switched off.",
+        "Ask your administrator to give this account a mailbox (a licence with Exchange Online, or Gmail "
+        "switched on).",
+    ),
+    "answer.no-error": Finding(
+        "transient",
+        "This answer reports no error.",
+        "Nothing needs to be done.",
+    ),
+    # --- the operator's own application
+    "operator.client-secret": Finding(
+        "operator",
+        "The secret of this installation's own application is wrong or has expired. No inbox has to be "
+        "reconnected for it.",
+        "Whoever runs this installation has to make a new client secret at the provider and enter it in the "
+        "settings.",
+    ),
+    "operator.redirect-address": Finding(
+        "operator",
+        "The redirect address of this installation is not registered at the provider.",
+        "Whoever runs this installation has to register exactly the redirect address that the settings show.",
+    ),
+    "operator.app-misconfigured": Finding(
+        "operator",
+        "This installation's application is not set up completely at the provider, or is disabled there.",
+        "Whoever runs this installation has to compare its permissions and state at the provider with the "
+        "guide for it.",
+    ),
+    "operator.app-single-tenant": Finding(
+        "operator",
+        "This installation's application is registered for one organization only.",
+        "Whoever runs this installation has to allow accounts of any organization in the registration, or set "
+        "the organization in the settings.",
+    ),
+    "operator.app-is-browser-only": Finding(
+        "operator",
+        "This installation's application is registered as a single-page one, whose permissions end after a day.",
+        "Whoever runs this installation has to register the redirect address as one of a web application; "
+        "afterwards, reconnect this inbox.",
+    ),
+    "operator.app-internal": Finding(
+        "operator",
+        "This installation's application is open only to accounts of its own organization.",
+        "Sign in with an account of that organization, or ask whoever runs this installation to open the "
+        "application to others.",
+    ),
+    "operator.app-in-testing": Finding(
+        "operator",
+        "This installation's application is still marked as being tested at Google, and this account is not "
+        "among its testers.",
+        "Whoever runs this installation has to publish the application at Google, or add this account to its "
+        "testers.",
+    ),
+    "operator.api-disabled": Finding(
+        "operator",
+        "The provider's mail interface is not switched on for this installation's application.",
+        "Whoever runs this installation has to enable the Gmail API in the application's project at Google.",
+    ),
+    "operator.our-mistake": Finding(
+        "operator",
+        "This program asked for something that the provider does not allow. It is not your fault.",
+        "Whoever runs this installation should report it with the provider's words.",
     ),
     # --- provider
     "provider.throttled": Finding(

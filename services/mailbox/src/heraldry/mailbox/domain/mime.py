@@ -19,8 +19,11 @@ _HEADER = 16 << 10  # bytes of one header
 _COUNT = 1_000  # headers of one part
 _DEPTH = 20  # of parts in parts; deeper ones are not looked into
 _PARTS = 500
+_GROUPS = 300  # groups of fields of a report
+_FIELDS = 60  # fields of a group
 _BODY = 2 << 20  # bytes of one part's content before decoding
-_LINE_BREAK = re.compile(rb"\r?\n")
+MAILS = frozenset({"message/rfc822", "message/global"})  # a mail within the mail
+_FIELD_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,60}")
 _UNSAFE_CODECS = frozenset(
     {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem", "utf-7"}
 )  # quadratic, or no charset of a mail
@@ -48,6 +51,11 @@ class Part:
         return values[0] if values else ""
 
     @property
+    def in_mail(self) -> bool:
+        """Whether it belongs to a mail within the mail."""
+        return not MAILS.isdisjoint(self.within)
+
+    @property
     def attached(self) -> bool:
         return self.raw("content-disposition").lower().lstrip().startswith("attachment")
 
@@ -66,7 +74,7 @@ def parts(raw: bytes) -> Iterator[Part]:
         if depth >= _DEPTH:
             continue
         inside = (*within, part.kind)
-        if part.kind == "message/rfc822":
+        if part.kind in MAILS:
             waiting.append((part.start, part.end, depth + 1, inside))
         elif part.kind.startswith("multipart/") and (boundary := part.parameters.get("boundary", "")):
             room = _PARTS - seen
@@ -143,7 +151,7 @@ def _content_type(
         }
     except (ValueError, LookupError, TypeError, RecursionError):
         parameters = {}
-    kind = value.partition(";")[0].strip().lower()
+    kind = value.partition(";")[0].strip().lower().partition(" ")[0]
     return kind if "/" in kind else usual, parameters
 
 
@@ -156,6 +164,36 @@ def text_of(raw: bytes, part: Part) -> str:
     elif encoding == "quoted-printable":
         body = binascii.a2b_qp(body)
     return in_charset(body, part.parameters.get("charset", ""))
+
+
+def groups_of_fields(text: str) -> Iterator[Mapping[str, str]]:
+    """What a report says (RFC 3464, 5965, 8098): fields in groups divided by empty lines, names in lower
+    case.
+
+    The first value of a field counts. A line that is no field belongs to the one before, whether or not it is
+    indented; a second `Final-Recipient` begins a group although the empty line is missing.
+    """
+    fields: dict[str, str] = {}
+    last = ""
+    given = 0
+    for line in text.splitlines()[: _GROUPS * _FIELDS]:
+        name, colon, value = line.partition(":")
+        name = name.strip().lower()
+        if not line.strip() or (name == "final-recipient" and name in fields):
+            if fields:
+                yield fields
+                given += 1
+            fields, last = {}, ""
+            if given == _GROUPS:
+                return
+        if colon and _FIELD_NAME.fullmatch(name) and line[0] not in " \t":
+            last = name if name not in fields and len(fields) < _FIELDS else ""
+            if last:
+                fields[last] = value.strip()[:_HEADER]
+        elif last and line.strip() and len(fields[last]) < _HEADER:
+            fields[last] += f" {line.strip()[:_HEADER]}"
+    if fields:
+        yield fields
 
 
 def _base64(body: bytes) -> bytes:

@@ -53,14 +53,18 @@ class Incoming:
 
 def read(raw: bytes) -> Incoming:
     """A raw mail (RFC 5322) as we understand it."""
-    found = tuple(parts(raw))
+    return understood(raw, tuple(parts(raw)))
+
+
+def understood(raw: bytes, found: tuple[Part, ...]) -> Incoming:
+    """The same, where its parts are known already."""
     head = found[0]
     text = _text(raw, found)[:LONGEST_TEXT]
     name, address = _sender(head)
     ids = _ids(head.raw("references"))
     return Incoming(
-        message_id=_first_id(head.raw("message-id")),
-        in_reply_to=_first_id(head.raw("in-reply-to")),
+        message_id=first_id(head.raw("message-id")),
+        in_reply_to=first_id(head.raw("in-reply-to")),
         references=ids if len(ids) <= _MOST_IDS else (ids[0], *ids[1 - _MOST_IDS :]),
         from_address=address,
         from_name=name,
@@ -96,13 +100,11 @@ def is_report(found: tuple[Part, ...]) -> bool:
         and head.parameters.get("report-type", "").lower() == "delivery-status"
     ):
         return True
-    return any(
-        part.kind == "message/delivery-status" and "message/rfc822" not in part.within for part in found
-    )
+    return any(part.kind == "message/delivery-status" and not part.in_mail for part in found)
 
 
 def _text(raw: bytes, found: tuple[Part, ...]) -> str:
-    shown = [part for part in found if not part.attached and "message/rfc822" not in part.within]
+    shown = [part for part in found if not part.attached and not part.in_mail]
     plain = next((part for part in shown if part.kind == "text/plain"), None)
     if plain is not None and (text := _clean(text_of(raw, plain))):
         return text
@@ -132,7 +134,8 @@ def _ids(value: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_ID.findall(value)))
 
 
-def _first_id(value: str) -> str:
+def first_id(value: str) -> str:
+    """The first message id in a header; empty where there is none."""
     return next(iter(_ids(value)), "")
 
 
