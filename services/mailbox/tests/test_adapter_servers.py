@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import pytest
 from heraldry.mailbox.adapters.check import MailChecker
 from heraldry.mailbox.adapters.imap import OWN_HEADER, ImapMailbox
-from heraldry.mailbox.adapters.smtp import SmtpSubmitter
+from heraldry.mailbox.adapters.kept import KeptConnections
 from heraldry.mailbox.domain.compose import Draft, compose, message_id
 from heraldry.mailbox.domain.replies import read
 from heraldry.mailbox.ports import (
@@ -70,7 +70,7 @@ async def nothing() -> None:
 
 async def send(host: MailHost, attempt: UUID, mode: Mode = "tls") -> None:
     mail = Submission(ADA, BOB, written(attempt))
-    outcome = await SmtpSubmitter(trust(host)).submit(account(host, mode), mail, before_content=nothing)
+    outcome = await KeptConnections(trust(host)).submit(account(host, mode), mail, before_content=nothing)
     assert isinstance(outcome, Accepted)
 
 
@@ -78,7 +78,7 @@ def test_the_adapters_are_what_the_ports_ask_for() -> None:
     trusting = Trust()
     ports: tuple[Checker, Submitter, Mailbox] = (
         MailChecker(trusting),
-        SmtpSubmitter(trusting),
+        KeptConnections(trusting),
         ImapMailbox(trusting),
     )
     assert all(ports)

@@ -13,6 +13,7 @@ from typing import cast
 import aiosmtplib
 import pytest
 from heraldry.mailbox.adapters import smtp
+from heraldry.mailbox.adapters.kept import KeptConnections
 from heraldry.mailbox.ports import (
     Accepted,
     Account,
@@ -101,7 +102,7 @@ async def sent(script: Script, before: Callable[[], None] = lambda: None) -> tup
         before()
 
     async with served(script) as account:
-        outcome = await smtp.SmtpSubmitter(HERE, QUICK).submit(account, MAIL, before_content=before_content)
+        outcome = await KeptConnections(HERE, QUICK).submit(account, MAIL, before_content=before_content)
     return outcome, calls
 
 
@@ -233,7 +234,7 @@ async def test_private_addresses_are_refused() -> None:
     async def never() -> None:
         raise AssertionError
 
-    outcome = await smtp.SmtpSubmitter(Trust()).submit(account, MAIL, before_content=never)
+    outcome = await KeptConnections(Trust()).submit(account, MAIL, before_content=never)
     assert isinstance(outcome, NotSent)
     assert outcome.diagnosis.code == "host.private-address"
 
@@ -247,7 +248,7 @@ async def test_tls_at_a_port_without_it_is_told() -> None:
         async def never() -> None:
             raise AssertionError
 
-        outcome = await smtp.SmtpSubmitter(HERE, QUICK).submit(changed, MAIL, before_content=never)
+        outcome = await KeptConnections(HERE, QUICK).submit(changed, MAIL, before_content=never)
     assert isinstance(outcome, NotSent)
     assert outcome.diagnosis.code == "tls.wrong-mode"
 
@@ -261,6 +262,6 @@ async def test_a_closed_port_is_told() -> None:
     async def never() -> None:
         raise AssertionError
 
-    outcome = await smtp.SmtpSubmitter(HERE, QUICK).submit(account, MAIL, before_content=never)
+    outcome = await KeptConnections(HERE, QUICK).submit(account, MAIL, before_content=never)
     assert isinstance(outcome, NotSent)
     assert outcome.diagnosis.code == "host.refused"

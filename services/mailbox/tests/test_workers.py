@@ -33,7 +33,7 @@ from heraldry.contracts.scheduler import StepDispatched
 from heraldry.mailbox import projections
 from heraldry.mailbox.adapters.check import MailChecker
 from heraldry.mailbox.adapters.imap import ImapMailbox
-from heraldry.mailbox.adapters.smtp import SmtpSubmitter
+from heraldry.mailbox.adapters.kept import KeptConnections
 from heraldry.mailbox.application import CONTEXT, Application
 from heraldry.mailbox.domain.diagnosis import Failure, diagnose_failure
 from heraldry.mailbox.ports import Accepted, Account, NotSent, Outcome, Submission, Submitter, Trust
@@ -170,7 +170,7 @@ class World:
             store,
             model,
             CheckWorker(desk, MailChecker(trust)),
-            SendWorker(desk, submitter or SmtpSubmitter(trust), mailbox),
+            SendWorker(desk, submitter or KeptConnections(trust), mailbox),
             ReadWorker(desk, mailbox, leases, Places(self.folder / f"{name}-places")),
         )
         replica = Replica(application, model, halt, private, self.clock, self.real, crew, stack)
@@ -370,7 +370,7 @@ async def test_a_password_that_changed_needs_a_reconnection_and_one_restores_it(
 
 async def test_killed_between_claim_and_content_it_is_delivered_once_by_another(world: World) -> None:
     trust = Trust(world.host.ca_file, allow_private_addresses=True)
-    stuck = Interrupted(SmtpSubmitter(trust), "before content")
+    stuck = Interrupted(KeptConnections(trust), "before content")
     first = await world.replica(submitter=stuck)
     inbox = await world.connected(first)
     wanted = step(inbox, world.clock)
@@ -388,7 +388,7 @@ async def test_killed_between_claim_and_content_it_is_delivered_once_by_another(
 
 async def test_killed_after_the_content_it_is_never_sent_again_and_found_by_a_look_up(world: World) -> None:
     trust = Trust(world.host.ca_file, allow_private_addresses=True)
-    stuck = Interrupted(SmtpSubmitter(trust), "after content")
+    stuck = Interrupted(KeptConnections(trust), "after content")
     first = await world.replica(submitter=stuck)
     inbox = await world.connected(first)
     wanted = step(inbox, world.clock)
@@ -486,7 +486,7 @@ class AwayOnce(Submitter):
 
 
 async def test_a_server_that_was_away_gets_the_mail_later(world: World) -> None:
-    away = AwayOnce(SmtpSubmitter(Trust(world.host.ca_file, allow_private_addresses=True)))
+    away = AwayOnce(KeptConnections(Trust(world.host.ca_file, allow_private_addresses=True)))
     replica = await world.replica(submitter=away)
     inbox = await world.connected(replica)
     replica.start()

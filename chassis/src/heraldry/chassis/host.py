@@ -19,12 +19,13 @@ import structlog
 from heraldry.chassis import logs
 from heraldry.chassis.bus import border, connect, provision
 from heraldry.chassis.bus.follow import Entry, Follower
-from heraldry.chassis.bus.relay import Relay
+from heraldry.chassis.bus.relay import Hook, Relay, Step
 from heraldry.chassis.bus.rpc import Caller, Server
 from heraldry.chassis.clock import Clock, FrozenClock, SandboxClock, SystemClock
 from heraldry.chassis.codec import Codec
 from heraldry.chassis.halt import HaltFlags
 from heraldry.chassis.health import Health, announce, serve
+from heraldry.chassis.points import Points, points
 from heraldry.chassis.projection import Projection
 from heraldry.chassis.readmodel import ReadModel, StoreFeed
 from heraldry.chassis.runner import Runner
@@ -67,6 +68,7 @@ class House:
     caller: Caller
     stack: AsyncExitStack  # what `build` opens is closed with it
     failed: asyncio.Event
+    points: Points
     tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
     def background(self, work: Coroutine[None, None, None], name: str) -> None:
@@ -171,6 +173,7 @@ async def _open(  # noqa: PLR0913  a composition root; the order in which things
     await halt.start()
     stack.push_async_callback(halt.stop)
 
+    reach = points(settings.test_points)
     store = SqliteStore(_made(settings, "store") / f"{context}.sqlite3")
     stack.push_async_callback(store.close)
     codec = Codec(types, keys)
@@ -208,9 +211,10 @@ async def _open(  # noqa: PLR0913  a composition root; the order in which things
         caller=Caller(nc),
         stack=stack,
         failed=failed,
+        points=reach,
     )
     stack.push_async_callback(house.stop_background)
-    relay = Relay(nc, context, store, codec, types)
+    relay = Relay(nc, context, store, codec, types, hook=_hook(context, reach))
     house.background(relay.run(), f"relay {context}")
     health.check("relay", lambda: relay.state.cause or None)
     await build(house)
@@ -219,6 +223,13 @@ async def _open(  # noqa: PLR0913  a composition root; the order in which things
     health.check("start", lambda: None)
     if served is not None:
         announce(settings, f"http://{settings.host}:{served.port}")
+
+
+def _hook(context: str, reach: Points) -> Hook:
+    async def hook(step: Step) -> None:
+        await reach(f"relay-{context}.{step}")
+
+    return hook
 
 
 async def _clock(nc: Client, settings: Settings, stack: AsyncExitStack) -> Clock:

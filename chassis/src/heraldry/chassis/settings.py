@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     ready_fd: int | None = None  # the supervisor's pipe: one line is written to it when the process is ready
     test_now: str = ""  # tests only: an ISO instant at which the clock stands still
+    test_points: Path | None = None  # tests only: a folder with files that hold this process at named points
     public_url: str = ""  # the gateway's address as browsers know it
     sandbox_url: str = ""  # the sandbox's address, in demo mode
 

@@ -17,7 +17,7 @@ from heraldry.contracts.base import Event
 from heraldry.mailbox import api
 from heraldry.mailbox.adapters.check import MailChecker
 from heraldry.mailbox.adapters.imap import ImapMailbox
-from heraldry.mailbox.adapters.smtp import SmtpSubmitter
+from heraldry.mailbox.adapters.kept import KeptConnections
 from heraldry.mailbox.application import CONTEXT, Application
 from heraldry.mailbox.domain import email, imports, inbox
 from heraldry.mailbox.ports import Trust
@@ -64,14 +64,15 @@ def crew(house: House, application: Application) -> Crew:
     settings, real = house.settings, SystemClock()
     trust = Trust(settings.extra_ca_file, settings.allow_private_addresses or settings.sandbox)
     desk = Desk(application, house.secrets, house.halt, house.model, house.clock, real)
-    mailbox = ImapMailbox(trust)
+    mailbox, submitter = ImapMailbox(trust), KeptConnections(trust)
+    house.stack.push_async_callback(submitter.close)
     places = Places(settings.data / "read" / f"{settings.process}-places")
     return Crew(
         CONTEXT,
         house.store,
         house.model,
         CheckWorker(desk, MailChecker(trust)),
-        SendWorker(desk, SmtpSubmitter(trust), mailbox),
+        SendWorker(desk, submitter, mailbox, house.points),
         ReadWorker(desk, mailbox, KvLeases(house.js, "mailbox.reader", settings.process, real), places),
     )
 

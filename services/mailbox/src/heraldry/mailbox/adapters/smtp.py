@@ -225,27 +225,18 @@ class Session:
         client.close()
 
 
-class SmtpSubmitter:
-    """The port's `Submitter`: a connection for each mail."""
-
-    def __init__(self, trust: Trust, patience: Patience | None = None) -> None:
-        self._trust = trust
-        self._patience = patience or Patience()
-
-    async def submit(
-        self, account: Account, mail: Submission, *, before_content: Callable[[], Awaitable[None]]
-    ) -> Outcome:
-        session = Session(account, self._patience)
-        try:
-            try:
-                await session.enter(self._trust)
-            except MailProblem as problem:
-                kind = problem.diagnosis.kind
-                lasting = "transient" if kind == "transient" else "permanent"
-                return NotSent(problem.diagnosis, lasting, problem.diagnosis.words)
-            return await session.submit(mail, before_content)
-        finally:
-            await session.leave()
+async def entered(session: Session, trust: Trust) -> NotSent | None:
+    """Connect and sign in; what it means for a mail if that was not possible."""
+    try:
+        await session.enter(trust)
+    except MailProblem as problem:
+        session.drop()
+        lasting = "transient" if problem.diagnosis.kind == "transient" else "permanent"
+        return NotSent(problem.diagnosis, lasting, problem.diagnosis.words)
+    except BaseException:
+        session.drop()
+        raise
+    return None
 
 
 def stuffed(content: bytes) -> bytes:

@@ -10,6 +10,8 @@ from uuid import UUID, uuid4
 
 import structlog
 from heraldry.chassis.halt import HaltUnknownError, account, organization
+from heraldry.chassis.points import Points
+from heraldry.chassis.points import none as no_points
 from heraldry.contracts.mailbox import Diagnosed, EmailQueued
 from heraldry.mailbox import projections
 from heraldry.mailbox.domain import email, inbox
@@ -66,8 +68,10 @@ class _Piece:
 class SendWorker:
     """Sends what was dispatched, once; looks up what may have left; keeps the copy in the Sent folder."""
 
-    def __init__(self, desk: Desk, submitter: Submitter, mailbox: Mailbox) -> None:
-        self._desk, self._submitter, self._mailbox = desk, submitter, mailbox
+    def __init__(
+        self, desk: Desk, submitter: Submitter, mailbox: Mailbox, points: Points = no_points
+    ) -> None:
+        self._desk, self._submitter, self._mailbox, self._points = desk, submitter, mailbox, points
         self.hands = Hands(self.send, MAILS_AT_ONCE)
         self.eyes = Hands(self.look_up, MAILS_AT_ONCE)
         self.copies = Hands(self.copy, MAILS_AT_ONCE)
@@ -105,10 +109,12 @@ class SendWorker:
         scopes = _scopes(through, mail.sender)
         gate = email.Gate(closed=_closed(through, mail.identity), halted=await self._halted(scopes))
         claim = uuid4()
+        await self._points("mail.before-claim")
         take = email.Claim(claim, gate, desk.real.now(), desk.clock.now())
         ran = await desk.application.about_mail(attempt, through.organization, mail.identity, take)
         if not ran.fresh or not isinstance(ran.state, email.InHand) or through.live is None:
             return
+        await self._points("mail.claimed")
         await self._submit(_Piece(attempt, through, through.live, ran.state, claim, scopes))
         if isinstance((await desk.application.mail(attempt)).state, email.Closed):
             await self.copy(attempt)
@@ -152,6 +158,7 @@ class SendWorker:
             return
         match outcome:
             case Accepted():
+                await self._points("mail.answered")
                 await self._record(piece, email.Accept(outcome.words, desk.clock.now()))
             case NotSent():
                 await self._refuse(piece, diagnosed(outcome.diagnosis), retry=outcome.duration == "transient")
