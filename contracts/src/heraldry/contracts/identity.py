@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, ClassVar, Self
 from uuid import UUID
-from zoneinfo import available_timezones
 
 from heraldry.contracts.base import Command, Erased, Personal, Published, Query, Value
+from heraldry.contracts.zones import zones
 from pydantic import Field, field_validator, model_validator
 
 Owner = Personal("identity")
@@ -40,7 +40,7 @@ class WorkingHours(Value):
     @field_validator("zone")
     @classmethod
     def _known(cls, zone: str) -> str:
-        if zone not in available_timezones():
+        if zone not in zones():
             raise ValueError(f"{zone!r} is no time zone. Choose one such as Europe/Stockholm.")
         return zone
 

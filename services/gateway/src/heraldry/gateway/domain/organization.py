@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias, assert_never
 from uuid import UUID
-from zoneinfo import available_timezones
 
 from heraldry.contracts.base import Refused
 from heraldry.contracts.gateway import OrganizationCreated, OrganizationZoneChanged
+from heraldry.contracts.zones import zones
 
 LONGEST_NAME = 200
 
@@ -90,7 +90,7 @@ def named(name: str) -> str:
 
 def known(zone: str) -> str:
     """The zone itself. Refused `zone.unknown`."""
-    if zone not in available_timezones():
+    if zone not in zones():
         raise Refused(
             "zone.unknown",
             "This is no time zone. Choose one such as Europe/Stockholm.",
