@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final, NoReturn, cast
@@ -262,8 +263,8 @@ def settings() -> str:
 def unlisted_variables() -> Iterator[str]:
     """Variables the sources name and the page does not."""
     listed = {f"HERALDRY_{name.upper()}" for name in Settings.model_fields} | OTHER_VARIABLES.keys()
-    for file in sources():
-        named = set(re.findall(r"\bHERALDRY_[A-Z_]*[A-Z]\b", file.read_text(encoding="utf-8")))
+    for file, text, _ in trees():
+        named = set(re.findall(r"\bHERALDRY_[A-Z_]*[A-Z]\b", text))
         yield from (f"{file.relative_to(ROOT)}: {name} is on no page" for name in sorted(named - listed))
 
 
@@ -362,15 +363,21 @@ def sources() -> Iterator[Path]:
                 yield file
 
 
+@cache
+def trees() -> Sequence[tuple[Path, str, ast.Module]]:
+    """Every source with its text and its syntax tree."""
+    texts = ((file, file.read_text(encoding="utf-8")) for file in sources())
+    return [(file, text, ast.parse(text)) for file, text in texts]
+
+
 def refusals() -> tuple[Sequence[Refusal], Sequence[str]]:
     """Every refusal that leaves a context, and complaints about those whose code cannot be read off the source."""
     found: list[Refusal] = []
     complaints: list[str] = []
-    for file in sources():
-        text = file.read_text(encoding="utf-8")
+    for file, text, tree in trees():
         if "Refused" not in text or "class Refused(" in text or "refused import Refused" in text:
             continue
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
                 continue
             if node.func.id in {"Refused", "_refused", "Problem"}:
@@ -442,8 +449,8 @@ def problems() -> str:
 def own_diagnoses() -> Mapping[str, tuple[str, str, str]]:
     """What is not a mail server's answer, as the source says it: who can mend it, cause, resolution."""
     found: dict[str, tuple[str, str, str]] = {}
-    for file in sources():
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for _, _, tree in trees():
+        for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
                 continue
             named = {one.arg: one.value for one in node.keywords}
