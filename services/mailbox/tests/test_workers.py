@@ -285,6 +285,42 @@ def automatic(message_id: str) -> bytes:
     ).encode()
 
 
+async def test_a_report_is_a_bounce_once_and_a_delay_or_an_automatic_answer_is_none(world: World) -> None:
+    replica = await world.replica()
+    replica.start()
+    inbox = await world.connected(replica)
+    wanted = step(inbox, world.clock)
+    await replica.application.queue(wanted, asking())
+    await until(lambda: replica.state(wanted.attempt) == "sent")
+    (message_id,) = world.delivered()
+    forged = message_id.replace(str(wanted.attempt), str(uuid4()))
+
+    world.host.deliver(ADDRESS, report(forged))
+    world.host.auto_reply(KIM, message_id=message_id)
+    world.host.bounce(KIM, "4.4.1", message_id=message_id)
+    for _ in range(2):
+        world.host.bounce(KIM, "5.1.1", message_id=message_id)
+    world.host.reply(KIM, "I did get it.", message_id=message_id)
+    await until(lambda: bool((found := replica.email(wanted.attempt)) and found.replies))
+    email = replica.email(wanted.attempt)
+    assert email is not None
+    (bounce,) = email.bounces
+    assert (bounce.hard, bounce.category, bounce.status) == (True, "unknown-address", "5.1.1")
+    assert email.replies == ("I did get it.",)
+
+
+def report(message_id: str) -> bytes:
+    """Of a mail that was never ours."""
+    return (
+        f"From: MAILER-DAEMON@fabrikam.example\r\nTo: {ADDRESS}\r\nSubject: Undelivered\r\nReturn-Path: <>\r\n"
+        "MIME-Version: 1.0\r\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
+        "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.fabrikam.example\r\n\r\n"
+        f"Final-Recipient: rfc822; {KIM}\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n"
+        f"--b\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: {message_id}\r\nTo: {KIM}\r\n\r\n--b--\r\n"
+    ).encode()
+
+
 async def test_an_answer_read_again_is_one(world: World) -> None:
     replica = await world.replica()
     inbox = await world.connected(replica)

@@ -370,6 +370,15 @@ def is_known_reply(db: Connection, attempt: str, message_id: str) -> bool:
     return found is not None
 
 
+def is_known_bounce(db: Connection, attempt: str, status: str, *, hard: bool) -> bool:
+    """Whether a report of this kind was recorded before, perhaps from another copy of the folder."""
+    found = db.execute(
+        "SELECT 1 FROM bounces WHERE attempt = ?1 AND bounce ->> 'status' = ?2 AND bounce ->> 'hard' = ?3",
+        (attempt, status, hard),
+    ).fetchone()
+    return found is not None
+
+
 def _inbox(row: InboxRow) -> InboxView:
     inbox, identity, address, imap, smtp, state, diagnosis, since = row
     return InboxView.model_validate(

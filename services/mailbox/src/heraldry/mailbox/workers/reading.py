@@ -1,4 +1,4 @@
-"""Reading what comes back to connected inboxes: a reply to a mail of ours becomes ReplyReceived."""
+"""Reading what comes back to connected inboxes: who reads, from where on, and when again."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ import structlog
 from heraldry.chassis.leases import RENEWED_EVERY, Leases
 from heraldry.chassis.tasks import check_cancelled, end
 from heraldry.contracts.base import Value
-from heraldry.contracts.mailbox import ReplyReceived
 from heraldry.mailbox import ports, projections
-from heraldry.mailbox.domain import email, inbox, replies
-from heraldry.mailbox.domain.reply import LONGEST_SUBJECT, LONGEST_TEXT, attempt_in, shortened
+from heraldry.mailbox.domain import inbox
 from heraldry.mailbox.workers.desk import NO_PASSWORD, OUR_TROUBLE, Desk, is_lost
+from heraldry.mailbox.workers.intake import Intake
 from nats.errors import Error as NatsError
 from pydantic import ValidationError
 
@@ -27,7 +26,6 @@ LONGEST_PAUSE: Final = 60.0
 LASTED: Final = 120.0  # seconds after which a connection counts as a good one
 WAIT: Final = 60.0  # seconds of one wait for news
 LOOKED_BACK: Final = 200  # UIDs before the first connection that are looked at
-LARGE: Final = 256 * 1024  # bytes from which a mail is read beside the event loop
 
 
 class _Place(Value):
@@ -61,6 +59,7 @@ class ReadWorker:
 
     def __init__(self, desk: Desk, mailbox: ports.Mailbox, leases: Leases, places: Places) -> None:
         self._desk, self._mailbox, self._leases, self._places = desk, mailbox, leases, places
+        self._intake = Intake(desk)
         self._readers: dict[UUID, asyncio.Task[None]] = {}
 
     def look(self) -> None:
@@ -143,7 +142,7 @@ class ReadWorker:
         while True:
             before = uid
             async for message in reader.fetch_since(uid, state.uidvalidity):
-                await self.take(through, message)
+                await self._intake.take(through, message)
                 uid = message.uid
             if uid == before:
                 await reader.wait(WAIT)
@@ -162,49 +161,3 @@ class ReadWorker:
             begin = inbox.ReadFrom(state.uidvalidity, uid, self._desk.clock.now())
             await self._desk.application.about_inbox(through, begin, through.live.identity)
         return uid
-
-    async def take(self, through: inbox.Inbox, message: ports.RawMessage) -> None:
-        """Record a message if it answers a mail of ours; automatic answers and reports do not."""
-        raw = message.raw
-        incoming = replies.read(raw) if len(raw) < LARGE else await asyncio.to_thread(replies.read, raw)
-        if incoming.automatic or incoming.report or incoming.attempt:
-            return
-        for answered in incoming.answers:
-            attempt = attempt_in(answered)
-            state = None if attempt is None else (await self._desk.application.mail(attempt)).state
-            if (
-                attempt is not None
-                and isinstance(state, email.Leaving | email.Closed)
-                and state.message_id == answered
-                and state.mail.inbox == through.id
-            ):
-                await self._record(through, message, incoming, state)
-                return
-
-    async def _record(
-        self,
-        through: inbox.Inbox,
-        message: ports.RawMessage,
-        incoming: replies.Incoming,
-        state: email.Leaving | email.Closed,
-    ) -> None:
-        desk, mail = self._desk, state.mail
-        attempt, known_as = str(mail.attempt), incoming.message_id
-        if desk.model.read(lambda db: projections.is_known_reply(db, attempt, known_as)):
-            return
-        found = ReplyReceived(
-            inbox=through.id,
-            identity=mail.identity,
-            attempt=mail.attempt,
-            person=mail.person,
-            message_id=incoming.message_id,
-            subject=shortened(incoming.subject, LONGEST_SUBJECT),
-            text=shortened(incoming.reply_text, LONGEST_TEXT),
-            at=desk.clock.now(),
-        )
-        where = f"{through.id}-{message.uidvalidity}-{message.uid}"
-        if await desk.application.record_incoming(found, through.organization, where):
-            log.info("a reply was read", inbox=str(through.id), attempt=str(mail.attempt))
-        if isinstance(state, email.Leaving):  # whoever answers it has got it
-            proof = email.Accept("Looked up: it was answered.", desk.clock.now())
-            await desk.application.about_mail(mail.attempt, through.organization, mail.identity, proof)

@@ -1,0 +1,127 @@
+"""What becomes of a mail that was read: a reply to a mail of ours, a report about one, or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+import structlog
+from heraldry.contracts.mailbox import EmailBounced, ReplyReceived
+from heraldry.mailbox import ports, projections
+from heraldry.mailbox.domain import email, inbox, reply
+from heraldry.mailbox.domain.kinds import Classification, classify
+from heraldry.mailbox.domain.reply import LONGEST_SUBJECT, LONGEST_TEXT, attempt_in, shortened
+from heraldry.mailbox.domain.reports import Recipient
+from heraldry.mailbox.workers.desk import Desk
+
+log = structlog.stdlib.get_logger(__name__)
+LARGE: Final = 256 * 1024  # bytes from which a mail is read beside the event loop
+LONGEST_ANSWER: Final = 2_000  # bytes of a server's words that are kept
+Begun: TypeAlias = email.Leaving | email.Closed
+
+
+class Intake:
+    """Tells mails apart and records what concerns one of ours. What is read twice is one event."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def take(self, through: inbox.Inbox, message: ports.RawMessage) -> None:
+        """Automatic answers and delays are nothing but proof that the mail arrived somewhere."""
+        raw = message.raw
+        told = classify(raw) if len(raw) < LARGE else await asyncio.to_thread(classify, raw)
+        if told.kind in {"other", "feedback"}:
+            return
+        state = await self._ours(through, told)
+        if state is None:
+            return
+        match told.kind:
+            case "reply":
+                await self._replied(through, message, told, state)
+            case "bounce":
+                await self._bounced(through, message, told, state)
+            case _:
+                log.info("a program answered", inbox=str(through.id), kind=told.kind)
+        if isinstance(state, email.Leaving):  # whoever answers it has got it
+            proof = email.Accept(f"Looked up: {PROOFS[told.kind]}", self._desk.clock.now())
+            await self._desk.application.about_mail(
+                state.mail.attempt, through.organization, state.mail.identity, proof
+            )
+
+    async def _ours(self, through: inbox.Inbox, told: Classification) -> Begun | None:
+        """The mail it is about, if its own stream says that it left this inbox under that Message-ID."""
+        for message_id in told.about:
+            attempt = attempt_in(message_id)
+            if attempt is None:
+                continue
+            state = (await self._desk.application.mail(attempt)).state
+            if (
+                isinstance(state, email.Leaving | email.Closed)
+                and state.message_id == message_id
+                and state.mail.inbox == through.id
+            ):
+                return state
+        return None
+
+    async def _replied(
+        self, through: inbox.Inbox, message: ports.RawMessage, told: Classification, state: Begun
+    ) -> None:
+        desk, mail, incoming = self._desk, state.mail, told.incoming
+        attempt, known_as = str(mail.attempt), incoming.message_id
+        if desk.model.read(lambda db: projections.is_known_reply(db, attempt, known_as)):
+            return
+        found = ReplyReceived(
+            inbox=through.id,
+            identity=mail.identity,
+            attempt=mail.attempt,
+            person=mail.person,
+            message_id=incoming.message_id,
+            subject=shortened(incoming.subject, LONGEST_SUBJECT),
+            text=shortened(incoming.reply_text, LONGEST_TEXT),
+            at=desk.clock.now(),
+        )
+        await self._record(found, through, message)
+
+    async def _bounced(
+        self, through: inbox.Inbox, message: ports.RawMessage, told: Classification, state: Begun
+    ) -> None:
+        desk, mail = self._desk, state.mail
+        who = _of(told.recipients, email.text_of(mail.to))
+        if who is None:
+            return
+        attempt, status = str(mail.attempt), who.status
+        if desk.model.read(lambda db: projections.is_known_bounce(db, attempt, status, hard=who.hard)):
+            return
+        found = EmailBounced(
+            inbox=through.id,
+            identity=mail.identity,
+            attempt=mail.attempt,
+            person=mail.person,
+            hard=who.hard,
+            category=who.category,
+            status=status,
+            answer=shortened(who.diagnostic, LONGEST_ANSWER),
+            at=desk.clock.now(),
+        )
+        await self._record(found, through, message)
+
+    async def _record(self, found: reply.Incoming, through: inbox.Inbox, message: ports.RawMessage) -> None:
+        where = f"{through.id}-{message.uidvalidity}-{message.uid}"
+        if await self._desk.application.record_incoming(found, through.organization, where):
+            what = type(found).__name__
+            log.info("a mail of ours was answered", what=what, attempt=str(found.attempt))
+
+
+def _of(recipients: Sequence[Recipient], address: str) -> Recipient | None:
+    """What a report says of this address; of the only one it names, if that is another spelling of it."""
+    named = next((one for one in recipients if one.address.casefold() == address.casefold()), None)
+    return named or (recipients[0] if len(recipients) == 1 else None)
+
+
+PROOFS: Final = {
+    "reply": "it was answered.",
+    "auto_reply": "it was answered by a program.",
+    "bounce": "a report about it came back.",
+    "delayed": "a report about it came back.",
+}
