@@ -477,13 +477,16 @@ INLINE: Final = re.compile(r"`[^`\n]*`")
 
 
 def documents() -> Sequence[Path]:
-    """Every Markdown file git does not ignore."""
+    """Every Markdown file git does not ignore; of an unpacked archive, which has no git, every one of ours."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.md"],
         cwd=ROOT,
         capture_output=True,
-        check=True,
+        check=False,
     )
+    if listed.returncode:
+        made = {".venv", ".tools", "node_modules", "data"}
+        return [path for path in sorted(ROOT.rglob("*.md")) if not made & set(path.relative_to(ROOT).parts)]
     names = sorted(set(listed.stdout.decode().split("\0")))
     return [ROOT / name for name in names if name and (ROOT / name).is_file()]
 
