@@ -252,6 +252,24 @@ async def test_private_events_move_the_marker_without_a_flood(tmp_path: Path) ->
         await store.close()
 
 
+async def test_a_marker_alone_is_no_batch_and_is_fenced_like_one(tmp_path: Path) -> None:
+    async with NatsServer() as server:
+        js = border.jetstream(await server.client("operator"))
+        store, other = SqliteStore(tmp_path / "identity.db"), SqliteStore(tmp_path / "identity.db")
+        first = Relay(await server.client("identity"), "identity", store, PlainCodec(), TYPES)
+        second = Relay(await server.client("identity"), "identity", other, PlainCodec(), TYPES)
+        async with relaying(first), relaying(second):
+            for number in range(100):
+                await append(store, f"identity.note-{number}", noted())
+            await all_published(js, store)
+        markers = await messages(js, "heraldry.relay.identity")
+        assert not any("Nats-Batch-Id" in marker.headers for marker in markers)
+        positions = [int(str(marker.body["position"])) for marker in markers]
+        assert positions == sorted(set(positions))
+        await store.close()
+        await other.close()
+
+
 class ForgetfulCodec(PlainCodec):
     """Some keys are unknown until somebody makes them known; others are destroyed."""
 

@@ -82,7 +82,7 @@ class RelayState:
 
 
 class _Ack(BaseModel):
-    """The server's answer to the commit of a batch."""
+    """The server's answer to a marker, with or without a batch before it."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -236,14 +236,20 @@ class Relay:
             await publish(message.subject, message.body, headers=headers)
 
     async def _commit(self, batch: _Batch, fence: int) -> int:
-        """The marker closes the batch; its sequence is the next fence. Raises RefusedBatchError."""
+        """The marker closes the batch; its sequence is the next fence. Raises RefusedBatchError.
+
+        A marker alone is no batch: for each one the server makes files and syncs them, seven times over.
+        """
         headers = {
-            "Nats-Batch-Id": batch.id,
-            "Nats-Batch-Sequence": str(len(batch.messages) + 1),
-            "Nats-Batch-Commit": "1",
             "Nats-Expected-Last-Subject-Sequence": str(fence),
             "Nats-Expected-Last-Subject-Sequence-Subject": self._subject,
         }
+        if batch.messages:
+            headers |= {
+                "Nats-Batch-Id": batch.id,
+                "Nats-Batch-Sequence": str(len(batch.messages) + 1),
+                "Nats-Batch-Commit": "1",
+            }
         marker = batch.tip.marker(self._context, self._store.epoch)
         await self._hook(Step.COMMITTED)
         answer = await self._nc.request(self._subject, marker, timeout=ACK_DEADLINE, headers=headers)
