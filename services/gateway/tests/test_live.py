@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from uuid import UUID
 
+import pytest
 from heraldry.chassis.projection import Fact
 from heraldry.chassis.views import Seen
 from heraldry.contracts.identity import IdentityDeleted
@@ -58,3 +59,16 @@ async def test_a_slow_browser_is_told_to_look_at_everything_again() -> None:
 async def test_a_quiet_connection_is_kept_alive() -> None:
     found = await chunks(Live(heartbeat=0.01), "us", None, 2)
     assert found[1].startswith(b":")
+
+
+async def test_an_interrupted_connection_ends_and_its_browser_may_come_back() -> None:
+    live = Live()
+    stream = live.stream("us", None)
+    await anext(stream)
+    pending = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    live.interrupt()
+    with pytest.raises(StopAsyncIteration):
+        await asyncio.wait_for(pending, 5)
+    assert live.listening == 0
+    assert len(await chunks(live, "us", None, 1)) == 1

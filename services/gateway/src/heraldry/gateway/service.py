@@ -38,6 +38,7 @@ from heraldry.gateway.views import Views
 
 log = structlog.stdlib.get_logger(__name__)
 GRACE: Final = 2  # seconds for requests that are on their way when the process is told to end
+LOOK: Final = 0.25  # seconds between two looks whether the bus is there
 STARTED: Final = 0.005  # seconds between two looks whether the server listens
 
 
@@ -163,9 +164,19 @@ async def _serve(house: House, gateway: Gateway, files: assets.Files) -> None:
         await task
 
     house.stack.push_async_callback(stop)
+    out_of_touch = asyncio.create_task(_tell_when_out_of_touch(house, gateway.live), name="out of touch")
+    house.stack.callback(out_of_touch.cancel)
     house.health.check("start", lambda: None)
     host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104  compared, not bound
     announce(settings, f"http://{host}:{port}")
+
+
+async def _tell_when_out_of_touch(house: House, live: Live) -> None:
+    """Without its bus the gateway hears of no change: browsers are not left to believe that nothing happens."""
+    while True:
+        if not house.nc.is_connected:
+            live.interrupt()
+        await asyncio.sleep(LOOK)
 
 
 def _public_url(settings: Settings) -> str:

@@ -59,9 +59,13 @@ class HomeController(Controller):
 
     @get("/events")
     async def events(
-        self, request: AnyRequest, call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+        self,
+        request: AnyRequest,
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+        after: str = "",
     ) -> Stream:
-        given = request.headers.get("last-event-id", "")
+        given = request.headers.get("last-event-id") or after
         last = int(given) if given.isascii() and given.isdigit() else None
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         stream = gateway.live.stream(str(call.organization), last)
@@ -185,7 +189,7 @@ def chips(card: Card) -> tuple[Chip, ...]:
 def _notices(found: Overview) -> tuple[Notice, ...]:
     return tuple(
         Notice(
-            title=f"{inbox.address} needs to be reconnected",
+            title=f"{inbox.address} needs to be reconnected.",
             text=inbox.detail,
             tone="bad",
             href=f"/identities/{card.identity}/inboxes/new?inbox={inbox.inbox}",

@@ -15,6 +15,44 @@ function prepare(root) {
 }
 prepare(document);
 
+// What is wrong stands under the field, in our words, until it is changed.
+function words(input) {
+  const bad = input.validity;
+  if (bad.valueMissing) return input.type === "file" ? "Choose a file." : "Fill this in.";
+  if (bad.typeMismatch) return input.type === "email" ? "Give the whole email address, such as name@company.com." : "Give the whole address, beginning with https://.";
+  if (bad.rangeUnderflow || bad.rangeOverflow) return `Give a number from ${input.min} to ${input.max}.`;
+  if (bad.stepMismatch || bad.badInput) return input.type === "number" ? "Give a whole number." : "This is not complete.";
+  return input.validationMessage;
+}
+function mark(input, text) {
+  const place = input.closest(".f");
+  if (!place) return;
+  const id = `${input.id}-error`;
+  const about = (input.getAttribute("aria-describedby") ?? "").split(" ").filter((each) => each && each !== id);
+  one(".error", place)?.remove();
+  if (text) {
+    const line = document.createElement("p");
+    line.className = "error";
+    line.id = id;
+    line.textContent = text;
+    input.after(line);
+    about.unshift(id);
+    input.setAttribute("aria-invalid", "true");
+  } else input.removeAttribute("aria-invalid");
+  if (about.length) input.setAttribute("aria-describedby", about.join(" ")); else input.removeAttribute("aria-describedby");
+}
+document.addEventListener("invalid", (event) => {
+  const input = event.target;
+  if (!input.closest(".f")) return;
+  event.preventDefault();
+  mark(input, words(input));
+  if (one(":invalid:not(fieldset)", input.form) === input) input.focus();
+}, true);
+document.addEventListener("input", (event) => {
+  const input = event.target;
+  if (input.getAttribute("aria-invalid") === "true" && input.closest(".f")) mark(input, "");
+});
+
 // Buttons show progress and cannot be pressed twice.
 function busy(button) {
   if (!button || button.dataset.rest) return;
@@ -167,6 +205,38 @@ document.addEventListener("change", (event) => {
   }
 });
 
+// The connection by which the page hears what happened. It is never given up, and goes on after the last thing it has
+// heard; whoever is signed out meanwhile comes to the sign-in page.
+class Feed extends EventTarget {
+  names = new Set();
+  last = "";
+  closed = false;
+  constructor(url) { super(); this.url = url; this.connect(); }
+  get readyState() { return this.closed ? EventSource.CLOSED : this.source.readyState % EventSource.CLOSED; }
+  connect() {
+    if (this.closed) return;
+    this.source = new EventSource(this.last ? `${this.url}?after=${this.last}` : this.url);
+    this.source.onopen = (event) => this.onopen?.(event);
+    this.source.onerror = (event) => {
+      this.onerror?.(event);
+      if (this.source.readyState !== EventSource.CLOSED) return;
+      setTimeout(() => this.connect(), 2000);
+      fetch(location.href, { redirect: "manual" }).then((answer) => { if (answer.type === "opaqueredirect") location.reload(); }, () => {});
+    };
+    for (const name of this.names) this.source.addEventListener(name, this.pass);
+  }
+  pass = (event) => {
+    this.last = event.lastEventId;
+    this.dispatchEvent(new MessageEvent(event.type, { data: event.data, lastEventId: event.lastEventId }));
+  };
+  addEventListener(name, ...rest) {
+    super.addEventListener(name, ...rest);
+    if (!this.names.has(name)) { this.names.add(name); this.source.addEventListener(name, this.pass); }
+  }
+  close() { this.closed = true; this.source.close(); }
+}
+htmx.createEventSource = (url) => new Feed(url);
+
 // Live: a part of the page is asked for again when something happened. It keeps the place, the focus, what is open and
 // what is typed.
 const waits = new Set();
@@ -235,15 +305,20 @@ document.addEventListener("close", (event) => {
 
 // Out of reach: say so, keep what is there, and come up to date when it is back.
 let away = false;
+let broken = false;
 let grace = 0;
 function reach(ok) {
   clearTimeout(grace);
   const box = one("#away");
   if (box) box.hidden = ok;
-  if (ok && away) htmx.trigger(document.body, "refresh");
+  if (ok && (away || broken)) htmx.trigger(document.body, "refresh");
   away = !ok;
+  if (ok) broken = false;
 }
-document.body.addEventListener("htmx:sseError", () => { clearTimeout(grace); grace = setTimeout(reach, 3000, false); });
+document.body.addEventListener("htmx:sseError", () => {
+  if (!broken) grace = setTimeout(reach, 3000, false);
+  broken = true;
+});
 addEventListener("pagehide", () => clearTimeout(grace));
 document.body.addEventListener("htmx:sseOpen", () => reach(true));
 for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
