@@ -24,6 +24,15 @@ AVATAR_TONES: Final = 8
 SPARK_WIDTH: Final = 200
 SPARK_HEIGHT: Final = 34
 MINUTES_OF_A_DAY: Final = 24 * 60
+RENAMED: Final = {  # browsers go on giving these zones the names they began with
+    "Calcutta": "Kolkata",
+    "Faeroe": "Faroe",
+    "Godthab": "Nuuk",
+    "Katmandu": "Kathmandu",
+    "Kiev": "Kyiv",
+    "Rangoon": "Yangon",
+    "Saigon": "Ho Chi Minh",
+}
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -36,7 +45,8 @@ def zone_of(name: str) -> ZoneInfo:
 
 def city(zone: str) -> str:
     """How a zone is named to people: `Europe/Stockholm` is Stockholm."""
-    return zone.rsplit("/", 1)[-1].replace("_", " ")
+    name = zone.rsplit("/", 1)[-1].replace("_", " ")
+    return RENAMED.get(name, name)
 
 
 def instant(at: datetime, zone: str, form: str = "%-d %b %Y, %H:%M") -> Markup:

@@ -46,6 +46,7 @@ STATES: Final = {
     "failed": Chip("Not sent", "bad"),
     "outcome unknown": Chip("Outcome unknown", "warn"),
 }
+REPLIED: Final = Chip("Replied", "good")
 TITLES: Final = {
     "QuotaConsumed": "Permitted",
     "QuotaReleased": "Permit given back",
@@ -261,12 +262,17 @@ def _entry(one: HistoryEntry) -> ActivityEntry:
     )
 
 
+def _more(one: HistoryEntry, title: str) -> str:
+    """What an entry says beyond the step's title."""
+    return "" if one.what.casefold().endswith(title.casefold()) else one.what
+
+
 def _mail(seen: MailSeen) -> MailPage:
     done = [
         MailStep(
             title=TITLES.get(one.type, one.outcome),
             at=one.at,
-            detail=one.what,
+            detail=_more(one, TITLES.get(one.type, one.outcome)),
             words=seen.answer if one.type == "EmailSent" else "",
             state="bad" if one.tone == "bad" else "done",
         )
@@ -278,7 +284,7 @@ def _mail(seen: MailSeen) -> MailPage:
         subject=seen.subject,
         sender=seen.sender,
         recipient=seen.to,
-        state=STATES[seen.state],
+        state=REPLIED if any(one.type == "ReplyReceived" for one in seen.entries) else STATES[seen.state],
         identity=seen.identity,
         identity_name=seen.entries[0].identity_name,
         steps=(*done, *ahead),

@@ -28,6 +28,7 @@ from heraldry.contracts.identity import (
 from heraldry.gateway.api.identities import picture_of, uploaded
 from heraldry.gateway.pages.forms import WEEKDAYS, ContactForm, PictureForm, filled, hours_filled
 from heraldry.gateway.pages.models import (
+    Chip,
     ConfigurationPage,
     ContactSection,
     Deletion,
@@ -221,7 +222,11 @@ async def configuration(
         id=identity,
         name=stored.name,
         job_title=stored.details.job_title,
-        chips=tuple(inbox.chip for inbox in email.inboxes if inbox.state != "disconnected"),
+        chips=tuple(
+            Chip(f"{inbox.address}: {inbox.chip.text}", inbox.chip.tone)
+            for inbox in email.inboxes
+            if inbox.state != "disconnected"
+        ),
         contact=_contact(gateway, stored),
         email=email,
         likings=LikingsSection(opted_out=stored.likings_opted_out),
