@@ -83,6 +83,7 @@ chart *arguments: helm
 # Write the generated reference pages anew, and check that every link between documents leads somewhere
 [group("docs")]
 docs: setup-dev
+    "{{ bin }}/python" tools/asyncapi.py
     "{{ bin }}/python" tools/docs.py
 
 # Pictures of the pages at 390 and 1440 px, in screenshots/ (starts the product for it)
