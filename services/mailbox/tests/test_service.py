@@ -2,208 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import sys
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncGenerator
 from pathlib import Path
-from uuid import UUID, uuid4
 
 import pytest
-from heraldry.chassis.bus import border
-from heraldry.chassis.bus.follow import Entry, Follower
-from heraldry.chassis.bus.reactions import read
-from heraldry.chassis.bus.rpc import Caller
-from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.testing.waiting import until
-from heraldry.chassis.vault import master
-from heraldry.chassis.vault.sealed import public_key, seal
-from heraldry.contracts import subjects
-from heraldry.contracts.base import By, Envelope, Event, Refused
-from heraldry.contracts.identity import IdentityCreated, IdentityDeleted, WorkingHours
+from heraldry.contracts.base import By, Refused
 from heraldry.contracts.mailbox import (
-    ConnectInbox,
     EmailSent,
-    EmailView,
     FindInbox,
     GetEmail,
-    InboxView,
     ListInboxes,
     MailboxConnected,
     MailboxDisconnected,
     ReplyReceived,
-    Server,
 )
-from heraldry.contracts.scheduler import StepDispatched
-from heraldry.sandbox.mailhost import MailHost
-from nats.aio.client import Client
+
+from services.mailbox.tests.processes import ADA, BOB, KIM, OTHERS, USER, Service, running, step
 
 pytestmark = [pytest.mark.parts, pytest.mark.timeout(120)]
-NORTHWIND, OTHERS, ADA, BOB = (UUID(int=n) for n in range(1, 5))
-USER = By(organization=NORTHWIND, actor="user:ada")
-ADDRESS, KIM, PASSWORD = "ada@northwind.example", "kim@fabrikam.example", "correct horse battery"
-
-
-@dataclass
-class Service:
-    """One installation with this service alone; `events` is what it published."""
-
-    nats: NatsServer
-    host: MailHost
-    environment: dict[str, str]
-    caller: Caller
-    gateway: Client
-    events: list[Envelope[Event]]
-    process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "heraldry.mailbox", env=self.environment
-        )
-
-    async def kill(self) -> None:
-        if self.process is not None and self.process.returncode is None:
-            self.process.kill()
-            await self.process.wait()
-
-    async def identity(self, identity: UUID, name: str) -> None:
-        created = IdentityCreated(
-            identity=identity,
-            organization=NORTHWIND,
-            name=name,
-            details={},  # pyright: ignore[reportArgumentType]  pydantic fills it
-            hours=WorkingHours(zone="Europe/Stockholm"),
-            at=datetime.now(UTC),
-        )
-        await self._publish("identity", identity, created, 0)
-
-    async def deleted(self, identity: UUID) -> None:
-        await self._publish("identity", identity, IdentityDeleted(identity=identity, at=datetime.now(UTC)), 1)
-
-    async def dispatch(self, step: StepDispatched) -> None:
-        await self._publish("scheduler", step.identity, step, 0)
-
-    async def _publish(self, context: str, identity: UUID, event: Event, revision: int) -> None:
-        kind, now = type(event).__name__, datetime.now(UTC)
-        envelope = Envelope[Event](
-            id=str(uuid4()),
-            source=f"/heraldry/{context}",
-            type=kind,
-            time=now,
-            dataschema=f"heraldry:{kind}:1",
-            organization=str(NORTHWIND),
-            identity=str(identity),
-            actor="user:ada",
-            stream=f"{context}.x-{identity}",
-            revision=revision,
-            position=f"{context}:test:{revision + 1}",
-            data=event,
-        ).model_copy(update={"data": event})
-        body = envelope.model_dump_json(serialize_as_any=True).encode()
-        subject = (
-            subjects.internal(context, str(identity), kind)
-            if isinstance(event, StepDispatched)
-            else subjects.event(str(NORTHWIND), context, str(identity), kind)
-        )
-        await border.jetstream(await self.nats.client(context)).publish(subject, body)
-
-    async def connect(self, password: str = PASSWORD, identity: UUID = ADA) -> str:
-        key = None
-        while key is None:
-            key = await public_key(self.gateway, "mailbox")
-        ports = self.host.ports
-        command = ConnectInbox(
-            identity=identity,
-            address=ADDRESS,
-            imap=Server(host="localhost", port=ports.imap, security="starttls"),
-            smtp=Server(host="localhost", port=ports.smtps, security="tls"),
-            password=seal(key, password.encode()),
-        )
-        accepted = await self.caller.send(command, by=USER, id=uuid4(), deadline=30)
-        return accepted.position
-
-    async def inbox(self, condition: Callable[[InboxView], bool]) -> InboxView:
-        """The inbox as soon as it is so."""
-        async with asyncio.timeout(30):
-            while True:
-                view = await self.caller.ask(FindInbox(address=ADDRESS), by=USER)
-                if condition(view):
-                    return view
-                await asyncio.sleep(0.02)
-
-    async def email(self, attempt: UUID, condition: Callable[[EmailView], bool]) -> EmailView:
-        async with asyncio.timeout(90):
-            while True:
-                try:
-                    view = await self.caller.ask(GetEmail(attempt=attempt), by=USER)
-                except Refused:
-                    pass
-                else:
-                    if condition(view):
-                        return view
-                await asyncio.sleep(0.02)
-
-    def said(self, kind: type[Event]) -> list[Event]:
-        return [envelope.data for envelope in self.events if isinstance(envelope.data, kind)]
-
-
-@asynccontextmanager
-async def running(folder: Path) -> AsyncGenerator[Service]:
-    async with NatsServer() as nats, MailHost.start(folder / "host", people=()) as host:
-        host.add_account(ADDRESS, PASSWORD)
-        host.add_account(KIM, PASSWORD)
-        settings = nats.settings("mailbox")
-        master.create(master.default_path(settings))
-        environment = {
-            **os.environ,
-            "HERALDRY_SERVICE": "mailbox",
-            "HERALDRY_DATA": str(nats.data),
-            "HERALDRY_NATS_URL": settings.nats_url,
-            "HERALDRY_NATS_USER": settings.nats_user,
-            "HERALDRY_NATS_PASSWORD": settings.nats_password.get_secret_value(),
-            "HERALDRY_ALLOW_PRIVATE_ADDRESSES": "true",
-            "HERALDRY_EXTRA_CA_FILE": str(host.ca_file),
-        }
-        gateway = await nats.client("gateway")
-        events: list[Envelope[Event]] = []
-
-        def take(entry: Entry) -> None:
-            events.append(read(entry.data))
-
-        follower = Follower(await nats.client("operator"), "HERALDRY", "heraldry.events.*.mailbox.>", take)
-        await follower.start()
-        service = Service(nats, host, environment, Caller(gateway), gateway, events)
-        try:
-            await service.start()
-            yield service
-        finally:
-            await service.kill()
-            await follower.stop()
 
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncGenerator[Service]:
     async with running(tmp_path) as made:
         yield made
-
-
-def step(inbox: UUID) -> StepDispatched:
-    now = datetime.now(UTC)
-    return StepDispatched(
-        attempt=uuid4(),
-        sender="a1b2",
-        inbox=inbox,
-        identity=ADA,
-        person=uuid4(),
-        to=KIM,
-        subject="Hello",
-        text="Hi Kim",
-        valid_until=now + timedelta(minutes=10),
-        at=now,
-    )
 
 
 @pytest.mark.requirement("R-BOX-7", "R-BOX-18")

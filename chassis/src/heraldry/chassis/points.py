@@ -1,7 +1,7 @@
 """Named points in the code at which a test can hold a process, to kill it exactly there.
 
-Without the setting `test_points` nothing is looked at. With it, a process that comes to a point `x` for which
-the folder has a file `x.hold` says so in `x.reached` (its process id) and waits until `x.hold` is gone.
+Without the setting `test_points` nothing is looked at. With it, whoever comes to a point `x` for which the
+folder has a file `x.hold` says so in a file `x.<n>.reached` (its process id) and waits until `x.hold` is gone.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import os
 from pathlib import Path
 from typing import Final, Protocol
+from uuid import uuid4
 
 import structlog
 
@@ -37,9 +38,9 @@ def points(folder: Path | None) -> Points:
         hold = folder / f"{name}.hold"
         if not hold.exists():
             return
-        told = folder / f"{name}.{os.getpid()}"
+        told = folder / f"{name}.{uuid4()}"
         told.write_text(str(os.getpid()), encoding="ascii")
-        told.replace(folder / f"{name}.reached")  # whole or not at all
+        told.replace(told.with_name(f"{told.name}.reached"))  # whole or not at all
         while hold.exists():  # noqa: ASYNC110  another process says when
             await asyncio.sleep(LOOK)
 

@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     store_url: str = ""  # default: a SQLite file in <data>/store/
     allow_private_addresses: bool = False  # mail servers in private ranges (always so in the sandbox)
     extra_ca_file: Path | None = None  # additional trusted certificates (the sandbox's own CA)
+    claim_seconds: float = 60.0  # how long a claim on a mail keeps other replicas away; never what makes it safe
     log_format: Literal["text", "json"] = "json"
     log_level: str = "INFO"
     ready_fd: int | None = None  # the supervisor's pipe: one line is written to it when the process is ready

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final
 
 from heraldry.chassis.bus.control import Control
@@ -63,7 +64,8 @@ def crew(house: House, application: Application) -> Crew:
     """Everybody who talks to mail servers."""
     settings, real = house.settings, SystemClock()
     trust = Trust(settings.extra_ca_file, settings.allow_private_addresses or settings.sandbox)
-    desk = Desk(application, house.secrets, house.halt, house.model, house.clock, real)
+    held = timedelta(seconds=settings.claim_seconds)
+    desk = Desk(application, house.secrets, house.halt, house.model, house.clock, real, held)
     mailbox, submitter = ImapMailbox(trust), KeptConnections(trust)
     house.stack.push_async_callback(submitter.close)
     places = Places(settings.data / "read" / f"{settings.process}-places")

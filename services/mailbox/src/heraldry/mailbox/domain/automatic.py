@@ -31,7 +31,7 @@ _SAID_BY_PROGRAMS: Final = (
     r"vacation (?:reply|response|message|notice|auto)", r"away (?:from (?:the|my) (?:mail|office|desk)|notice|message)",
     r"not in the office", r"absence (?:notice|notification|message)",
     # German
-    r"autom(?:atische|atisierte|\.)? ?(?:e-?mail-?)?(?:rück)?(?:antwort|abwesenheit|benachrichtigung|rückmeldung)",
+    r"autom(?:atische|atisierte|\.)? ?(?:e-?mail-?)?(?:rück)?(?:antwort|abwesenheit|benachrichtigung|rückmeldung)\w*",
     r"automatische(?:s|r)? (?:antwort|eingangs|empfangs)\w*", r"abwesenheits\w+", r"außer haus", r"nicht im (?:büro|haus)\b",
     r"ich bin (?:derzeit |zur ?zeit |momentan )?(?:nicht im|abwesend|im urlaub)", r"urlaubs(?:vertretung|abwesenheit|meldung|notiz)",
     r"eingangsbestätigung", r"empfangsbestätigung",
@@ -79,7 +79,7 @@ _BY_PROGRAM: Final = re.compile(
 )
 _OF_ABSENCE: Final = re.compile(
     rf"^[\s\[(<*\"'«【-]{{0,6}}(?:{'|'.join(_SAID_OF_ABSENCE)})\s{{0,3}}(?:$|[:\uff1a\]\)!|*】]|[–—-]\s"
-    r"|(?:until|till|from|bis|vom?|ab|jusqu|du|hasta|del|fino|dal|tot|van|do|od|até|till|til|fra)\b[^a-z]{0,40}\d)",
+    r"|(?:until|till|from|bis|vom?|ab|jusqu|du|hasta|del|fino|dal|tot|van|do|od|até|till|til|fra)\b.{0,24}\d)",
     re.IGNORECASE,
 )
 

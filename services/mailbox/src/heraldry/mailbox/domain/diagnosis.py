@@ -155,7 +155,7 @@ _BROKEN = (
      r"|end of file|EOF occurred"),
     (Failure.TLS_OTHER, r"handshake|\bssl\b.{0,40}(?:error|fail|alert)|\btls\b.{0,40}(?:error|fail|alert)|sslv3|EPROTO"),
 )  # fmt: skip
-_EXCHANGE_REFUSES = re.compile(r"(?i)\bno authenticate failed\b")
+_EXCHANGE_REFUSES = re.compile(r"(?i)(?:\bno |^)authenticate failed\b")
 _TOKEN_REFUSED = frozenset(
     {"credentials.invalid", "login.refused", "policy.basic-auth-disabled", "credentials.app-password-needed"}
 )
@@ -236,7 +236,7 @@ _IMAP_TEXTS = (
     (r"imap (?:access )?is (?:disabled|not enabled)|not enabled for imap", "policy.imap-disabled"),
     (r"temporar|unavailable|internal error|timed? ?out", "provider.unavailable"),
     (r"account (?:is )?(?:locked|disabled|suspended)", "access.locked"),
-    (r"\bno authenticate failed\b", "policy.basic-auth-disabled"),  # Exchange; any other says so in a code
+    (r"(?:\bno |^)authenticate failed\b", "policy.basic-auth-disabled"),  # Exchange; any other says so in a code
     (r"invalid credentials|log(?:in|on) fail|authenticat\w+ failed|incorrect", "credentials.invalid"),
     (r"bad (?:username|password|user)|(?:username|password) (?:and|or|not)", "credentials.invalid"),
 )  # fmt: skip

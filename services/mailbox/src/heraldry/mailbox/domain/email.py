@@ -87,6 +87,7 @@ class Claim:
     gate: Gate
     real_now: datetime
     at: datetime
+    held: timedelta = HELD
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,7 @@ class ClaimCopy:
     claim: UUID
     real_now: datetime
     at: datetime
+    held: timedelta = HELD
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +284,7 @@ def _claim(command: Claim, state: State) -> Sequence[Event]:
             inbox=mail.inbox,
             identity=mail.identity,
             claim=command.claim,
-            held_until=command.real_now + HELD,
+            held_until=command.real_now + command.held,
             at=now,
         ),
     )
@@ -362,7 +364,7 @@ def _copy(command: ClaimCopy | KeepCopy, state: State) -> Sequence[Event]:
         return (EmailCopyKept(attempt=attempt, put=command.put, at=command.at),)
     if state.copy_held_until is not None and state.copy_held_until > command.real_now:
         return ()
-    held_until = command.real_now + HELD
+    held_until = command.real_now + command.held
     return (EmailCopyClaimed(attempt=attempt, claim=command.claim, held_until=held_until, at=command.at),)
 
 

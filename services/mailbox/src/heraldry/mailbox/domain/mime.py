@@ -176,7 +176,7 @@ def groups_of_fields(text: str) -> Iterator[Mapping[str, str]]:
     fields: dict[str, str] = {}
     last = ""
     given = 0
-    for line in text.splitlines()[: _GROUPS * _FIELDS]:
+    for line in text[:_HEADERS].splitlines()[: _GROUPS * _FIELDS]:
         name, colon, value = line.partition(":")
         name = name.strip().lower()
         if not line.strip() or (name == "final-recipient" and name in fields):

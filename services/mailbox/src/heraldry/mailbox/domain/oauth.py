@@ -30,7 +30,7 @@ _QUOTED: Final = re.compile(
     r"['\"](error|error_description|suberror|error_subtype|classification)['\"]\s*:\s*['\"]([^'\"]{0,2000})"
 )
 _TOKENS: Final = re.compile(
-    r"(['\"]?(?:access_token|refresh_token|id_token|client_secret|code|state|session_state)['\"]?\s*(?::\s*['\"]|=))[^'\"&\s]{8,}"
+    r"((?:['\"]?(?:access_token|refresh_token|id_token|client_secret)['\"]?\s*(?::\s*['\"]|=)|(?<=[?&#])code=))[^'\"&\s]{8,}"
 )
 
 

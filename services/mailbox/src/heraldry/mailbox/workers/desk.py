@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from heraldry.chassis.vault.keys import KeyDestroyedError, KeyUnknownError, Unre
 from heraldry.chassis.vault.secrets import SecretConflictError, Secrets, SecretUnknownError
 from heraldry.contracts.mailbox import Diagnosed, Server
 from heraldry.mailbox.application import Application
-from heraldry.mailbox.domain import inbox
+from heraldry.mailbox.domain import email, inbox
 from heraldry.mailbox.domain.diagnosis import Diagnosis
 from heraldry.mailbox.ports import Account, Endpoint
 from nats.errors import Error as NatsError
@@ -40,6 +41,7 @@ class Desk:
     model: ReadModel
     clock: Clock
     real: Clock
+    held: timedelta = email.HELD  # how long a claim keeps others away
 
     async def account(self, settings: inbox.Settings, *, connected_before: bool) -> Account:
         """How an inbox is reached. Raises SecretUnknownError and what the vault raises."""

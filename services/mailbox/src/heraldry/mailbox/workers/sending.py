@@ -110,7 +110,7 @@ class SendWorker:
         gate = email.Gate(closed=_closed(through, mail.identity), halted=await self._halted(scopes))
         claim = uuid4()
         await self._points("mail.before-claim")
-        take = email.Claim(claim, gate, desk.real.now(), desk.clock.now())
+        take = email.Claim(claim, gate, desk.real.now(), desk.clock.now(), desk.held)
         ran = await desk.application.about_mail(attempt, through.organization, mail.identity, take)
         if not ran.fresh or not isinstance(ran.state, email.InHand) or through.live is None:
             return
@@ -265,7 +265,7 @@ class SendWorker:
         if through is None or through.live is None:
             return
         who = (attempt, through.organization, state.mail.identity)
-        take = email.ClaimCopy(uuid4(), desk.real.now(), desk.clock.now())
+        take = email.ClaimCopy(uuid4(), desk.real.now(), desk.clock.now(), desk.held)
         if not (await desk.application.about_mail(*who, take)).fresh:
             return
         try:
