@@ -12,6 +12,7 @@ from heraldry.mailbox.domain.diagnosis import (
     combined,
     diagnose,
     diagnose_failure,
+    explain,
 )
 from heraldry.mailbox.domain.findings import FINDINGS
 from hypothesis import given
@@ -44,6 +45,18 @@ IMAP = (
     ("login", "NO Basic authentication is disabled.", "policy.basic-auth-disabled", "administrator"),
     ("login", "NO computer says no", "login.refused", "person"),
     ("connect", "BYE Too many login failures from your address", "too-many-attempts", "transient"),
+    ("login", "NO [AUTHENTICATIONFAILED] Authentication failed", "credentials.invalid", "person"),
+    ("login", "NO [ALERT] Application-specific password required", "credentials.app-password-needed", "person"),
+    ("login", "NO [OVERQUOTA] no", "mailbox.full", "person"),
+    ("inbox", "NO [NOPERM] no", "access.denied", "administrator"),
+    ("inbox", "NO [NONEXISTENT] Unknown mailbox", "inbox.unreadable", "administrator"),
+    ("folder", "NO [INUSE] locked", "provider.unavailable", "transient"),
+    ("folder", "NO [EXPUNGEISSUED] gone", "folder.refused", "transient"),
+    ("folder", "NO [CORRUPTION] broken", "provider.unavailable", "transient"),
+    ("folder", "NO [SERVERBUG] oops", "provider.unavailable", "transient"),
+    ("folder", "BAD [CLIENTBUG] oops", "operator.our-mistake", "operator"),
+    ("folder", "NO [CANNOT] no", "folder.refused", "transient"),
+    ("folder", "NO [ALREADYEXISTS] there", "folder.refused", "transient"),
     ("connect", "BYE going down", "provider.unavailable", "transient"),
 )  # fmt: skip
 _EXCHANGE = "535 5.7.139 Authentication unsuccessful, "
@@ -154,6 +167,62 @@ def test_any_answer_ends_in_a_class(protocol: Protocol, stage: Stage, answer: st
     found = diagnose(protocol, stage, answer)
     assert found.code in FINDINGS
     assert len(found.words) <= 300
+
+
+GUESSED = (  # the stage is guessed from the answer alone
+    ("imap", "NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)", "credentials.invalid"),
+    ("imap", "NO [ALERT] Too many simultaneous connections. (Failure)", "connections.too-many"),
+    ("imap", "BAD User is authenticated but not connected.", "inbox.unreadable"),
+    ("imap", "a1 NO AUTHENTICATE failed.", "policy.basic-auth-disabled"),
+    ("smtp", "534-5.7.14 <https://x> Please log in via your web browser", "login.web-required"),
+    ("smtp", "535-5.7.8 Username and Password not accepted", "credentials.invalid"),
+    ("smtp", "454 4.7.0 Too many login attempts, please try again later.", "too-many-attempts"),
+    ("smtp", "535 5.7.3 Authentication unsuccessful", "credentials.invalid"),
+    (
+        "smtp",
+        "550 5.7.30 Basic authentication is not supported for Client Submission",
+        "policy.basic-auth-disabled",
+    ),
+    ("smtp", "550 5.4.5 Daily user sending limit exceeded", "provider.quota-exceeded"),
+    ("smtp", "421 4.7.0 unusual rate of unsolicited mail", "provider.throttled"),
+    ("smtp", "450 4.2.1 receiving mail too quickly", "recipient.later"),
+    ("smtp", "550 5.1.1 User unknown", "recipient.unknown"),
+    ("smtp", "552 5.2.2 Mailbox full", "recipient.full"),
+    ("smtp", "552 5.3.4 Message too big", "message.too-large"),
+    ("smtp", "550 5.7.26 This mail is unauthenticated (SPF)", "deliverability.poor"),
+    ("smtp", "553 5.7.1 Sender address rejected: not owned by user", "sender.refused"),
+    ("smtp", "530 5.7.0 Must issue a STARTTLS command first", "tls.required"),
+    ("imap", "getaddrinfo ENOTFOUND imap.x.example", "host.unknown"),
+    ("imap", "[Errno -3] Temporary failure in name resolution", "network.no-resolver"),
+    ("smtp", "connect ECONNREFUSED 192.0.2.1:587", "host.refused"),
+    ("smtp", "connect ETIMEDOUT 192.0.2.1:465", "host.timeout"),
+    ("smtp", "[Errno 113] No route to host", "host.unreachable"),
+    ("imap", "Hostname/IP does not match certificate's altnames", "tls.wrong-name"),
+    ("imap", "certificate has expired", "tls.expired"),
+    ("imap", "self-signed certificate in certificate chain", "tls.untrusted"),
+    ("smtp", "[SSL: WRONG_VERSION_NUMBER] wrong version number", "tls.wrong-mode"),
+    ("smtp", "read ECONNRESET", "connection.closed"),
+)
+
+
+@pytest.mark.parametrize(("protocol", "answer", "code"), GUESSED)
+def test_an_answer_alone_is_enough(protocol: Protocol, answer: str, code: str) -> None:
+    assert explain(protocol, answer).code == code
+
+
+def test_a_refused_token_is_no_wrong_password() -> None:
+    for protocol, answer in (
+        ("imap", "NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)"),
+        ("imap", "NO AUTHENTICATE failed."),
+        ("smtp", "535 5.7.3 Authentication unsuccessful"),
+    ):
+        assert (
+            explain("imap" if protocol == "imap" else "smtp", answer, with_token=True).code == "grant.invalid"
+        )
+
+
+def test_an_inbox_that_worked_asks_for_its_new_password_at_exchange_too() -> None:
+    assert explain("imap", "NO AUTHENTICATE failed.", connected_before=True).code == "credentials.changed"
 
 
 def _code(found: Diagnosis | None) -> str:

@@ -1,0 +1,89 @@
+"""Standard reports, field by field, and the judgement on what a server said."""
+
+from __future__ import annotations
+
+import pytest
+from heraldry.mailbox.domain import reports
+from heraldry.mailbox.domain.failures import HARD, category_in, status_in, verdict
+from heraldry.mailbox.domain.mime import groups_of_fields
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def test_fields_come_in_groups() -> None:
+    text = "A: 1\r\nB: two\r\n three\r\n\r\n\r\nFinal-Recipient: rfc822; a@x\nnot indented\nFinal-Recipient: rfc822; b@x\n"
+    assert list(groups_of_fields(text)) == [
+        {"a": "1", "b": "two three"},
+        {"final-recipient": "rfc822; a@x not indented"},
+        {"final-recipient": "rfc822; b@x"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "address"),
+    [
+        ("rfc822; bob@lead.example", "bob@lead.example"),
+        ("RFC822;<bob@lead.example>", "bob@lead.example"),
+        ("bob@lead.example", "bob@lead.example"),
+        ("utf-8; bøb@lead.example", "bøb@lead.example"),
+        ("x400; /C=de/", ""),
+    ],
+)
+def test_an_address_is_read_in_every_form(field: str, address: str) -> None:
+    assert reports.address_in(field) == address
+
+
+@pytest.mark.parametrize(
+    ("fields", "action"),
+    [
+        ("Action: failed\nStatus: 5.1.1", "failed"),
+        ("Action: Failed (permanent)\nStatus: 5.1.1", "failed"),
+        ("Action: delayed", "delayed"),
+        ("Action: DELIVERED\nStatus: 2.0.0", "delivered"),
+        ("Action: relayed", "relayed"),
+        ("Action: expanded", "expanded"),
+        ("Status: 4.4.1", "delayed"),
+        ("Status: 2.1.5", "delivered"),
+        ("Status: 5.0.0", "failed"),
+    ],
+)
+def test_an_action_is_stated_or_follows_from_the_status(fields: str, action: str) -> None:
+    (found,) = reports.delivery(f"Reporting-MTA: dns; x\n\nFinal-Recipient: rfc822; a@x.example\n{fields}\n")
+    assert found.action == action
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("550 5.1.1 no", "5.1.1"),
+        ("5.1.10", "5.1.10"),
+        ("(#5.7.1)", "5.7.1"),
+        ("host [5.1.1.2] said no", ""),
+        ("10.5.1.1", ""),
+        ("3.1.1", ""),
+    ],
+)
+def test_a_status_is_no_network_address(text: str, status: str) -> None:
+    assert status_in(text) == status
+
+
+@pytest.mark.parametrize(
+    "status", ["4.1.1", "4.2.1", "4.0.0", "5.2.2", "5.2.3", "5.3.4", "5.4.5", "5.7.1", "5.7.26", "5.6.0"]
+)
+@given(words=st.sampled_from(["", "550 user unknown", "550 no such domain", "account disabled"]))
+def test_what_is_not_about_the_address_is_never_hard(status: str, words: str) -> None:
+    assert not verdict(status, words).hard
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_any_words_end_in_a_category(status: str, words: str) -> None:
+    found = verdict(status, words)
+    assert found.hard <= (found.category in HARD)
+    assert category_in(words) is None or category_in(words)
+
+
+@given(st.text(max_size=1_000))
+def test_any_text_is_read_as_a_report(text: str) -> None:
+    tuple(reports.delivery(text))
+    reports.complaints(text)
+    reports.receipt(text)
