@@ -8,9 +8,9 @@ import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
-Measure = Callable[[], float]
+T = TypeVar("T")
 
 ROUNDS: Final = 7
 
@@ -48,14 +48,14 @@ def tell(figure: Figure) -> None:
     print(figure.as_text(), file=sys.stderr, flush=True)
 
 
-def in_turns(measures: Mapping[str, Measure], rounds: int = ROUNDS) -> dict[str, tuple[float, ...]]:
+def in_turns(measures: Mapping[str, Callable[[], T]], rounds: int = ROUNDS) -> dict[str, tuple[T, ...]]:
     """Take every measure once a round, in changing order, so that what disturbs the machine disturbs all.
 
     Before the first round each is taken once for nothing: files, caches and imports are warm afterwards.
     """
     for measure in measures.values():
         measure()
-    taken: dict[str, list[float]] = {name: [] for name in measures}
+    taken: dict[str, list[T]] = {name: [] for name in measures}
     for turn in range(rounds):
         names = list(measures)[:: 1 if turn % 2 == 0 else -1]
         for name in names:
