@@ -1,4 +1,5 @@
-"""Sees to the browser the tests use: found, installed where that is allowed, or named in the one command that would.
+"""Sees to the browser and the mail servers the tests use: found, installed where that is allowed, or named in the one
+command that would.
 
 Allowed means: CI is set, this is a container, HERALDRY_INSTALL=yes, or somebody at a terminal said yes.
 """
@@ -7,15 +8,28 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from heraldry.chassis.testing.browser import chromium_path
 
 DEBIAN_PACKAGE: Final = "chromium-headless-shell"
+MAIL_PACKAGES: Final = {  # what has to be there, in either place -> the package that brings it
+    ("/usr/lib/dovecot/imap", "/usr/libexec/dovecot/imap"): "dovecot-imapd",
+    ("/usr/lib/dovecot/lmtp", "/usr/libexec/dovecot/lmtp"): "dovecot-lmtpd",
+    ("/usr/lib/postfix/sbin/master", "/usr/libexec/postfix/master"): "postfix",
+}
+# Both would start at once and at every boot; the tests start their own. `--no-remove` keeps another mail server.
+QUIET_INSTALL: Final = """
+policy=/usr/sbin/policy-rc.d
+[ -e $policy ] || { trap "rm -f $policy" EXIT; printf "#!/bin/sh\\nexit 101\\n" >$policy; chmod 755 $policy; }
+DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends --no-remove PACKAGES || exit
+[ ! -d /run/systemd/system ] || systemctl disable --quiet SERVICES
+"""
 
 
 def say(message: str) -> None:
@@ -38,6 +52,20 @@ def install_command(distribution: str, *, root: bool) -> str:
     return ".venv/bin/playwright install --with-deps --only-shell chromium"
 
 
+def missing_mail_packages() -> tuple[str, ...]:
+    return tuple(
+        package for files, package in MAIL_PACKAGES.items() if not any(Path(file).exists() for file in files)
+    )
+
+
+def mail_command(packages: Iterable[str], *, root: bool) -> str:
+    """The one command that installs these packages and leaves no server running."""
+    sudo = "" if root else "sudo "
+    services = dict.fromkeys(package.partition("-")[0] for package in packages)
+    script = QUIET_INSTALL.replace("PACKAGES", " ".join(packages)).replace("SERVICES", " ".join(services))
+    return f"{sudo}apt-get update && {sudo}sh -c {shlex.quote('; '.join(script.split(chr(10))[1:-1]))}"
+
+
 def allowed_unasked(environment: Mapping[str, str], markers: tuple[Path, ...]) -> bool:
     """Whether packages may be installed without a question."""
     if environment.get("HERALDRY_INSTALL") in {"yes", "no"}:
@@ -56,23 +84,39 @@ def allowed() -> bool:
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
-def main() -> int:
-    if chromium_path():
-        return 0
-    command = install_command(system(), root=os.geteuid() == 0)
-    say(f"the tests need a browser. This installs it:\n\n    {command}\n")
+def install(what: str, command: str) -> None:
+    """Run the command if that may be. What it did is for the caller to look at."""
+    say(f"the tests need {what}. This installs it:\n\n    {command}\n")
     if not allowed():
-        say(
-            "run it, then run this again (or set HERALDRY_INSTALL=yes, or HERALDRY_CHROMIUM to a browser's path)."
-        )
-        return 1
-    ended = subprocess.run(
-        command, shell=True, check=False, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    )
-    if ended.returncode or not chromium_path():
-        say("the browser could not be installed; the message is above.")
-        return 1
-    return 0
+        say("run it, then run this again (or set HERALDRY_INSTALL=yes).")
+        return
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    ended = subprocess.run(command, shell=True, check=False, env=environment)
+    if ended.returncode:
+        say(f"{what} could not be installed; the message is above.")
+
+
+def browser() -> bool:
+    """Whether there is one now."""
+    if not chromium_path():
+        install("a browser", install_command(system(), root=os.geteuid() == 0))
+        if not chromium_path():
+            say("HERALDRY_CHROMIUM can name a browser's path, too.")
+    return bool(chromium_path())
+
+
+def mail_servers() -> bool:
+    """Whether they are there now."""
+    packages = missing_mail_packages()
+    if packages and system() in {"debian", "ubuntu"}:
+        install("Dovecot and Postfix", mail_command(packages, root=os.geteuid() == 0))
+    elif packages:
+        say("the tests need Dovecot 2.3 (IMAP and LMTP) and Postfix; install them as this system does it.")
+    return not missing_mail_packages()
+
+
+def main() -> int:
+    return 0 if all([browser(), mail_servers()]) else 1
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.system_packages import allowed_unasked, install_command
+from tools.system_packages import allowed_unasked, install_command, mail_command
 
 ROOT = Path(__file__).parents[2]
 NEEDED = ("sh", "dirname", "uname", "id", "rm", "mkdir", "cp", "cmp")
@@ -44,6 +44,31 @@ def test_the_command_is_the_distributions_own_and_asks_for_rights_only_if_needed
     assert install_command("debian", root=True).startswith("apt-get update && apt-get install --yes ")
     assert install_command("debian", root=False).count("sudo apt-get") == 2
     assert install_command("ubuntu", root=False).startswith(".venv/bin/playwright install ")
+
+
+def test_mail_servers_are_installed_so_that_none_runs(tmp_path: Path) -> None:
+    """The command's script is run with stand-ins for what it calls."""
+    policy, heard, bin_ = tmp_path / "policy-rc.d", tmp_path / "heard", tmp_path / "bin"
+    bin_.mkdir()
+    for name in ("apt-get", "sudo", "systemctl"):
+        body = (
+            'exec "$@"' if name == "sudo" else f'echo "{name} $*" >>{heard}; cat {policy} >>{heard}; exit 0'
+        )
+        (bin_ / name).write_text(f"#!/bin/sh\n{body} 2>/dev/null\n")
+        (bin_ / name).chmod(0o755)
+    command = mail_command(["dovecot-imapd", "postfix"], root=False)
+    assert command.startswith("sudo apt-get update && sudo sh -c ")
+    here = command.replace("/usr/sbin/policy-rc.d", str(policy)).replace("/run/systemd/system", str(tmp_path))
+    ran = subprocess.run(
+        ["sh", "-c", here], env={"PATH": f"{bin_}:/usr/bin:/bin"}, capture_output=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert heard.read_text() == (
+        "apt-get update\n"
+        "apt-get install --yes --no-install-recommends --no-remove dovecot-imapd postfix\n#!/bin/sh\nexit 101\n"
+        "systemctl disable --quiet dovecot postfix\n#!/bin/sh\nexit 101\n"
+    )
+    assert not policy.exists()
 
 
 def test_justw_is_plain_sh() -> None:
