@@ -13,7 +13,7 @@ import httpx
 import pytest
 from heraldry.chassis.health import LATE, Health, Watch, announce, listen, serve
 from heraldry.chassis.settings import Settings
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 @pytest.fixture
@@ -113,6 +113,24 @@ async def test_answers_over_http_and_leaves_the_signals_alone(
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", served.port), timeout=1)
     assert "http://" not in "".join(capfd.readouterr())
+
+
+async def test_what_is_known_only_by_looking_is_looked_at_when_somebody_asks() -> None:
+    registry = CollectorRegistry()
+    health, lag = Health(registry), Gauge("heraldry_lag", "Lag.", registry=registry)
+    behind = 3.0
+
+    async def measure() -> None:
+        if behind < 0:
+            raise ConnectionError("the store is away")
+        lag.set(behind)
+
+    health.measure(measure)
+    assert b"heraldry_lag 3.0" in (await health.answer("/metrics")).body
+    behind = 0.0
+    assert b"heraldry_lag 0.0" in (await health.answer("/metrics")).body
+    behind = -1.0
+    assert b"heraldry_lag 0.0" in (await health.answer("/metrics")).body
 
 
 def test_an_answer_in_two_parts_waits_for_no_acknowledgement() -> None:

@@ -36,6 +36,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 Check: TypeAlias = Callable[[], "str | Awaitable[str | None] | None"]  # why not, or None if all is well
 
+Measure: TypeAlias = Callable[[], Awaitable[object]]
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -57,6 +59,7 @@ class Health:
         self, registry: CollectorRegistry = REGISTRY, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._checks: dict[str, Check] = {}
+        self._measures: list[Measure] = []
         self._registry = registry
         self._clock = clock
         self._beat: float | None = None
@@ -64,6 +67,10 @@ class Health:
     def check(self, name: str, fn: Check) -> None:
         """A condition of readiness: `fn` returns why it does not hold, or None. Replaces one of that name."""
         self._checks[name] = fn
+
+    def measure(self, fn: Measure) -> None:
+        """What sets a metric that is only known by looking: called whenever the metrics are asked for."""
+        self._measures.append(fn)
 
     def beat(self) -> None:
         """The event loop has come round."""
@@ -95,6 +102,7 @@ class Health:
                 body = json.dumps({"ready": not reasons, "reasons": reasons}).encode()
                 return Answer(503 if reasons else 200, JSON, body)
             case "/metrics":
+                await self._look()
                 return Answer(200, CONTENT_TYPE_LATEST, generate_latest(self._registry))
             case _:
                 return Answer(404, JSON, b'{"detail": "not found"}')
@@ -115,6 +123,14 @@ class Health:
         )
         body = b"" if scope["method"] == "HEAD" else found.body
         await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _look(self) -> None:
+        """What cannot be looked at now keeps its last value."""
+        try:
+            async with asyncio.timeout(CHECK_PATIENCE):
+                await asyncio.gather(*(fn() for fn in self._measures))
+        except Exception as error:  # noqa: BLE001  the other metrics are told all the same
+            log.warning("a metric could not be measured", error=repr(error))
 
     @staticmethod
     async def _ask(fn: Check) -> str | None:

@@ -184,6 +184,7 @@ async def _open(  # noqa: PLR0913  a composition root; the order in which things
     await feed.start()
     stack.push_async_callback(feed.stop)
     health.check("projections", lambda: feed.problem)
+    health.measure(feed.measure)
 
     async def reached(position: str, timeout: float) -> bool:  # noqa: ASYNC109  as the port says
         try:
@@ -217,6 +218,7 @@ async def _open(  # noqa: PLR0913  a composition root; the order in which things
     relay = Relay(nc, context, store, codec, types, hook=_hook(context, reach))
     house.background(relay.run(), f"relay {context}")
     health.check("relay", lambda: relay.state.cause or None)
+    health.measure(relay.measure)
     await build(house)
     await house.rpc.start()
     stack.push_async_callback(house.rpc.stop)

@@ -22,10 +22,12 @@ from heraldry.chassis.tasks import end
 from heraldry.chassis.vault.keys import KeyUnknownError
 from heraldry.contracts.base import Event
 from heraldry.contracts.markers import Position
+from prometheus_client import Gauge
 
 log = structlog.stdlib.get_logger(__name__)
 T = TypeVar("T")
 RETRY = 1.0  # seconds between two tries to go on after a failure
+_LAG = Gauge("heraldry_projections_lag_positions", "Head of the log minus what is projected", ["context"])
 
 
 class ReadModel:
@@ -166,6 +168,13 @@ class StoreFeed:
 
     async def stop(self) -> None:
         await end(self._task)
+
+    async def measure(self) -> int:
+        """How many positions the log is ahead of the model; also sets the metric."""
+        reached = self._model.reached().get(self._context)
+        lag = max(await self._store.head() - (START if reached is None else reached.number), 0)
+        _LAG.labels(self._context).set(lag)
+        return lag
 
     async def _run(self) -> None:
         if await self._store.head() == START:
