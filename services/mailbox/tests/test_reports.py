@@ -75,6 +75,21 @@ def test_what_is_not_about_the_address_is_never_hard(status: str, words: str) ->
     assert not verdict(status, words).hard
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "550 mail delivery time expired",
+        "554 the recipient's server closed the connection",
+        "550 account has been temporarily suspended",
+        "550 the account or domain may not exist",
+        "554 mail domain of the sender is on hold",
+        "",
+    ],
+)
+def test_words_that_prove_nothing_are_not_hard(words: str) -> None:
+    assert not verdict("5.0.0", words).hard
+
+
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_any_words_end_in_a_category(status: str, words: str) -> None:
     found = verdict(status, words)

@@ -21,7 +21,7 @@ Outcome: TypeAlias = Literal["bounce", "delayed", "arrived"]
 _LOOKED_AT: Final = 20_000  # characters of a notice
 _OPENING: Final = 4_000
 _DAEMON: Final = re.compile(
-    r"^(?:mail(?:er)?[-_.]?(?:daemon|deamon|system|demon)?|mail[-_.]?delivery\S*|post_?(?:master|office)|mdaemon|microsoftexchange[0-9a-f]{20,}"
+    r"^(?:mailer|mail(?:er)?[-_.]?(?:daemon|deamon|system|demon)|mail[-_.]?delivery\S*|post_?(?:master|office)|mdaemon|microsoftexchange[0-9a-f]{20,}"
     r"|(?:no-?reply-?)?bounces?|system[-_.]?administrator|mailadmin\w*"
     r"|.{0,60}[-_.+]mailer-daemon|undeliverable|emailgateway|mailgateway|mail-?router|mailserver|mmdf|info_mailer)$",
     re.IGNORECASE,
@@ -46,10 +46,10 @@ _FAILED: Final = (
     r"return(?:ed|ing) (?:mail|message|e-?mail|to (?:the )?sender)", r"mail (?:was )?returned", r"message (?:undeliverable|rejected|bounced|returned|status)",
     r"(?:could|can|did|was|were|has|have|is|had)(?: ?no|n['’]?|n)t (?:be |been |able to be )?(?:deliver|sent|reach|relay|accept|complet)\w*",
     r"(?:unable|inability|wasn['’]t able|not able|cannot|failed|impossible|not possible|can't|could not) to deliver", r"cannot (?:be )?(?:deliver|send|reach)\w*",
-    r"mail system error", r"permanent (?:fatal |delivery )?(?:error|failure)s?", r"hi\. this is the", r"message that you sent", r"bounced? (?:mail|message|e-?mail|notice)",
+    r"mail system error", r"permanent (?:fatal |delivery )?(?:error|failure)s?", r"hi\. this is the", r"message that you sent", r"bounced? (?:mail|message|e-?mail|notice|notification)",
     r"did not reach", r"error (?:sending|delivering) ", r"(?:mail|message|e-?mail) (?:delivery )?(?:rejected|blocked|refused)", r"recipient (?:unknown|rejected)",
     r"rejected (?:e-?mail|mail|posting|message)", r"user unknown", r"mail error", r"delivery report", r"warning: (?:could not send|e-?mail)",
-    r"(?:following|this) address(?:es)?(?:\(es\))? .{0,40}fail", r"following (?:recipients?|address(?:es)?)\b", r"no such (?:user|address|recipient)", r"sorry, (?:we|i) (?:were|was|could)",
+    r"(?:following|this) address(?:es)?(?:\(es\))? .{0,40}fail", r"following (?:recipients?|address(?:es)?)(?:\(e?s\))? (?:could|can|was|were|had|has|have|fail|did|is|are)", r"no such (?:user|address|recipient)", r"sorry, (?:we|i) (?:were|was|could)",
     # German
     r"unzustellbar\w*", r"(?:nicht|konnte .{0,60}nicht) (?:zugestellt|zustellbar|zustellen|ausgeliefert|übermittelt)", r"zustell\w* .{0,40}(?:fehl\w*|unmöglich|nicht)",
     r"(?:nachrichten)?zustellung .{0,40}(?:fehl\w*|gescheitert|nicht)", r"fehler (?:bei|beim|in) .{0,30}(?:zustell|versand|übermitt)\w*", r"zustell(?:ungs)?fehler", r"rückläufer",
@@ -186,7 +186,9 @@ def notice(
     )
     if weight < _ENOUGH or not (by_subject or by_words or gives_back or not _TELLING.isdisjoint(signs)):
         return None
-    if REPLIES_AND_FORWARDS.match(subject) and not by_words:
+    if REPLIES_AND_FORWARDS.match(subject) and (not by_words or _CERTAIN.isdisjoint(signs)):
+        return None
+    if _TELLING.isdisjoint(signs) and not by_subject and not (gives_back or failures.status_in(own)):
         return None
     words = (*(("subject",) if by_subject else ()), *(("text",) if by_words else ()))
     stated = tuple(delivery(own))

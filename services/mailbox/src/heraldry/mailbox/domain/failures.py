@@ -235,11 +235,12 @@ _PHRASES: Final[tuple[tuple[Category, re.Pattern[str]], ...]] = (
         r"infodomainnonexistent|non-?existent(?: mail)? domain|unrouteable mail domain|couldn'?t find any host|no host found",
         r"(?:all relevant )?mx records point to non|null mx|does not accept (?:e-?)?mail \(null|domain does not accept mail",
         r"domain (?:does not|doesn't) (?:exist|have)|dns domain|no mx (?:record|host)s? (?:found|for|exist)|has no mx|in the domain name system",
-        r"mail domain|domäne|domaine (?:\S+ ){0,3}(?:inconnu|n'existe)|dominio (?:\S+ ){0,4}(?:no existe|inesistente|non esiste)",
+        r"dom(?:äne|ain) (?:\S+ ){0,3}(?:existiert nicht|unbekannt)|domaine (?:\S+ ){0,3}(?:inconnu|n'existe)|dominio (?:\S+ ){0,4}(?:no existe|inesistente|non esiste)",
     )),
     ("mailbox-disabled", _any(
-        r"(?:account|mail ?box|user|address|recipient|mail)\b.{0,60}(?<!temporarily )(?<!temporarily been )"
-        r"(?:disabled|inactive|deactivated|suspended|discontinued|closed|frozen|not active|is locked|been locked|expired)\b",
+        r"(?:account|mail ?box|user|address|recipient)s?\b.{0,60}\b(?:is|are|has been|was|been|currently) (?:\w+ )?(?<!temporarily )"
+        r"(?:disabled|inactive|deactivated|suspended|discontinued|closed|frozen|not active|locked|expired)\b",
+        r"(?:account|mail ?box|user) (?:disabled|inactive|deactivated|suspended|frozen|expired|closed|locked)\b",
         r"(?:disabled|inactive|suspended|deactivated|closed|locked) (?:account|mail ?box|user|recipient|address)",
         r"no longer (?:active|available|accepting|accepts|in (?:use|service)|valid|used|monitored)",
         r"konto (?:\S+ ){0,4}(?:gesperrt|deaktiviert)|compte (?:\S+ ){0,4}désactivé|cuenta (?:\S+ ){0,4}(?:desactivada|deshabilitada)",
