@@ -63,6 +63,7 @@ class MailHost:
         self.folder = folder
         self.ca_file = folder / "ca.pem"
         self.now = now  # the Date of mails the sandbox's people write themselves
+        self._sign_out: tuple[Callable[[str], None], ...] = ()
         self._accounts = Accounts(folder / "accounts.json", people)
         self._store = MailStore(folder / "mail.sqlite")
         self._effects = Effects(folder / "effects.jsonl")
@@ -100,6 +101,7 @@ class MailHost:
             deliver=host.deliver,
             report=host._report,
         )
+        host._sign_out = (imap_server.sign_out, smtp_server.sign_out)
         try:
             await imap_server.listen(imap, imaps)
             await smtp_server.listen(smtp, smtps)
@@ -122,7 +124,11 @@ class MailHost:
         return self._accounts.add(address, password, name)
 
     def change_password(self, address: str, password: str) -> Account:
-        return self._accounts.change_password(address, password)
+        """From now on this one signs in; whoever had signed in before is signed out, as providers do it."""
+        account = self._accounts.change_password(address, password)
+        for sign_out in self._sign_out:
+            sign_out(account.address)
+        return account
 
     def folders(self, address: str) -> Mapping[str, Folder]:
         return self._store.folders(self.account(address).address)

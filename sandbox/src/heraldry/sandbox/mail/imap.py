@@ -252,6 +252,7 @@ class _Login(LoginInterface):
         self.config = config
         self._accounts, self._store, self._effects = accounts, store, effects
         self._mailboxes: dict[str, StoredMailboxes] = {}
+        self.signed_in: dict[str, str] = {}  # by session: whose
 
     @property
     def tokens(self) -> TokensInterface:
@@ -273,6 +274,7 @@ class _Login(LoginInterface):
             )
             raise InvalidAuth
         self._effects.record("authenticated", session=session, protocol="imap", account=account.address)
+        self.signed_in[session] = account.address
         return _Identity(account.address, self)
 
     async def authorize(self, authenticated: IdentityInterface, authzid: str) -> IdentityInterface:
@@ -293,6 +295,7 @@ class ImapServer:
         self._login = _Login(self._starttls, accounts, store, effects)
         self._servers: list[asyncio.Server] = []
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._sessions: dict[str, asyncio.StreamWriter] = {}
         self._count = 0
 
     async def listen(self, starttls: socket.socket, implicit: socket.socket) -> None:
@@ -302,6 +305,12 @@ class ImapServer:
             await loop.create_server(self._protocol(self._starttls), sock=starttls),
             await loop.create_server(self._protocol(self._implicit), sock=implicit, ssl=self._context),
         ]
+
+    def sign_out(self, address: str) -> None:
+        """End every connection on which this account has signed in."""
+        for session, writer in self._sessions.items():
+            if self._login.signed_in.get(session) == address:
+                writer.transport.abort()
 
     async def close(self) -> None:
         for server in self._servers:
@@ -346,10 +355,16 @@ class ImapServer:
         _gate.set(gate)
         info = SocketInfo.get(writer, None, unique_id=session.encode())
         connection = _Connection(config, gate, wire, (reader, writer), info)
+        self._sessions[session] = writer
         async with AsyncExitStack() as stack:
             connection_exit.set(stack)
+            stack.callback(self._ended, session)
             stack.enter_context(closing(connection))
             if fault := await gate.pass_(Visit("imap.connect")):
                 await connection.write_response(_Instead(fault, b"*"))
             else:
                 await connection.run(_State(self._login, config, gate, self._effects))
+
+    def _ended(self, session: str) -> None:
+        del self._sessions[session]
+        self._login.signed_in.pop(session, None)

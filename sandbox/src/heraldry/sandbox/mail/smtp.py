@@ -383,6 +383,13 @@ class SmtpServer:
             ),
         ]
 
+    def sign_out(self, address: str) -> None:
+        """End every connection on which this account has signed in."""
+        for protocol in tuple(self._handler.open):
+            session = protocol.session
+            if isinstance(session, _Session) and session.account and session.account.address == address:
+                protocol.abort()
+
     async def close(self) -> None:
         for server in self._servers:
             server.close()

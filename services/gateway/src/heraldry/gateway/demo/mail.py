@@ -20,7 +20,15 @@ STEPS: Final = (
     "EmailSent",
     "ReplyReceived",
 )
-EVENTS: Final = ("IdentityCreated", "MailboxConnected", "QuotaConsumed", "EmailSent", "ReplyReceived")
+EVENTS: Final = (
+    "IdentityCreated",
+    "MailboxConnected",
+    "QuotaConsumed",
+    "EmailSent",
+    "ReplyReceived",
+    "EmailBounced",
+    "MailboxNeedsReconnect",
+)
 T = TypeVar("T")
 
 
@@ -43,6 +51,16 @@ class Outside:
     async def reply(self, address: str, uid: int, text: str) -> None:
         await self._post(f"/accounts/{address}/reply", {"uid": uid, "text": text})
 
+    async def auto_reply(self, address: str, uid: int) -> None:
+        await self._post(f"/accounts/{address}/auto-reply", {"uid": uid})
+
+    async def bounce(self, address: str, uid: int) -> None:
+        await self._post(f"/accounts/{address}/bounce", {"uid": uid, "status": "5.1.1"})
+
+    async def change_password(self, address: str, password: str) -> None:
+        path = f"/control/v1/accounts/{address}/password"
+        (await self.http.put(path, json={"password": password})).raise_for_status()
+
     async def _post(self, path: str, body: dict[str, Any]) -> Answer:
         answer = await self.http.post(f"/control/v1{path}", json=body)
         answer.raise_for_status()
@@ -53,6 +71,13 @@ async def play_mail(story: Story, outside: Outside, identity: str) -> None:
     """Connect an inbox, send one mail, have the second refused, get the answer."""
     ours, theirs = await outside.account("astrid"), await outside.account("lea")
     inbox = await _connect(story, identity, ours)
+    await _first_mail(story, outside, inbox, theirs)
+    await _told_apart(story, outside, inbox)
+    await _reconnect(story, outside, identity, inbox, ours)
+
+
+async def _first_mail(story: Story, outside: Outside, inbox: str, theirs: Answer) -> None:
+    """Within its limit, delivered once, answered."""
     await story.call("PUT", f"/inboxes/{inbox}/rate", {"per_day": 30, "per_hour": 1})
     letter = {"to": theirs["address"], "subject": "Hello from Astrid", "text": "Shall we talk on Monday?"}
     asked = await story.call("POST", f"/inboxes/{inbox}/mails", letter)
@@ -88,22 +113,68 @@ async def play_mail(story: Story, outside: Outside, identity: str) -> None:
     story.expect("It was delivered once", f"{arrived_once} mail", ok=arrived_once == 1)
 
 
+async def _told_apart(story: Story, outside: Outside, inbox: str) -> None:
+    """A mail that bounces, and one that a program answers: neither is a reply."""
+    await story.call("PUT", f"/inboxes/{inbox}/rate", {"per_day": 30, "per_hour": 5})
+    gone, away = await outside.account("gone"), await outside.account("away")
+    bounced = await _sent(story, outside, inbox, str(gone["address"]))
+    answered = await _sent(story, outside, inbox, str(away["address"]))
+    await outside.auto_reply(str(away["address"]), 1)
+    await outside.bounce(str(gone["address"]), 1)
+
+    async def known() -> Answer | None:
+        mail = await story.call("GET", f"/mails/{bounced}")
+        return mail if mail["bounced"] else None
+
+    mail = await _until(known)
+    found = "" if mail is None else str(mail["steps"][-1]["what"])
+    story.expect("A mail bounces, and its history says so", found, ok=mail is not None)
+    mail = await story.call("GET", f"/mails/{answered}")
+    ok = not mail["replies"] and not mail["bounced"]
+    story.expect("An automatic reply is no reply", f"{len(mail['replies'])} replies", ok=ok)
+
+
+async def _sent(story: Story, outside: Outside, inbox: str, to: str) -> str:
+    """The attempt of a mail that lies in its recipient's mailbox."""
+    letter = {"to": to, "subject": "Hello from Astrid", "text": "Shall we talk on Monday?"}
+    attempt = str((await story.call("POST", f"/inboxes/{inbox}/mails", letter))["attempt"])
+
+    async def arrived() -> Answer | None:
+        mail = await story.call("GET", f"/mails/{attempt}")
+        return mail if mail["state"] == "sent" and await outside.messages(to) else None
+
+    await _until(arrived)
+    return attempt
+
+
+async def _reconnect(story: Story, outside: Outside, identity: str, inbox: str, account: Answer) -> None:
+    """The password is changed outside: the inbox says so, and reconnecting keeps it."""
+    password = secrets.token_urlsafe(12)
+    await outside.change_password(str(account["address"]), password)
+
+    async def lost() -> Answer | None:
+        found = await story.call("GET", f"/inboxes/{inbox}")
+        return found if found["state"] == "needs reconnect" else None
+
+    found = await _until(lost)
+    cause = "" if found is None else str(found["diagnosis"]["cause"])
+    story.expect("A changed password is noticed, with its cause", cause, ok=found is not None)
+    again = await _try(story, identity, account, password)
+    ok = again["state"] == "connected" and str(again["inbox"]) == inbox
+    story.expect(
+        "Reconnect: the same inbox, with its history", f"{account['address']}: {again['state']}", ok=ok
+    )
+
+
 async def _connect(story: Story, identity: str, account: Answer) -> str:
     """A wrong password first: its diagnosis, and no inbox. Then the right one; the inbox's id."""
-    form = {
-        "address": account["address"],
-        "imap": {"host": account["host"], "port": account["ports"]["imaps"], "security": "tls"},
-        "smtp": {"host": account["host"], "port": account["ports"]["smtp"], "security": "starttls"},
-    }
-    path = f"/identities/{identity}/inboxes"
-    tried = await story.call("POST", path, {**form, "password": "not the password"})
-    failed = await _settled(story, str(tried["inbox"]))
-    inboxes = await story.call("GET", path)
+    failed = await _try(story, identity, account, "not the password")
+    inboxes = await story.call("GET", f"/identities/{identity}/inboxes")
     diagnosis = cast("Answer", failed["diagnosis"] or {})
     ok = failed["state"] == "failed" and not inboxes and bool(diagnosis.get("resolution"))
     story.expect("A wrong password makes no inbox and says what to do", str(diagnosis.get("cause")), ok=ok)
-    tried = await story.call("POST", path, {**form, "password": account["password"]})
-    state = (await _settled(story, str(tried["inbox"])))["state"]
+    tried = await _try(story, identity, account, str(account["password"]))
+    state = tried["state"]
     story.expect("Connect an inbox", f"{account['address']}: {state}", ok=state == "connected")
 
     async def known() -> Answer | None:
@@ -114,6 +185,18 @@ async def _connect(story: Story, identity: str, account: Answer) -> str:
 
     await _until(known)
     return str(tried["inbox"])
+
+
+async def _try(story: Story, identity: str, account: Answer, password: str) -> Answer:
+    """Fill in the form; the inbox when both protocols have been tried."""
+    form = {
+        "address": account["address"],
+        "password": password,
+        "imap": {"host": account["host"], "port": account["ports"]["imaps"], "security": "tls"},
+        "smtp": {"host": account["host"], "port": account["ports"]["smtp"], "security": "starttls"},
+    }
+    tried = await story.call("POST", f"/identities/{identity}/inboxes", form)
+    return await _settled(story, str(tried["inbox"]))
 
 
 async def _settled(story: Story, inbox: str) -> Answer:
