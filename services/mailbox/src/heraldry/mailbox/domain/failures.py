@@ -230,7 +230,7 @@ _PHRASES: Final[tuple[tuple[Category, re.Pattern[str]], ...]] = (
     ("domain-unknown", _any(
         r"host or domain name not found(?!.{0,80}try again)|(?:host|domain)(?: name)? (?:unknown|not found)(?!.{0,40}try again)",
         r"(?:no such|unknown|invalid|illegal|bad|nonexistent) (?:domain|host|destination host)|nxdomain|dns[^.]{0,40}non-?existent",
-        r"domain\b.{0,80}(?:does ?n[o']t exist|doesn't exist|couldn'?t be found|could not be found|not exist|is not found|non-?existent)",
+        r"domain\b.{0,80}(?:does ?n[o']t exist|doesn't exist|couldn'?t be found|could not be found|(?<!may )not exist|is not found|non-?existent)",
         r"find (?:any host|a mail exchanger)|no smtp service|does not accept mail|dns lookup fail\w*|\bhost \S{1,255} not found|"
         r"infodomainnonexistent|non-?existent(?: mail)? domain|unrouteable mail domain|couldn'?t find any host|no host found",
         r"(?:all relevant )?mx records point to non|null mx|does not accept (?:e-?)?mail \(null|domain does not accept mail",
