@@ -45,7 +45,7 @@ from nats.js import JetStreamContext
 BATCH: Final = 50
 PULL: Final = 1.0  # seconds one pull waits for more
 REFUSALS: Final = 3  # so many sign-ins refused in a row: the password is not right any more
-FAILURES: Final = 5  # so many pulls in a row that failed: the consumer may be gone
+FAILURES: Final = 3  # so many pulls in a row that failed: the consumer may be gone
 MARKERS: Final = "heraldry.relay."
 
 SCHEMA: Final = """
@@ -247,7 +247,7 @@ class Subscriber:
             while idle is None or monotonic() - quiet_since < idle:
                 try:
                     messages = await events.fetch(BATCH, timeout=PULL)
-                except nats.errors.TimeoutError:
+                except TimeoutError:
                     continue  # nothing came
                 except (nats.errors.Error, nats.js.errors.Error) as error:
                     _complain(error)

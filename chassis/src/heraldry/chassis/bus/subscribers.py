@@ -11,7 +11,8 @@ no more than this:
         await message.ack()
 
 `pull_subscribe_bind` asks the server nothing; `pull_subscribe`, `consumer_info` and the like are refused,
-which in nats-py means a time-out. `fetch` raises `nats.errors.TimeoutError` when nothing came.
+which in nats-py means a time-out. `fetch` raises TimeoutError, nats-py's own or the plain one, when nothing
+came.
 """
 
 from __future__ import annotations
