@@ -248,7 +248,7 @@ _PHRASES: Final[tuple[tuple[Category, re.Pattern[str]], ...]] = (
         r"conta (?:\S+ ){0,4}desativada|заблокирован",
     )),
     ("unknown-address", _any(
-        r"(?:user|recipient|mail ?box|account|address|addressee|member|alias|mail ?drop)s?\b[^\n]{0,60}?(?:unknown|not (?:be )?(?:found|known|exist|listed|valid|"
+        r"(?:user|recipient|mail ?box|account|address|addressee|member|alias|mail ?drop)s?\b[^\n]{0,60}?(?:unknown|(?<!may )not (?:be )?(?:found|known|exist|listed|valid|"
         r"recognized|a valid|our customer|registered|here|present)|does ?n[o']t exist|doesn't exist|isn't (?:found|valid)|non-?existent|invalid|is not a known)",
         r"(?:unknown|invalid|no such|bad|nonexistent|non-existent|not a valid|unrecogni[sz]ed|illegal|incorrect|undefined|wrong) "
         r"(?:\w+ )?(?:user|recipient|mail ?box|account|address|person|name|member|alias|customer|local|login|addressee)",
