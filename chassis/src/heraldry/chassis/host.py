@@ -21,6 +21,7 @@ from heraldry.chassis.bus import border, connect, provision
 from heraldry.chassis.bus.follow import Entry, Follower
 from heraldry.chassis.bus.relay import Hook, Relay, Step
 from heraldry.chassis.bus.rpc import Caller, Server
+from heraldry.chassis.bus.server import ServerFilesError
 from heraldry.chassis.clock import Clock, FrozenClock, SandboxClock, SystemClock
 from heraldry.chassis.codec import Codec
 from heraldry.chassis.halt import HaltFlags
@@ -42,7 +43,18 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 log = structlog.stdlib.get_logger(__name__)
-EXIT_CANNOT_START: Final = 74
+EXIT_OTHER_STORE: Final = (
+    "HERALDRY_STORE_URL names a store that this release cannot use: it keeps its log in SQLite files."
+    " Leave the setting away."
+)
+CANNOT_START: Final = 74
+CANNOT_START: Final = (
+    StoreUnavailableError,
+    MasterKeyError,
+    provision.ProvisionError,
+    ServerFilesError,
+    OSError,
+)
 STOP_DEADLINE: Final = 2.0  # seconds
 
 
@@ -108,8 +120,10 @@ def run(
     settings = Settings()
     logs.configure(settings)
     try:
+        if settings.store_url:  # ignored, it would put the log where nobody expects it
+            raise StoreUnavailableError(OTHER_STORE)
         return asyncio.run(_live(context, settings, build, types, projections, own_http=own_http))
-    except (StoreUnavailableError, MasterKeyError, provision.ProvisionError, OSError) as error:
+    except CANNOT_START as error:
         log.critical("cannot start", because=str(error))
         return EXIT_CANNOT_START
 
