@@ -43,11 +43,11 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 log = structlog.stdlib.get_logger(__name__)
-EXIT_OTHER_STORE: Final = (
+EXIT_CANNOT_START: Final = 74
+OTHER_STORE: Final = (
     "HERALDRY_STORE_URL names a store that this release cannot use: it keeps its log in SQLite files."
     " Leave the setting away."
 )
-CANNOT_START: Final = 74
 CANNOT_START: Final = (
     StoreUnavailableError,
     MasterKeyError,
