@@ -113,7 +113,7 @@ setup: ready
 setup-dev:
     @"{{ python }}" tools/environment.py dev
 
-# The system's packages for the tests (a browser), if they are missing and may be installed
+# The system's packages for the tests (a browser, Dovecot, Postfix), if they are missing and may be installed
 [group("workshop")]
 setup-system: setup-dev
     @"{{ bin }}/python" tools/system_packages.py
