@@ -208,6 +208,7 @@ async def test_what_is_parked_can_be_discarded_and_is_never_handled(bench: Bench
     async with bench.consuming():
         await publish(bench.identity, renamed("bad"))
         id_ = await bench.parked()
+        await bench.all_acknowledged()
         elsewhere = Parking(await bench.server.client("scheduler"), "scheduler")
         with pytest.raises(Refused) as foreign:
             await elsewhere.discard(id_)
@@ -270,7 +271,7 @@ async def test_an_event_of_a_newer_release_is_left_to_it(
 ) -> None:
     monkeypatch.setattr(reactions, "NEWER_RELEASE", 0.02)
     newer = envelope(renamed("newer")).model_copy(update={"dataschema": "heraldry:IdentityRenamed:99"})
-    async with bench.consuming():
+    async with bench.consuming(ack_wait=SOON):
         await publish_wrapped(bench.identity, newer)
         await publish(bench.identity, renamed("known"))
         await until(lambda: bench.hands.texts == ["known"])
@@ -286,7 +287,7 @@ async def test_an_event_of_a_newer_release_is_left_to_it(
         return newer
 
     monkeypatch.setattr(reactions, "read", of_newer_release)
-    async with bench.consuming():
+    async with bench.consuming(ack_wait=SOON):
         await bench.all_acknowledged()
     assert bench.hands.texts == ["known", "newer"]
 
