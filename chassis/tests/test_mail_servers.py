@@ -16,7 +16,7 @@ from typing import cast
 import pytest
 import pytest_asyncio
 from heraldry.chassis.testing import mail_process
-from heraldry.chassis.testing.mail import MailServers
+from heraldry.chassis.testing.mail import MailServers, skip_unless_root
 from heraldry.chassis.testing.mail_dovecot import Dovecot
 
 pytestmark = [pytest.mark.parts, pytest.mark.asyncio(loop_scope="module")]
@@ -29,6 +29,7 @@ MAIL = (
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared() -> AsyncGenerator[MailServers]:
+    skip_unless_root()
     async with MailServers.start() as running:
         yield running
 
@@ -152,6 +153,7 @@ def client_messages(client: imaplib.IMAP4) -> list[tuple[bytes, bytes]]:
 
 
 async def test_nobody_and_nothing_is_left_behind() -> None:
+    skip_unless_root()
     async with MailServers.start() as host:
         servers = [host.dovecot.program.pid, host.postfix.program.pid]
         folders = [host.dovecot.folder, host.postfix.folder]

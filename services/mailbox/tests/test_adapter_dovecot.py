@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from heraldry.chassis.testing.mail import MailServers
+from heraldry.chassis.testing.mail import MailServers, skip_unless_root
 from heraldry.chassis.testing.mail_dovecot import Dovecot
 from heraldry.mailbox.adapters import smtp
 from heraldry.mailbox.adapters.check import MailChecker
@@ -30,6 +30,7 @@ Mode = Literal["tls", "starttls"]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def host() -> AsyncGenerator[MailServers]:
+    skip_unless_root()
     async with MailServers.start() as running:
         yield running
 
