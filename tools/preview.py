@@ -66,6 +66,8 @@ from heraldry.gateway.pages.models import (
     Subscriber,
     TestMailPage,
     Trends,
+    UndecidedMail,
+    UndecidedPage,
     Waiting,
 )
 from heraldry.gateway.pages.render import STATIC, render
@@ -265,6 +267,22 @@ MAIL = MailPage(
     steps=(*MAIL_STEPS, MailStep(title="Reply", state="waiting")),
     message_id="<019ab5f2-7c11-7d6e-9c53-2f7f5e1ad001@northwind.example>",
 )
+UNDECIDED = UndecidedMail(
+    attempt=an_id("undecided"),
+    subject="A first hello",
+    sender="partners@northwind.example",
+    recipient="lea@maison.example",
+    identity=ADA.id,
+    identity_name=ADA.name,
+    since=NOW - timedelta(minutes=50),
+    reason="The connection broke while the mail was leaving, and it was not found since.",
+)
+LONG_UNDECIDED = replace(
+    UNDECIDED,
+    attempt=an_id("undecided-long"),
+    subject="A subject that does not end where one expects it to, but goes on and on " * 3,
+    recipient=f"{'a-very-long-name-' * 3}@a-company-with-a-long-name.example",
+)
 ENTRIES = (
     ("Heraldry", "Reply from lea@maison.example read", Chip("Received"), "Answer to “A first hello”", "mail"),
     ("Mina Okafor", "Mail to lea@maison.example", Chip("Sent"), "Test mail", "mail"),
@@ -453,6 +471,18 @@ def history() -> Iterator[tuple[str, str, Shell, object]]:
     )
     yield "activity-nothing", "activity.html", ACTIVITY, nothing
     yield "mail", "mail.html", ACTIVITY, MAIL
+    unknown = MailStep(
+        title="Outcome unknown",
+        at=NOW,
+        detail="The connection broke while the mail was leaving, and it was not found since.",
+        state="bad",
+    )
+    lost = replace(
+        MAIL, state=Chip("Outcome unknown", "warn"), steps=(*MAIL_STEPS[:3], unknown), undecided=True
+    )
+    yield "mail-undecided", "mail.html", ACTIVITY, lost
+    yield "undecided-empty", "undecided.html", ACTIVITY, UndecidedPage()
+    yield "undecided", "undecided.html", ACTIVITY, UndecidedPage(mails=(UNDECIDED, LONG_UNDECIDED))
     reply = MailStep(title="Reply received", at=NOW + timedelta(minutes=4), detail="From lea@maison.example.")
     yield (
         "mail-replied",

@@ -73,6 +73,7 @@ API_CASES: dict[Route, Body] = {
 }
 PAGE_CASES: dict[Route, Body] = {
     ("GET", "/activity/mails/{attempt}"): None,
+    ("POST", "/activity/mails/{attempt}/outcome"): {"sent": "yes"},
     ("POST", "/organization/subscribers/{subscriber}/revoke"): {},
     ("GET", "/identities/{identity}"): None,
     ("POST", "/identities/{identity}/contact"): {"name": "Mine"},

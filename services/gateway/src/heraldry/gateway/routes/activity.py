@@ -10,6 +10,7 @@ from uuid import UUID
 
 from heraldry.chassis.bus.rights import EVENTS, inbox_prefix
 from heraldry.contracts.base import Refused
+from heraldry.contracts.mailbox import DecideOutcome
 from heraldry.gateway.api.history import file, filter_of
 from heraldry.gateway.api.organization import revoke, subscribe
 from heraldry.gateway.pages.forms import DayZoneForm, SubscriberForm, filled
@@ -26,6 +27,8 @@ from heraldry.gateway.pages.models import (
     Outcome,
     Person,
     Subscriber,
+    UndecidedMail,
+    UndecidedPage,
 )
 from heraldry.gateway.routes.shown import asked, errors_of, html, is_answerable, posted, redirect, shell
 from heraldry.gateway.sentences import KINDS
@@ -125,6 +128,36 @@ class ActivityController(Controller):
         await gateway.views.seen(call.seen)
         seen = gateway.views.mail(call.organization, attempt)
         return html("mail.html", await shell(request, gateway, call, "activity"), _mail(seen))
+
+    @get("/undecided")
+    async def undecided(
+        self, request: AnyRequest, call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+    ) -> Response[str]:
+        await gateway.views.seen(call.seen)
+        page = UndecidedPage(mails=tuple(map(_undecided, gateway.views.undecided(call.organization))))
+        return html("undecided.html", await shell(request, gateway, call, "activity"), page)
+
+    @post("/mails/{attempt:uuid}/outcome", status_code=200)
+    async def decide(
+        self,
+        attempt: FromPath[UUID],
+        request: AnyRequest,
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+    ) -> Response[str]:
+        """Decided meanwhile by somebody else, or found out: the mail's page says what is known."""
+        form = await posted(request)
+        call = asked(call, form)
+        where, flash, positions = f"/activity/mails/{attempt}", "mail-decided", list[str]()
+        try:
+            decision = DecideOutcome(attempt=attempt, sent=form.text("sent") == "yes")
+            accepted = await gateway.contexts.send(decision, by=call.by, id=call.command)
+            positions.append(accepted.position)
+        except Refused as wrong:
+            if wrong.code != "email.outcome-known":
+                raise
+            flash = "mail-known"
+        return redirect(request, where, positions=positions, flash=flash)
 
 
 class OrganizationPagesController(Controller):
@@ -267,6 +300,20 @@ def _more(one: HistoryEntry, title: str) -> str:
     return "" if one.what.casefold().endswith(title.casefold()) else one.what
 
 
+def _undecided(seen: MailSeen) -> UndecidedMail:
+    unknown = next(one for one in reversed(seen.entries) if one.type == "EmailOutcomeUnknown")
+    return UndecidedMail(
+        attempt=seen.attempt,
+        subject=seen.subject,
+        sender=seen.sender,
+        recipient=seen.to,
+        identity=seen.identity,
+        identity_name=unknown.identity_name,
+        since=unknown.at,
+        reason=unknown.what,
+    )
+
+
 def _mail(seen: MailSeen) -> MailPage:
     done = [
         MailStep(
@@ -289,4 +336,5 @@ def _mail(seen: MailSeen) -> MailPage:
         identity_name=seen.entries[0].identity_name,
         steps=(*done, *ahead),
         message_id=seen.message_id,
+        undecided=seen.state == "outcome unknown",
     )

@@ -91,7 +91,7 @@ class HomeController(Controller):
             identities=found.identities,
             cards=tuple(map(_card, found.cards)),
             trends=Trends(messages=found.messages_trend, replied=found.replied_trend),
-            notices=_notices(found),
+            notices=_notices(found, len(gateway.views.undecided(call.organization))),
             day_zone=found.zone,
         )
         return html("dashboard.html", await shell(request, gateway, call, "identities"), page)
@@ -186,8 +186,15 @@ def chips(card: Card) -> tuple[Chip, ...]:
     )
 
 
-def _notices(found: Overview) -> tuple[Notice, ...]:
-    return tuple(
+def _notices(found: Overview, undecided: int) -> tuple[Notice, ...]:
+    count = "1 mail" if undecided == 1 else f"{undecided} mails"
+    decide = Notice(
+        title=f"Nobody knows whether {count} left.",
+        text="A connection broke at the moment of sending. Somebody has to look and decide.",
+        href="/activity/undecided",
+        link="Decide",
+    )
+    reconnect = tuple(
         Notice(
             title=f"{inbox.address} needs to be reconnected.",
             text=inbox.detail,
@@ -199,3 +206,4 @@ def _notices(found: Overview) -> tuple[Notice, ...]:
         for inbox in card.inboxes
         if inbox.state == "reconnect"
     )
+    return (*reconnect, decide) if undecided else reconnect

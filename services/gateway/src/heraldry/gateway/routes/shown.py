@@ -30,6 +30,8 @@ FLASHES: Final[Mapping[str, Flash]] = {
         "The inbox is still being tried. It shows here as soon as it is known.", "info"
     ),
     "inbox-disconnected": Flash("The inbox was disconnected."),
+    "mail-decided": Flash("Noted: it is in the history, with your name."),
+    "mail-known": Flash("What became of this mail is known meanwhile; nothing was changed.", "info"),
     "subscriber-revoked": Flash("The credentials were revoked."),
 }
 

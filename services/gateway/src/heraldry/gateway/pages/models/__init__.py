@@ -45,6 +45,8 @@ from heraldry.gateway.pages.models.history import (
     MailPage,
     MailStep,
     StepState,
+    UndecidedMail,
+    UndecidedPage,
 )
 from heraldry.gateway.pages.models.organization import (
     NewCredentials,
@@ -112,6 +114,8 @@ __all__ = [
     "TestMailPage",
     "Tone",
     "Trends",
+    "UndecidedMail",
+    "UndecidedPage",
     "Waiting",
     "Way",
 ]

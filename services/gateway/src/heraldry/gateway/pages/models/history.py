@@ -93,7 +93,29 @@ class MailPage:
     steps: tuple[MailStep, ...] = ()
     waiting: Waiting | None = None
     message_id: str = ""
+    undecided: bool = False  # nobody knows whether it left: a person decides
 
     @property
     def url(self) -> str:
         return f"/activity/mails/{self.attempt}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndecidedMail:
+    """A mail of which nobody knows whether it left. `reason`: what is known, as a sentence."""
+
+    attempt: UUID
+    subject: str
+    sender: str
+    recipient: str
+    identity: UUID
+    identity_name: str
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndecidedPage:
+    """undecided.html at GET /activity/undecided: the work list, the longest unknown first."""
+
+    mails: tuple[UndecidedMail, ...] = ()
