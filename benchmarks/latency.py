@@ -4,7 +4,8 @@ The parts, each measured alone against a bare counterpart in a process of its ow
 request, a commit of SQLite that is on disk, a JetStream publish that is on disk, a server-sent message. The median
 is compared with the sum of the parts' medians. A sum of 99th percentiles would be a floor nobody meets, since five
 parts are rarely slow at once; so the 99th percentile is compared with that of five parts measured one after the
-other: sums of the n-th measurements of each part in a round.
+other: sums of the n-th measurements of each part in a round. Told beside it, and no part of the floor: an atomic
+batch of two messages, for each of which the server makes files and syncs them.
 """
 
 from __future__ import annotations
@@ -26,12 +27,11 @@ from typing import Final
 from uuid import uuid4
 
 import httpx
-import structlog
 from heraldry.chassis.bus import border
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.testing.stack import Stack
 from heraldry.contracts import subjects
-from measure import Figure, in_turns, percentile, tell
+from measure import Figure, in_turns, percentile, quiet, tell
 from nats.aio.client import Client
 
 EACH: Final = 100  # measurements of each in a round
@@ -40,6 +40,8 @@ DEADLINE: Final = 20.0  # seconds for one of them
 API: Final = "/api/v1"
 BODY: Final = json.dumps({"name": "x" * 700}).encode()  # as long as the event that is published
 SUBJECT: Final = subjects.command("identity", "RenameIdentity")
+MARKERS: Final = subjects.relay("identity")
+BATCH: Final = "(not in the floor) a batch of event and marker"
 Samples = tuple[float, ...]  # milliseconds
 
 
@@ -97,7 +99,8 @@ class Parts:
     """The bare counterparts."""
 
     def __init__(self, http: httpx.AsyncClient, asking: Client, publishing: Client, path: Path) -> None:
-        self._http, self._nc, self._js = http, asking, border.jetstream(publishing)
+        self._http, self._asking, self._publishing = http, asking, publishing
+        self._js = border.jetstream(publishing)
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
@@ -108,7 +111,7 @@ class Parts:
         return await _each(lambda: self._http.post("/things", json={"name": "Astrid"}))
 
     async def request(self) -> Samples:
-        return await _each(lambda: self._nc.request(SUBJECT, BODY, timeout=DEADLINE))
+        return await _each(lambda: self._asking.request(SUBJECT, BODY, timeout=DEADLINE))
 
     async def commit(self) -> Samples:
         async def insert() -> None:
@@ -118,6 +121,17 @@ class Parts:
 
     async def publish(self) -> Samples:
         return await _each(lambda: self._js.publish(self._address, BODY))
+
+    async def batch(self) -> Samples:
+        """What the relay publishes instead, because nothing else is never lost, doubled or interleaved."""
+
+        async def publish() -> None:
+            batch = {"Nats-Batch-Id": uuid4().hex, "Nats-Batch-Sequence": "1"}
+            await self._publishing.publish(self._address, BODY, headers=batch)
+            batch |= {"Nats-Batch-Sequence": "2", "Nats-Batch-Commit": "1"}
+            await self._publishing.request(MARKERS, BODY, timeout=DEADLINE, headers=batch)
+
+        return await _each(publish)
 
     async def message(self) -> Samples:
         """From the server's sending to its arrival here; both read the machine's monotonic clock."""
@@ -185,6 +199,7 @@ def measured(folder: Path) -> dict[str, tuple[Samples, ...]]:
                     "commit": lambda: runner.run(floor.commit()),
                     "publish": lambda: runner.run(floor.publish()),
                     "SSE": lambda: runner.run(floor.message()),
+                    BATCH: lambda: runner.run(floor.batch()),
                 },
                 rounds=ROUNDS,
             )
@@ -194,16 +209,25 @@ def measured(folder: Path) -> dict[str, tuple[Samples, ...]]:
 
 
 def main() -> None:
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    quiet()
     with tempfile.TemporaryDirectory(prefix="heraldry-bench-") as folder:
         rounds = measured(Path(folder))
     ours = tuple(chain.from_iterable(rounds.pop("ours")))
     alone = {name: tuple(chain.from_iterable(samples)) for name, samples in rounds.items()}
+    batch = {BATCH: alone.pop(BATCH)}
     in_a_row = tuple(map(sum, zip(*alone.values(), strict=True)))
     figure(
-        "median", statistics.median(ours), sum(map(statistics.median, alone.values())), 2, ours, alone, 0.5
+        "median",
+        statistics.median(ours),
+        sum(map(statistics.median, alone.values())),
+        2,
+        ours,
+        alone | batch,
+        0.5,
     )
-    figure("99th percentile", percentile(ours, 0.99), percentile(in_a_row, 0.99), 5, ours, alone, 0.99)
+    figure(
+        "99th percentile", percentile(ours, 0.99), percentile(in_a_row, 0.99), 5, ours, alone | batch, 0.99
+    )
 
 
 def figure(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Final, TypeVar
+
+import structlog
 
 T = TypeVar("T")
 
@@ -40,6 +43,14 @@ class Figure:
 
     def goal_text(self) -> str:
         return f"goal {'≤' if self.at_most else '≥'} {number(self.goal)}, {'met' if self.met else 'MISSED'}"
+
+
+def quiet() -> None:
+    """Keep what the product logs, short of errors, out of what is printed."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def tell(figure: Figure) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import statistics
 import tempfile
 import time
@@ -20,7 +19,6 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-import structlog
 from heraldry.chassis.bus import border
 from heraldry.chassis.bus.envelopes import Envelopes, Message
 from heraldry.chassis.bus.relay import Relay
@@ -32,7 +30,7 @@ from heraldry.chassis.testing.memory import KeysInMemory
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.contracts.mailbox import EmailClaimed, EmailQueued, EmailSent, EmailSubmissionStarted
 from heraldry.contracts.registry import types_of
-from measure import Figure, in_turns, ratio, tell
+from measure import Figure, in_turns, quiet, ratio, tell
 from nats.aio.client import Client
 
 CONTEXT: Final = "mailbox"
@@ -136,7 +134,7 @@ def on_a_server(measure: Callable[[Client], Awaitable[float]], *, synchronous: b
 
 
 def main() -> None:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    quiet()
     keys = KeysInMemory()
     codec = Codec(TYPES, keys)
     with tempfile.TemporaryDirectory(prefix="heraldry-bench-") as folder:
