@@ -136,14 +136,14 @@ class Service:
         )
         await border.jetstream(await self.nats.client(context)).publish(subject, body)
 
-    async def connect(self, password: str = PASSWORD, identity: UUID = ADA) -> str:
+    async def connect(self, password: str = PASSWORD, identity: UUID = ADA, address: str = ADDRESS) -> str:
         key = None
         while key is None:
             key = await public_key(self.gateway, "mailbox")
         ports = self.host.ports
         command = ConnectInbox(
             identity=identity,
-            address=ADDRESS,
+            address=address,
             imap=Server(host="localhost", port=ports.imap, security="starttls"),
             smtp=Server(host="localhost", port=ports.smtps, security="tls"),
             password=seal(key, password.encode()),
@@ -151,11 +151,11 @@ class Service:
         accepted = await self.caller.send(command, by=USER, id=uuid4(), deadline=30)
         return accepted.position
 
-    async def inbox(self, condition: Callable[[InboxView], bool]) -> InboxView:
+    async def inbox(self, condition: Callable[[InboxView], bool], address: str = ADDRESS) -> InboxView:
         """The inbox as soon as it is so."""
         async with asyncio.timeout(30):
             while True:
-                view = await self.caller.ask(FindInbox(address=ADDRESS), by=USER)
+                view = await self.caller.ask(FindInbox(address=address), by=USER)
                 if condition(view):
                     return view
                 await asyncio.sleep(0.02)
@@ -217,8 +217,8 @@ async def running(folder: Path, more: Mapping[str, str] | None = None) -> AsyncG
             await follower.stop()
 
 
-def step(inbox: UUID, now: datetime | None = None) -> StepDispatched:
-    """A mail to Kim that may leave for ten minutes from `now`, business time."""
+def step(inbox: UUID, now: datetime | None = None, to: str = KIM) -> StepDispatched:
+    """A mail that may leave for ten minutes from `now`, business time."""
     now = now or datetime.now(UTC)
     return StepDispatched(
         attempt=uuid4(),
@@ -226,7 +226,7 @@ def step(inbox: UUID, now: datetime | None = None) -> StepDispatched:
         inbox=inbox,
         identity=ADA,
         person=uuid4(),
-        to=KIM,
+        to=to,
         subject="Hello",
         text="Hi Kim",
         valid_until=now + timedelta(minutes=10),

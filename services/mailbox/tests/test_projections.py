@@ -68,6 +68,7 @@ QUEUED = EmailQueued(
     at=NOW,
 )
 TAKEN = EmailClaimed(attempt=ATTEMPT, inbox=INBOX, identity=ADA, claim=CLAIM, held_until=LATER, at=NOW)
+DUE = projections.Due(ATTEMPT, INBOX)
 BEGUN = EmailSubmissionStarted(
     attempt=ATTEMPT, inbox=INBOX, identity=ADA, claim=CLAIM, message_id=OURS, at=NOW
 )
@@ -190,28 +191,41 @@ def test_a_mail_with_every_step(db: sqlite3.Connection) -> None:
         "EmailCopyKept",
     ]
     assert projections.email_of(db, str(BOB), str(ATTEMPT)) is None
-    assert projections.is_known_reply(db, str(ATTEMPT), REPLY.message_id)
+    assert projections.is_known_reply(db, str(ATTEMPT), REPLY.message_id, "Other words.")
+    assert not projections.is_known_reply(db, str(ATTEMPT), "<other@x.example>", "Yes.")
+    assert not projections.is_known_reply(db, str(ATTEMPT), "", "Yes.")
+    apply(db, (REPLY.model_copy(update={"message_id": ""}),), stream="mailbox.reply-y")
+    assert projections.is_known_reply(db, str(ATTEMPT), "", "Yes.")
+    assert not projections.is_known_reply(db, str(ATTEMPT), "", "No.")
 
 
 def test_work_is_found_again_after_a_crash(db: sqlite3.Connection) -> None:
     apply(db, (QUEUED,))
-    assert projections.to_send(db, NOW, NOW) == (ATTEMPT,)
+    assert projections.to_send(db, NOW, NOW) == (DUE,)
     apply(db, (QUEUED, TAKEN))
     assert projections.to_send(db, NOW, NOW) == ()
-    assert projections.to_send(db, NOW, LATER) == (ATTEMPT,)
-    assert projections.to_send(db, END, NOW) == (ATTEMPT,)
+    assert projections.to_send(db, NOW, LATER) == (DUE,)
+    assert projections.to_send(db, END, NOW) == (DUE,)
     back = EmailPutBack(attempt=ATTEMPT, claim=CLAIM, reason="Away.", not_before=END, at=NOW)
     apply(db, (QUEUED, TAKEN, back))
     assert projections.to_send(db, NOW, LATER) == ()
     apply(db, (QUEUED, TAKEN, BEGUN))
     assert projections.to_send(db, END, END) == ()
-    assert projections.to_look_up(db) == (ATTEMPT,)
+    assert projections.to_look_up(db) == (DUE,)
     apply(db, (QUEUED, TAKEN, BEGUN, SENT))
     assert projections.to_look_up(db) == ()
-    assert projections.to_copy(db, NOW) == (ATTEMPT,)
+    assert projections.to_copy(db, NOW) == (DUE,)
     apply(db, (QUEUED, TAKEN, BEGUN, SENT, COPYING))
     assert projections.to_copy(db, NOW) == ()
-    assert projections.to_copy(db, LATER) == (ATTEMPT,)
+    assert projections.to_copy(db, LATER) == (DUE,)
+
+
+def test_a_mail_never_tried_goes_before_those_that_are_tried_again(db: sqlite3.Connection) -> None:
+    back = EmailPutBack(attempt=ATTEMPT, claim=CLAIM, reason="Away.", not_before=NOW, at=NOW)
+    apply(db, (QUEUED, TAKEN, back))
+    other = UUID(int=77)
+    apply(db, (QUEUED.model_copy(update={"attempt": other}),), stream="mailbox.email-77")
+    assert [due.attempt for due in projections.to_send(db, NOW, LATER)] == [other, ATTEMPT]
 
 
 def test_a_sent_folder_that_always_refuses_is_left_alone(db: sqlite3.Connection) -> None:

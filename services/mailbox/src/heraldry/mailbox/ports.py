@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, Self, TypeAlias
 
 from heraldry.mailbox.domain.diagnosis import Diagnosis
 from pydantic import SecretStr
@@ -53,6 +53,19 @@ class Patience:
     transfer: float = 600.0  # one command altogether, however busy
     verdict: float = 300.0  # for the server's word after the content of a mail
     idle: float = 300.0  # an IDLE is ended and begun anew after this; servers go silent without closing
+
+    @classmethod
+    def of(cls, silence: float) -> Self:
+        """All in proportion to the silence that is borne within a command."""
+        usual = cls()
+        factor = silence / usual.command
+        return cls(
+            connect=usual.connect * factor,
+            command=silence,
+            transfer=usual.transfer * factor,
+            verdict=usual.verdict * factor,
+            idle=usual.idle * factor,
+        )
 
 
 class MailProblem(Exception):  # noqa: N818  the domain's word

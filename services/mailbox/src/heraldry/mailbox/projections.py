@@ -336,36 +336,47 @@ def email_of(db: Connection, organization: str, attempt: str) -> EmailView | Non
     )
 
 
-def to_send(db: Connection, now: datetime, real_now: datetime) -> tuple[UUID, ...]:
-    """Mails that wait and that nobody has in hand, and those whose time is over."""
-    return _attempts(
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A mail as its workers look for it."""
+
+    attempt: UUID
+    inbox: UUID
+
+
+def to_send(db: Connection, now: datetime, real_now: datetime) -> tuple[Due, ...]:
+    """Mails that wait and that nobody has in hand, and those whose time is over; those never tried first."""
+    return _due(
         db,
-        "SELECT attempt FROM emails WHERE state IN ('queued', 'claimed')"
-        " AND (held_until IS NULL OR held_until <= ? OR valid_until <= ?)",
+        "SELECT attempt, inbox FROM emails WHERE state IN ('queued', 'claimed')"
+        " AND (held_until IS NULL OR held_until <= ? OR valid_until <= ?) ORDER BY held_until",
         (real_now.isoformat(), now.isoformat()),
     )
 
 
-def to_look_up(db: Connection) -> tuple[UUID, ...]:
+def to_look_up(db: Connection) -> tuple[Due, ...]:
     """Mails that began to leave and have no outcome."""
-    return _attempts(db, "SELECT attempt FROM emails WHERE state = 'leaving'", ())
+    return _due(db, "SELECT attempt, inbox FROM emails WHERE state = 'leaving'", ())
 
 
-def to_copy(db: Connection, real_now: datetime) -> tuple[UUID, ...]:
+def to_copy(db: Connection, real_now: datetime) -> tuple[Due, ...]:
     """Sent mails without a known copy in the Sent folder, that nobody has in hand."""
-    return _attempts(
+    return _due(
         db,
-        "SELECT attempt FROM emails WHERE to_copy = 1 AND copy_tries < ?"
+        "SELECT attempt, inbox FROM emails WHERE to_copy = 1 AND copy_tries < ?"
         " AND (held_until IS NULL OR held_until <= ?)",
         (MOST_COPY_TRIES, real_now.isoformat()),
     )
 
 
-def is_known_reply(db: Connection, attempt: str, message_id: str) -> bool:
-    """Whether this answer was recorded before, perhaps from another copy of the folder."""
+def is_known_reply(db: Connection, attempt: str, message_id: str, text: str) -> bool:
+    """Whether this answer was recorded before, perhaps from another copy of the folder.
+
+    Where an answer has no Message-ID, its text stands for it.
+    """
     found = db.execute(
-        "SELECT 1 FROM replies WHERE attempt = ? AND message_id = ? AND message_id <> ''",
-        (attempt, message_id),
+        "SELECT 1 FROM replies WHERE attempt = ?1 AND message_id = ?2 AND (?2 <> '' OR text = ?3)",
+        (attempt, message_id, text),
     ).fetchone()
     return found is not None
 
@@ -405,8 +416,9 @@ def _held(db: Connection, sql: str, values: tuple[str, ...]) -> tuple[Held, ...]
     return tuple(Held(UUID(inbox), UUID(organization)) for inbox, organization in rows)
 
 
-def _attempts(db: Connection, sql: str, values: tuple[str | int, ...]) -> tuple[UUID, ...]:
-    return tuple(UUID(row[0]) for row in cast("list[tuple[str]]", db.execute(sql, values).fetchall()))
+def _due(db: Connection, sql: str, values: tuple[str | int, ...]) -> tuple[Due, ...]:
+    rows = cast("list[tuple[str, str]]", db.execute(sql, values).fetchall())
+    return tuple(Due(UUID(attempt), UUID(inbox)) for attempt, inbox in rows)
 
 
 def _set(db: Connection, attempt: UUID, **columns: str | int | None) -> None:

@@ -21,7 +21,7 @@ from heraldry.mailbox.adapters.imap import ImapMailbox
 from heraldry.mailbox.adapters.kept import KeptConnections
 from heraldry.mailbox.application import CONTEXT, Application
 from heraldry.mailbox.domain import email, imports, inbox
-from heraldry.mailbox.ports import Trust
+from heraldry.mailbox.ports import Patience, Trust
 from heraldry.mailbox.projections import emails, inboxes
 from heraldry.mailbox.subscriptions import CONTROL, IMPORTS, Own
 from heraldry.mailbox.workers.checking import CheckWorker
@@ -66,14 +66,15 @@ def crew(house: House, application: Application) -> Crew:
     trust = Trust(settings.extra_ca_file, settings.allow_private_addresses or settings.sandbox)
     held = timedelta(seconds=settings.claim_seconds)
     desk = Desk(application, house.secrets, house.halt, house.model, house.clock, real, held)
-    mailbox, submitter = ImapMailbox(trust), KeptConnections(trust)
+    patience = Patience.of(settings.mail_silence_seconds)
+    mailbox, submitter = ImapMailbox(trust, patience), KeptConnections(trust, patience)
     house.stack.push_async_callback(submitter.close)
     places = Places(settings.data / "read" / f"{settings.process}-places")
     return Crew(
         CONTEXT,
         house.store,
         house.model,
-        CheckWorker(desk, MailChecker(trust)),
+        CheckWorker(desk, MailChecker(trust, patience)),
         SendWorker(desk, submitter, mailbox, house.points),
         ReadWorker(desk, mailbox, KvLeases(house.js, "mailbox.reader", settings.process, real), places),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -74,16 +75,27 @@ class Desk:
 
 @dataclass(slots=True)
 class Hands:
-    """Pieces of work of one kind, each in one hand of this process at most, so many at once."""
+    """Pieces of work of one kind, each in one hand of this process at most, so many at once.
+
+    At most `each` of them are for one inbox, so that a server that says nothing does not hold up all others.
+    """
 
     work: Callable[[UUID], Awaitable[None]]
     at_once: int
+    each: int = 1
     _running: dict[UUID, asyncio.Task[None]] = field(default_factory=dict[UUID, asyncio.Task[None]])
+    _busy: Counter[UUID] = field(default_factory=Counter[UUID])
 
-    def take(self, what: UUID) -> None:
+    def take(self, what: UUID, through: UUID | None = None) -> None:
         """Begin, unless it is in hand or no hand is free (then it is found again by the next look)."""
-        if what not in self._running and len(self._running) < self.at_once:
-            self._running[what] = asyncio.create_task(self._do(what))
+        through = through or what
+        if (
+            what not in self._running
+            and len(self._running) < self.at_once
+            and self._busy[through] < self.each
+        ):
+            self._busy[through] += 1
+            self._running[what] = asyncio.create_task(self._do(what, through))
 
     def holds(self, what: UUID) -> bool:
         return what in self._running
@@ -92,7 +104,7 @@ class Hands:
         """Drop everything; what was begun is found again."""
         await end(*self._running.values())
 
-    async def _do(self, what: UUID) -> None:
+    async def _do(self, what: UUID, through: UUID) -> None:
         try:
             await self.work(what)
         except OUR_TROUBLE as error:
@@ -101,6 +113,8 @@ class Hands:
             log.exception("work failed and is tried again", what=str(what))
         finally:
             self._running.pop(what, None)
+            self._busy[through] -= 1
+            self._busy += Counter()  # forgets whoever has nothing in hand
 
 
 def diagnosed(diagnosis: Diagnosis) -> Diagnosed:

@@ -43,7 +43,7 @@ class Intake:
                 await self._bounced(through, message, told, state)
             case _:
                 log.info("a program answered", inbox=str(through.id), kind=told.kind)
-        if isinstance(state, email.Leaving):  # whoever answers it has got it
+        if _is_open(state):  # whoever answers it has got it
             proof = email.Accept(f"Looked up: {PROOFS[told.kind]}", self._desk.clock.now())
             await self._desk.application.about_mail(
                 state.mail.attempt, through.organization, state.mail.identity, proof
@@ -69,7 +69,8 @@ class Intake:
     ) -> None:
         desk, mail, incoming = self._desk, state.mail, told.incoming
         attempt, known_as = str(mail.attempt), incoming.message_id
-        if desk.model.read(lambda db: projections.is_known_reply(db, attempt, known_as)):
+        text = shortened(incoming.reply_text, LONGEST_TEXT)
+        if desk.model.read(lambda db: projections.is_known_reply(db, attempt, known_as, text)):
             return
         found = ReplyReceived(
             inbox=through.id,
@@ -78,7 +79,7 @@ class Intake:
             person=mail.person,
             message_id=incoming.message_id,
             subject=shortened(incoming.subject, LONGEST_SUBJECT),
-            text=shortened(incoming.reply_text, LONGEST_TEXT),
+            text=text,
             at=desk.clock.now(),
         )
         await self._record(found, through, message)
@@ -111,6 +112,11 @@ class Intake:
         if await self._desk.application.record_incoming(found, through.organization, where):
             what = type(found).__name__
             log.info("a mail of ours was answered", what=what, attempt=str(found.attempt))
+
+
+def _is_open(state: Begun) -> bool:
+    """Whether nobody knows yet that it left; a person may have been asked meanwhile."""
+    return isinstance(state, email.Leaving) or state.outcome == "unknown"
 
 
 def _of(recipients: Sequence[Recipient], address: str) -> Recipient | None:

@@ -84,7 +84,9 @@ class ReadWorker:
             try:
                 if await self._may_read(found):
                     await self._session(live)
-                    continue
+                else:
+                    await asyncio.sleep(_about(RENEWED_EVERY))
+                continue
             except ports.FolderChanged:
                 check_cancelled()
                 continue
@@ -98,7 +100,7 @@ class ReadWorker:
             except Exception:
                 log.exception("reading failed", inbox=str(found))
             pause = FIRST_PAUSE if loop.time() - began > LASTED else min(2 * pause, LONGEST_PAUSE)
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  spreads the tries, no secret
+            await asyncio.sleep(_about(pause))
 
     async def _live(self, found: UUID) -> inbox.Inbox | None:
         state = await self._desk.inbox(found)
@@ -161,3 +163,8 @@ class ReadWorker:
             begin = inbox.ReadFrom(state.uidvalidity, uid, self._desk.clock.now())
             await self._desk.application.about_inbox(through, begin, through.live.identity)
         return uid
+
+
+def _about(seconds: float) -> float:
+    """At most so long, spread so that not all come back at once."""
+    return seconds * random.uniform(0.5, 1.0)  # noqa: S311  no secret

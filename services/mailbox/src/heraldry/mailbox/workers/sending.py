@@ -29,7 +29,8 @@ from heraldry.mailbox.workers.desk import (
 
 log = structlog.stdlib.get_logger(__name__)
 STORE_AGAIN: Final = 1.0  # seconds between two tries to store an outcome
-MAILS_AT_ONCE: Final = 8
+MAILS_AT_ONCE: Final = 32
+EACH: Final = 8  # of them through one inbox
 FIRST_PAUSE: Final = timedelta(seconds=5)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
 OWN_TROUBLE: Final = Diagnosed(
@@ -72,23 +73,24 @@ class SendWorker:
         self, desk: Desk, submitter: Submitter, mailbox: Mailbox, points: Points = no_points
     ) -> None:
         self._desk, self._submitter, self._mailbox, self._points = desk, submitter, mailbox, points
-        self.hands = Hands(self.send, MAILS_AT_ONCE)
-        self.eyes = Hands(self.look_up, MAILS_AT_ONCE)
-        self.copies = Hands(self.copy, MAILS_AT_ONCE)
+        self.hands = Hands(self.send, MAILS_AT_ONCE, EACH)
+        self.eyes = Hands(self.look_up, MAILS_AT_ONCE, EACH)
+        self.copies = Hands(self.copy, MAILS_AT_ONCE, EACH)
         self._looks: dict[UUID, tuple[datetime, timedelta]] = {}  # next look-up (business time), its pause
 
     def look(self) -> None:
         model, now, real_now = self._desk.model, self._desk.clock.now(), self._desk.real.now()
-        for attempt in model.read(lambda db: projections.to_send(db, now, real_now)):
-            self.hands.take(attempt)
+        for due in model.read(lambda db: projections.to_send(db, now, real_now)):
+            self.hands.take(due.attempt, due.inbox)
         leaving = model.read(projections.to_look_up)
-        for attempt in leaving:
-            if not self.hands.holds(attempt) and self._is_due(attempt, now):
-                self.eyes.take(attempt)
-        self._looks = {attempt: look for attempt, look in self._looks.items() if attempt in leaving}
-        for attempt in model.read(lambda db: projections.to_copy(db, real_now)):
-            if not self.hands.holds(attempt):
-                self.copies.take(attempt)
+        for due in leaving:
+            if not self.hands.holds(due.attempt) and self._is_due(due.attempt, now):
+                self.eyes.take(due.attempt, due.inbox)
+        open_ = {due.attempt for due in leaving}
+        self._looks = {attempt: look for attempt, look in self._looks.items() if attempt in open_}
+        for due in model.read(lambda db: projections.to_copy(db, real_now)):
+            if not self.hands.holds(due.attempt):
+                self.copies.take(due.attempt, due.inbox)
 
     async def stop(self) -> None:
         await asyncio.gather(self.hands.stop(), self.eyes.stop(), self.copies.stop())
