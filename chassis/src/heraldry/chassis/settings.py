@@ -28,9 +28,7 @@ class Settings(BaseSettings):
     allow_private_addresses: bool = False  # mail servers in private ranges (always so in the sandbox)
     extra_ca_file: Path | None = None  # additional trusted certificates (the sandbox's own CA)
     claim_seconds: float = 60.0  # how long a claim on a mail keeps other replicas away
-    mail_silence_seconds: PositiveFloat = (
-        30.0  # how long a mail server may say nothing before its connection is given up
-    )
+    mail_silence_seconds: PositiveFloat = 30.0  # of a mail server, after which its connection is given up
     log_format: Literal["text", "json"] = "json"
     log_level: str = "INFO"
     ready_fd: int | None = None  # the supervisor's pipe: one line is written to it when the process is ready
