@@ -238,7 +238,7 @@ class Relay:
     async def _commit(self, batch: _Batch, fence: int) -> int:
         """The marker closes the batch; its sequence is the next fence. Raises RefusedBatchError.
 
-        A marker alone is no batch: for each one the server makes files and syncs them, seven times over.
+        A marker alone is no batch: for each one the server makes files and syncs six times instead of once.
         """
         headers = {
             "Nats-Expected-Last-Subject-Sequence": str(fence),
