@@ -21,6 +21,7 @@ from heraldry.chassis.testing.deliveries import (
     Hands,
     Note,
     cancelled,
+    deliveries,
     envelope,
     identities,
     note,
@@ -267,8 +268,7 @@ async def test_an_event_of_a_newer_release_waits_for_it_and_lets_nothing_pass(
         await bench.say(ada, 2)
 
         async def delivered_often() -> bool:
-            info = await bench.operator.consumer_info("HERALDRY", f"{NAME}-{HERE}")
-            return (info.delivered.consumer_seq if info.delivered else 0) > 5
+            return await deliveries(bench.operator, f"{NAME}-{HERE}") > 5
 
         await eventually(delivered_often, "delivered again and again")
     assert (bench.hands.texts, await bench.parking.list()) == ([], ())

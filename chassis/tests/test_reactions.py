@@ -22,6 +22,7 @@ from heraldry.chassis.testing.deliveries import (
     Hands,
     Note,
     body,
+    deliveries,
     envelope,
     note,
     noting,
@@ -277,8 +278,7 @@ async def test_an_event_of_a_newer_release_is_left_to_it(
         await until(lambda: bench.hands.texts == ["known"])
 
         async def delivered_often() -> bool:
-            info = await bench.operator.consumer_info("HERALDRY", CONSUMER)
-            return (info.delivered.consumer_seq if info.delivered else 0) > 10
+            return await deliveries(bench.operator) > 10
 
         await eventually(delivered_often, "delivered again and again")
     assert (await pending(bench.operator), await bench.parking.list()) == ((1, 0), ())

@@ -24,6 +24,7 @@ from heraldry.contracts.base import By, Command, Envelope, Event
 from heraldry.contracts.identity import IdentityRenamed
 from heraldry.contracts.scheduler import StepCancelled
 from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
 
 CONSUMER: Final = "mailbox-reactions"
 HANG: Final = "hang"
@@ -142,10 +143,22 @@ class Hands:
         return [id_ for id_, tried in self.tries if tried == text]
 
 
-async def pending(js: JetStreamContext, durable: str = CONSUMER) -> tuple[int, int]:
-    """How many messages a consumer has not acknowledged, and how many it has not been given."""
-    info = await js.consumer_info(subjects.STREAM, durable)
+async def pending(js: JetStreamContext, durable: str = CONSUMER) -> tuple[int, int] | None:
+    """How many messages a consumer has not acknowledged, and how many it has not been given; None: not made yet."""
+    try:
+        info = await js.consumer_info(subjects.STREAM, durable)
+    except NotFoundError:
+        return None
     return info.num_ack_pending or 0, info.num_pending or 0
+
+
+async def deliveries(js: JetStreamContext, durable: str = CONSUMER) -> int:
+    """How often a consumer has been given something, repeats included."""
+    try:
+        info = await js.consumer_info(subjects.STREAM, durable)
+    except NotFoundError:
+        return 0
+    return info.delivered.consumer_seq if info.delivered else 0
 
 
 class _HangingHands(Hands):
