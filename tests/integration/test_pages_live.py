@@ -159,11 +159,12 @@ def test_while_the_bus_is_away_pages_say_so_and_then_recover(browser: Browser, o
     with Office.opened(own) as office, person(browser, office, own.url) as page:
         identity = office.identity("Here before")
         listening(page, "/identities")
-        away = page.get_by_text(OUT_OF_REACH)
+        away, card = page.get_by_text(OUT_OF_REACH), page.get_by_role("article", name="Here before")
+        expect(card).to_be_visible()
         expect(away).to_be_hidden()
         with held_down(own, "nats"):
             expect(away).to_be_visible(timeout=SOON)
-            expect(page.get_by_role("article", name="Here before")).to_be_visible()
+            expect(card).to_be_visible()
             other = page.context.new_page()
             other.goto("/activity")
             expect(other.get_by_role("heading", name="Heraldry is catching up")).to_be_visible()

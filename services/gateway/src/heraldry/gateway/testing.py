@@ -96,9 +96,12 @@ class Office:
     def identity(
         self, name: str, *, zone: str = "Europe/Stockholm", picture: str = "", **details: str
     ) -> str:
-        """Its id. `picture` in base64."""
+        """The id of an identity that everybody sees. `picture` in base64."""
         body = {"name": name, "hours": {"zone": zone}, "picture": picture, "details": details}
-        return str(self.call("POST", "/identities", body)["id"])
+        made = str(self.call("POST", "/identities", body)["id"])
+        self.call("GET", f"/identities/{made}")
+        self.call("GET", "/dashboard")
+        return made
 
     def account(self, address: str = "", name: str = "Léa Fournier") -> Answer:
         """An account at the sandbox's mail host: this one, made if it is not there, or a fresh one."""
