@@ -150,6 +150,7 @@ def test_connecting_anew_starts_nothing_anew(us: Admin, outside: Outside) -> Non
     us.call("POST", f"/inboxes/{inbox}/disconnect")
     still_used(first, f" {ours.address.upper()}. ")
     us.call("DELETE", f"/identities/{first}")
+    eventually(lambda: us.get(f"/inboxes/{inbox}")["state"] == "disconnected", "the address is free")
     still_used(second, ours.address)
     assert len(outside.messages(theirs)) == 1
 

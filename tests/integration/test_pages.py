@@ -113,6 +113,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def place(stack: Stack) -> Iterator[Place]:
     with Office.opened(stack) as office:
+        office.call("PUT", "/organization/zone", {"zone": "Europe/Stockholm"})  # the identities' own: one day
         ada = office.identity(
             "Ada Bergström",
             picture=picture(),
