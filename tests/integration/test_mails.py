@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from email import message_from_bytes
+from imaplib import IMAP4_SSL
 from threading import Barrier
+from typing import Any, cast
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -85,6 +89,33 @@ def test_a_mail_leaves_once_and_its_answer_comes_back(us: Admin, outside: Outsid
     assert len(outside.messages(ours, "Sent")) == 1
     assert len(outside.messages(theirs)) == 1
     assert len(outside.effects("accepted", sender=ours.address)) == 1
+
+
+def test_a_mail_with_html_has_both_and_nothing_in_it_that_runs(us: Admin, outside: Outside) -> None:
+    ours, theirs = outside.account(), outside.account("lea")
+    inbox = inbox_of(us, outside, ours)
+    html = (
+        '<p onclick="steal()">Shall we <b>talk</b>?</p><script>steal()</script><a href="javascript:x">x</a>'
+    )
+    us.mail_in(send(us, inbox, {**letter(theirs), "html": html}), "sent")
+    outside.message(theirs)
+    raw = raw_message(theirs)
+    assert raw.get_content_type() == "multipart/alternative"
+    plain, shown = (part.get_payload(decode=True).decode() for part in raw.get_payload())
+    assert plain.strip() == "Shall we talk?"
+    assert "<b>talk</b>" in shown
+    assert not any(word in shown for word in ("script", "onclick", "steal"))
+
+
+def raw_message(account: Account) -> Any:
+    """The first mail of a mailbox as it lies there."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # the sandbox's own certificate
+    with IMAP4_SSL(account.host, account.ports["imaps"], ssl_context=context) as imap:
+        imap.login(account.address, account.password)
+        imap.select("INBOX", readonly=True)
+        _, found = imap.fetch("1", "(BODY.PEEK[])")
+        return message_from_bytes(cast("tuple[bytes, bytes]", found[0])[1])
 
 
 @pytest.mark.requirement("R-RATE-1")
