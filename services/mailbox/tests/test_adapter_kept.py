@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 from uuid import UUID, uuid4
 
 import pytest
 from heraldry.chassis.testing.waiting import until
 from heraldry.mailbox.adapters.kept import MOST, KeptConnections
 from heraldry.mailbox.domain.compose import Draft, compose, message_id
-from heraldry.mailbox.ports import Accepted, Account, Endpoint, NotSent, Outcome, Submission, Trust
+from heraldry.mailbox.ports import Accepted, Account, Endpoint, NotSent, Outcome, Patience, Submission, Trust
 from heraldry.sandbox.mail.faults import Fault
 from heraldry.sandbox.mailhost import MailHost
 from pydantic import SecretStr
@@ -89,6 +90,22 @@ async def test_after_a_refusal_the_next_mail_leaves(host: MailHost) -> None:
     assert refused.duration == "permanent"
     assert isinstance(await send(through, host, uuid4()), Accepted)
     await through.close()
+
+
+@pytest.mark.parametrize("point", ["smtp.connect", "smtp.ehlo"])
+async def test_who_says_nothing_leaves_no_socket_under_the_event_loop(
+    host: MailHost, point: Literal["smtp.connect", "smtp.ehlo"]
+) -> None:
+    """Else the next connections get its number, and all that the loop still knows of it."""
+    trust = Trust(host.ca_file, allow_private_addresses=True)
+    hasty, patient = KeptConnections(trust, Patience(connect=0.5, command=0.5)), kept(host)
+    silence = host.add_fault(Fault(point, "silence"))
+    refused = [await send(hasty, host, uuid4()) for _ in range(2)]
+    assert all(isinstance(outcome, NotSent) for outcome in refused)
+    host.remove_fault(silence.id)
+    outcomes = await asyncio.gather(*(send(patient, host, uuid4()) for _ in range(2 * MOST)))
+    assert all(isinstance(outcome, Accepted) for outcome in outcomes)
+    await patient.close()
 
 
 async def test_an_idle_one_says_good_bye_by_itself(host: MailHost) -> None:

@@ -44,14 +44,26 @@ class Refused(Exception):  # noqa: N818  what happened, not that it is an error
         self.number, self.words = number, words
 
 
+class Client(aiosmtplib.SMTP):
+    """aiosmtplib's client, which ends at once.
+
+    Upstream takes leave of TLS for up to 30 seconds and forgets the connection; whoever then closes the socket
+    closes it under the event loop, which takes the next connection with that number for the old one.
+    """
+
+    def close(self) -> None:
+        if isinstance(self.transport, asyncio.WriteTransport):
+            self.transport.abort()
+        super().close()
+
+
 class Session:
     """A connection to one account's SMTP server, signed in; several mails may go through it in turn."""
 
     def __init__(self, account: Account, patience: Patience) -> None:
         self.account = account
         self.patience = patience
-        self._client: aiosmtplib.SMTP | None = None
-        self._own: asyncio.BaseTransport | None = None
+        self._client: Client | None = None
 
     async def enter(self, trust: Trust) -> frozenset[str]:
         """Connect, encrypt, sign in; the extensions the server offers. Raises MailProblem."""
@@ -74,7 +86,7 @@ class Session:
             allow_private=trust.allow_private_addresses,
             seconds=self.patience.connect,
         )
-        client = self._client = aiosmtplib.SMTP(
+        client = self._client = Client(
             hostname=target.host,
             sock=dialled,
             use_tls=target.tls == "tls",
@@ -87,12 +99,12 @@ class Session:
             await client.connect()
             if target.tls == "starttls":
                 await _encrypt(client)
-        except aiosmtplib.SMTPResponseException as error:
-            raise _not_hoped_for("connect", error) from error
-        except BaseException:
-            dialled.close()
+        except BaseException as error:
+            client.close()
+            asyncio.get_running_loop().call_soon(dialled.close)  # once nobody listens to it any more
+            if isinstance(error, aiosmtplib.SMTPResponseException):
+                raise _not_hoped_for("connect", error) from error
             raise
-        self._own = client.transport
         if client.transport is not None:
             slim(client.transport)
         try:
@@ -219,9 +231,6 @@ class Session:
         client, self._client = self._client, None
         if client is None:
             return
-        transport = client.transport
-        if isinstance(transport, asyncio.WriteTransport):
-            transport.abort()
         client.close()
 
 
