@@ -472,6 +472,18 @@ async def test_two_replicas_at_once_deliver_every_mail_once(world: World) -> Non
     assert sorted(copy.letter.message_id for copy in world.host.messages(ADDRESS, "Sent")) == expected
 
 
+async def test_the_copies_of_many_mails_share_a_connection(world: World) -> None:
+    replica = await world.replica()
+    inbox = await world.connected(replica)
+    replica.start()
+    wanted = [step(inbox, world.clock) for _ in range(12)]
+    await asyncio.gather(*(replica.application.queue(one, asking()) for one in wanted))
+    await until(lambda: all("EmailCopyKept" in replica.steps(one.attempt) for one in wanted), seconds=40)
+    appended = [effect.session for effect in world.host.effects() if effect.what == "appended"]
+    assert len(appended) == len(wanted)
+    assert len(set(appended)) <= 3  # one, unless this machine pauses for longer than it is kept
+
+
 async def test_nothing_leaves_while_a_halt_is_set(world: World) -> None:
     replica = await world.replica()
     inbox = await world.connected(replica)

@@ -19,9 +19,10 @@ from heraldry.chassis.store.port import StoreUnavailableError
 from heraldry.chassis.tasks import end
 from heraldry.chassis.vault.keys import KeyDestroyedError, KeyUnknownError, UnreadableError
 from heraldry.chassis.vault.secrets import SecretConflictError, Secrets, SecretUnknownError
-from heraldry.contracts.mailbox import Diagnosed, Server
+from heraldry.contracts.mailbox import Diagnosed, EmailQueued, Server
 from heraldry.mailbox.application import Application
 from heraldry.mailbox.domain import email, inbox
+from heraldry.mailbox.domain.compose import Draft, compose
 from heraldry.mailbox.domain.diagnosis import Diagnosis
 from heraldry.mailbox.ports import Account, Endpoint
 from nats.errors import Error as NatsError
@@ -54,6 +55,21 @@ class Desk:
             imap=_endpoint(settings.imap),
             smtp=_endpoint(settings.smtp),
             connected_before=connected_before,
+        )
+
+    async def composed(self, mail: EmailQueued, settings: inbox.Settings) -> bytes:
+        """The mail as it leaves, the same whenever it is composed. Raises Unmailable."""
+        return compose(
+            Draft(
+                attempt=mail.attempt,
+                from_address=settings.address,
+                from_name=await self.application.name_of(mail.identity),
+                to_address=email.text_of(mail.to),
+                subject=email.text_of(mail.subject),
+                text=email.text_of(mail.text),
+                html=email.text_of(mail.html),
+                at=mail.at,
+            )
         )
 
     async def inbox(self, found: UUID) -> inbox.Inbox | None:

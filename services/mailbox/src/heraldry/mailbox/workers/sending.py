@@ -1,4 +1,4 @@
-"""Sending what was dispatched, once; looking up what may have left; keeping the copy."""
+"""Sending what was dispatched, once; looking up what may have left."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import structlog
 from heraldry.chassis.halt import HaltUnknownError, account, organization
 from heraldry.chassis.points import Points
 from heraldry.chassis.points import none as no_points
-from heraldry.contracts.mailbox import Diagnosed, EmailQueued
+from heraldry.contracts.mailbox import Diagnosed
 from heraldry.mailbox import projections
 from heraldry.mailbox.domain import email, inbox
-from heraldry.mailbox.domain.compose import ATTEMPT_HEADER, Draft, Unmailable, compose, message_id
+from heraldry.mailbox.domain.compose import ATTEMPT_HEADER, Unmailable, message_id
 from heraldry.mailbox.ports import Accepted, Mailbox, MailProblem, NotSent, Submission, Submitter, Unknown
+from heraldry.mailbox.workers.copying import CopyWorker
 from heraldry.mailbox.workers.desk import (
     NO_PASSWORD,
     OUR_TROUBLE,
@@ -67,7 +68,7 @@ class _Piece:
 
 
 class SendWorker:
-    """Sends what was dispatched, once; looks up what may have left; keeps the copy in the Sent folder."""
+    """Sends what was dispatched, once; looks up what may have left; has its copy kept in the Sent folder."""
 
     def __init__(
         self, desk: Desk, submitter: Submitter, mailbox: Mailbox, points: Points = no_points
@@ -75,7 +76,7 @@ class SendWorker:
         self._desk, self._submitter, self._mailbox, self._points = desk, submitter, mailbox, points
         self.hands = Hands(self.send, MAILS_AT_ONCE, EACH)
         self.eyes = Hands(self.look_up, MAILS_AT_ONCE, EACH)
-        self.copies = Hands(self.copy, MAILS_AT_ONCE, EACH)
+        self._copying = CopyWorker(desk, mailbox)
         self._looks: dict[UUID, tuple[datetime, timedelta]] = {}  # next look-up (business time), its pause
 
     def look(self) -> None:
@@ -88,12 +89,10 @@ class SendWorker:
                 self.eyes.take(due.attempt, due.inbox)
         open_ = {due.attempt for due in leaving}
         self._looks = {attempt: look for attempt, look in self._looks.items() if attempt in open_}
-        for due in model.read(lambda db: projections.to_copy(db, real_now)):
-            if not self.hands.holds(due.attempt):
-                self.copies.take(due.attempt, due.inbox)
+        self._copying.look()
 
     async def stop(self) -> None:
-        await asyncio.gather(self.hands.stop(), self.eyes.stop(), self.copies.stop())
+        await asyncio.gather(self.hands.stop(), self.eyes.stop(), self._copying.stop())
 
     # --- sending
 
@@ -118,14 +117,12 @@ class SendWorker:
             return
         await self._points("mail.claimed")
         await self._submit(_Piece(attempt, through, through.live, ran.state, claim, scopes))
-        if isinstance((await desk.application.mail(attempt)).state, email.Closed):
-            await self.copy(attempt)
 
     async def _submit(self, piece: _Piece) -> None:
         desk, mail = self._desk, piece.state.mail
         try:
             reached = await desk.account(piece.live, connected_before=True)
-            content = await self._composed(mail, piece.live)
+            content = await desk.composed(mail, piece.live)
         except Unmailable as error:
             await self._refuse(piece, _unmailable(error), retry=False)
             return
@@ -168,21 +165,6 @@ class SendWorker:
                     await desk.lose(piece.through, piece.live.secret, outcome.diagnosis)
             case Unknown():
                 log.warning("whether a mail left is not known", attempt=str(piece.attempt))
-
-    async def _composed(self, mail: EmailQueued, live: inbox.Settings) -> bytes:
-        name = await self._desk.application.name_of(mail.identity)
-        return compose(
-            Draft(
-                attempt=mail.attempt,
-                from_address=live.address,
-                from_name=name,
-                to_address=email.text_of(mail.to),
-                subject=email.text_of(mail.subject),
-                text=email.text_of(mail.text),
-                html=email.text_of(mail.html),
-                at=mail.at,
-            )
-        )
 
     async def _refuse(self, piece: _Piece, diagnosis: Diagnosed, *, retry: bool) -> None:
         pause = min(FIRST_PAUSE * 2 ** (piece.state.tries - 1), LONGEST_PAUSE)
@@ -254,31 +236,6 @@ class SendWorker:
         ) as error:
             log.info("a look-up was not possible", attempt=str(attempt), because=type(error).__name__)
         return None
-
-    # --- the copy
-
-    async def copy(self, attempt: UUID) -> None:
-        """Put the mail into the Sent folder unless it is there; one worker at a time, and it looks first."""
-        desk = self._desk
-        state = (await desk.application.mail(attempt)).state
-        if not isinstance(state, email.Closed) or state.outcome != "sent" or state.copied:
-            return
-        through = await desk.inbox(state.mail.inbox)
-        if through is None or through.live is None:
-            return
-        who = (attempt, through.organization, state.mail.identity)
-        take = email.ClaimCopy(uuid4(), desk.real.now(), desk.clock.now(), desk.held)
-        if not (await desk.application.about_mail(*who, take)).fresh:
-            return
-        try:
-            reached = await desk.account(through.live, connected_before=True)
-            content = await self._composed(state.mail, through.live)
-            async with self._mailbox.open(reached) as reader:
-                put = await reader.append_sent(content)
-        except (MailProblem, *NO_PASSWORD, Unmailable) as error:
-            log.info("a copy could not be kept yet", attempt=str(attempt), because=str(error))
-            return
-        await desk.application.about_mail(*who, email.KeepCopy(put, desk.clock.now()))
 
 
 def _closed(through: inbox.Inbox, identity: UUID) -> Diagnosed | None:

@@ -1,0 +1,100 @@
+"""Keeping the copies of sent mails in their inbox's Sent folder, those of one inbox through one connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Final
+from uuid import UUID, uuid4
+
+import structlog
+from heraldry.contracts.mailbox import EmailQueued
+from heraldry.mailbox import projections
+from heraldry.mailbox.domain import email, inbox
+from heraldry.mailbox.domain.compose import Unmailable
+from heraldry.mailbox.ports import Mailbox, MailProblem, Reader
+from heraldry.mailbox.workers.desk import NO_PASSWORD, Desk, Hands
+
+log = structlog.stdlib.get_logger(__name__)
+INBOXES_AT_ONCE: Final = 32
+KEPT_FOR: Final = 2.0  # seconds a connection waits for the next mail to copy
+MOST: Final = 200  # mails through one connection; what was passed over is due again after it
+
+
+class CopyWorker:
+    """Puts each mail that was sent into the Sent folder unless it is there."""
+
+    def __init__(self, desk: Desk, mailbox: Mailbox) -> None:
+        self._desk, self._mailbox = desk, mailbox
+        self._hands = Hands(self.copy, INBOXES_AT_ONCE)
+        self._due: Mapping[UUID, Sequence[UUID]] = {}  # by inbox
+        self._looked = asyncio.Event()
+
+    def look(self) -> None:
+        real_now, found = self._desk.real.now(), dict[UUID, list[UUID]]()
+        for due in self._desk.model.read(lambda db: projections.to_copy(db, real_now)):
+            found.setdefault(due.inbox, []).append(due.attempt)
+        self._due = found
+        for each in found:
+            self._hands.take(each)
+        self._looked.set()
+        self._looked = asyncio.Event()
+
+    async def stop(self) -> None:
+        await self._hands.stop()
+
+    async def copy(self, found: UUID) -> None:
+        """One after the other, until for a while nothing was sent through this inbox."""
+        desk, passed, opened_for = self._desk, set[UUID](), None
+        async with AsyncExitStack() as stack:
+            reader: Reader | None = None
+            while len(passed) < MOST and (attempt := await self._next(found, passed)) is not None:
+                passed.add(attempt)
+                through = await desk.inbox(found)
+                live = None if through is None else through.live
+                if through is None or live is None or (reader is not None and live != opened_for):
+                    return
+                mail = await self._claimed(attempt, through)
+                if mail is None:
+                    continue
+                try:
+                    content = await desk.composed(mail, live)
+                    if reader is None:
+                        reached = await desk.account(live, connected_before=True)
+                        reader, opened_for = (
+                            await stack.enter_async_context(self._mailbox.open(reached)),
+                            live,
+                        )
+                    put = await reader.append_sent(content)
+                except (MailProblem, *NO_PASSWORD) as error:
+                    log.info("a copy could not be kept yet", attempt=str(attempt), because=str(error))
+                    return
+                except Unmailable as error:
+                    log.info("there is nothing to copy", attempt=str(attempt), because=str(error))
+                    continue
+                kept = email.KeepCopy(put, desk.clock.now())
+                await desk.application.about_mail(attempt, through.organization, mail.identity, kept)
+
+    async def _next(self, found: UUID, passed: set[UUID]) -> UUID | None:
+        """A mail of this inbox to copy, as soon as there is one."""
+        try:
+            async with asyncio.timeout(KEPT_FOR):
+                while True:
+                    for attempt in self._due.get(found, ()):
+                        if attempt not in passed:
+                            return attempt
+                    await self._looked.wait()
+        except TimeoutError:
+            return None
+
+    async def _claimed(self, attempt: UUID, through: inbox.Inbox) -> EmailQueued | None:
+        """The mail, if this call may copy it: one worker at a time, which looks first."""
+        desk = self._desk
+        state = (await desk.application.mail(attempt)).state
+        if not isinstance(state, email.Closed) or state.outcome != "sent" or state.copied:
+            return None
+        take = email.ClaimCopy(uuid4(), desk.real.now(), desk.clock.now(), desk.held)
+        identity = state.mail.identity
+        ran = await desk.application.about_mail(attempt, through.organization, identity, take)
+        return state.mail if ran.fresh else None
