@@ -22,6 +22,7 @@ from pymap.parsing.specials import FetchRequirement, ObjectId
 from pymap.parsing.specials.flag import Flag, Seen
 from pymap.selected import SelectedMailbox, SelectedSet
 
+DEEPEST = 100  # parts in parts whose structure is told
 SPECIAL_USE = {"Sent": b"Sent", "Drafts": b"Drafts", "Trash": b"Trash", "Junk": b"Junk"}
 
 
@@ -47,7 +48,13 @@ class StoredMessage(BaseMessage):
             raw = self._folder.content(self.uid)
         except KeyError:  # removed meanwhile by another client
             return LoadedMessage(self, requirement, None, b"")
-        return LoadedMessage(self, requirement, MessageContent.parse(raw), raw)
+        return LoadedMessage(self, requirement, _parsed(raw), raw)
+
+
+def _parsed(raw: bytes) -> MessageContent:
+    """Its structure; of one too deep for pymap, which takes seconds or fails, the outermost headers."""
+    shallow = raw.lower().count(b"multipart/") <= DEEPEST
+    return MessageContent.parse(raw if shallow else raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
 
 
 class LoadedMessage(BaseLoadedMessage):
