@@ -62,6 +62,12 @@ class Service:
             process.kill()
             await process.wait()
 
+    async def leave(self, replica: str) -> int:
+        """Ask a replica to stop, and wait until it has; its exit code."""
+        process = self.processes.pop(replica)
+        process.terminate()
+        return await process.wait()
+
     async def kill_all(self) -> Sequence[str]:
         """kill -9 of every replica; their names."""
         names = list(self.processes)

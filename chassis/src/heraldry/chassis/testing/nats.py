@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -113,6 +114,11 @@ class NatsServer:
                 else:
                     writer.close()
                     return
+
+    def freeze(self) -> None:
+        """Let it say nothing more, connections open, until it is killed or started again."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
 
     async def kill(self) -> None:
         """End it as a power cut would (kill -9) and wait until it is gone."""
