@@ -187,6 +187,19 @@ async def test_odd_payloads_come_as_they_were_sent(host: MailHost) -> None:
     assert [raw.rstrip() for raw in found] == [body.rstrip() for body in bodies]
 
 
+async def test_mails_behind_a_gap_of_many_removed_ones_are_found(host: MailHost) -> None:
+    body = b"Subject: Hello\r\n\r\nHi\r\n"
+    for _ in range(450):
+        host.deliver(ADA, body)
+    host.folders(ADA)["INBOX"].remove([*range(3, 450)])
+    mailbox: Mailbox = ImapMailbox(trust(host))
+    async with mailbox.open(account(host, "tls")) as reader:
+        state, seen = await reader.folder(), [0]
+        while batch := [each.uid async for each in reader.fetch_since(seen[-1], state.uidvalidity)]:
+            seen += batch
+    assert seen == [0, 1, 2, 450]
+
+
 async def test_many_messages_are_read_in_turn(host: MailHost) -> None:
     for n in range(450):
         host.deliver(ADA, b"Subject: %d\r\n\r\nHi\r\n" % n)

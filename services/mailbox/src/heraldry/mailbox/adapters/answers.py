@@ -29,8 +29,14 @@ def challenge_text(encoded: str) -> str:
 
 
 def uid_set(uids: Sequence[int]) -> bytes:
-    """UIDs as a set of IMAP's."""
-    return ",".join(map(str, uids)).encode()
+    """UIDs, ascending, as a set of IMAP's."""
+    runs: list[tuple[int, int]] = []
+    for uid in uids:
+        if runs and uid == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], uid)
+        else:
+            runs.append((uid, uid))
+    return ",".join(str(first) if first == last else f"{first}:{last}" for first, last in runs).encode()
 
 
 def groups(sizes: Sequence[tuple[int, int]]) -> Sequence[Sequence[tuple[int, int]]]:

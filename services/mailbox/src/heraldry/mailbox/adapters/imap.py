@@ -27,6 +27,7 @@ from heraldry.mailbox.ports import (
 OWN_HEADER = "X-Heraldry-Attempt"
 LARGEST = 25 << 20  # bytes of a message we read; of larger ones only the headers
 _AT_MOST = 200  # UIDs in one command
+_LAST_UID = 2**32 - 1
 _POLL = 60.0  # seconds between two questions where a server knows no IDLE
 
 
@@ -175,20 +176,31 @@ class Session:
             if state.uidvalidity != uidvalidity:
                 raise FolderChanged(state)
             self.connection.news.clear()
-            found = await self._search(b"UID", b"%d:*" % (uid + 1))
-            new = sorted({each for each in found if each > uid})[: min(limit, _AT_MOST)]
-            for group in answers.groups(await self._sizes(new)):
+            for group in answers.groups(await self._new(uid, min(limit, _AT_MOST))):
                 for message in await self._bodies(group, uidvalidity):
                     yield message
         except Broken as broken:
             raise self._problem(broken) from broken
 
-    async def _sizes(self, uids: Sequence[int]) -> Sequence[tuple[int, int]]:
+    async def _new(self, uid: int, limit: int) -> Sequence[tuple[int, int]]:
+        """What came after a UID: UIDs and sizes, oldest first. New mail mostly has the next UIDs, which are
+        asked for at once; a search finds what lies behind a gap.
+        """
+        next_ones = range(uid + 1, min(uid + limit, _LAST_UID) + 1)
+        near = self._sizes(await self._fetch(next_ones, b"RFC822.SIZE"), next_ones) if next_ones else ()
+        if near:
+            return near
+        found = await self._search(b"UID", b"%d:*" % (uid + 1))
+        uids = sorted({each for each in found if each > uid})[:limit]
         if not uids:
             return ()
         reply = await self._fetch(uids, b"RFC822.SIZE")
         if not reply.ok:
             raise self._refused("inbox", reply)
+        return self._sizes(reply, uids)
+
+    @staticmethod
+    def _sizes(reply: Reply, uids: Sequence[int]) -> Sequence[tuple[int, int]]:
         sizes = {
             int(uid): int(size)
             for items in answers.fetched(reply)
