@@ -255,3 +255,15 @@ async def test_a_server_that_ends_is_noticed(tmp_path: Path) -> None:
         await asyncio.wait_for(waiting, 5)
     assert raised.value.diagnosis.kind == "transient"
     await running.__aexit__(None, None, None)
+
+
+async def test_a_quiet_folder_is_waited_for_longer_than_a_server_may_be_silent(host: MailHost) -> None:
+    impatient = ImapMailbox(trust(host), Patience(command=0.3))
+    async with impatient.open(account(host, "tls")) as reader:
+        await reader.folder()
+        for _ in range(2):
+            assert not await reader.wait(0.9)
+        waiting = asyncio.create_task(reader.wait(20))
+        await asyncio.sleep(0.5)  # longer than its patience with an answer
+        host.deliver(ADA, written(uuid4()))
+        assert await waiting

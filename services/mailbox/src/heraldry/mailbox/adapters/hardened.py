@@ -282,6 +282,7 @@ class Connection(upstream.IMAP4ClientProtocol):
                 if not exchange.over:
                     await self._quiet(seconds, exchange)
                 if not exchange.over:
+                    self._heard = self.clock.time()  # quiet was what we had asked for
                     self._write(b"DONE\r\n")
                 await self._ended(exchange, silence, self.clock.time() + silence)
             except TimeoutError as error:
