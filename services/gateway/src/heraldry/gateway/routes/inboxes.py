@@ -74,7 +74,7 @@ class InboxPagesController(Controller):
             )
             inbox = await _outcome(gateway, call, inbox)
             where = f"/identities/{identity}?section=email"
-            if inbox.state == "connected":
+            if inbox.state == "connected" and inbox.diagnosis is None:  # else it goes on as it did before
                 return redirect(request, where, positions=[position], flash="inbox-connected")
             if inbox.state == "connecting":
                 return redirect(request, where, positions=[position], flash="inbox-connecting")
