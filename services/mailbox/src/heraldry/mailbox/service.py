@@ -19,6 +19,7 @@ from heraldry.mailbox import api
 from heraldry.mailbox.adapters.check import MailChecker
 from heraldry.mailbox.adapters.imap import ImapMailbox
 from heraldry.mailbox.adapters.kept import KeptConnections
+from heraldry.mailbox.adapters.tls import return_buffers
 from heraldry.mailbox.application import CONTEXT, Application
 from heraldry.mailbox.domain import email, imports, inbox
 from heraldry.mailbox.ports import Patience, Trust
@@ -82,4 +83,5 @@ def crew(house: House, application: Application) -> Crew:
 
 def main() -> int:
     """Run until SIGTERM; the exit code."""
+    return_buffers()
     return run(CONTEXT, build, types=TYPES, projections=PROJECTIONS)

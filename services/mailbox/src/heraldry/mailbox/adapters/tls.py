@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import ssl
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
 READ_BUFFER = 16 * 1024  # one TLS record
+_M_MMAP_THRESHOLD = -3  # glibc's malloc.h
+_OWN_PAGES = 128 * 1024  # bytes: glibc's own value, until it sees larger blocks freed
 
 
 @lru_cache(maxsize=8)
@@ -41,3 +45,14 @@ def slim(transport: asyncio.BaseTransport) -> bool:
     ):
         setattr(protocol, name, value)
     return True
+
+
+def return_buffers() -> None:
+    """Have memory of large blocks given back to the kernel when it is freed.
+
+    Each TLS connection begins with asyncio's large buffer. After the first of them glibc takes such blocks from
+    its heap, and where many connections open at once, what lies between them keeps it from ever shrinking.
+    Does nothing where the C library is another one.
+    """
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _OWN_PAGES)
