@@ -26,6 +26,7 @@ from heraldry.gateway.pages.models import (
     OrganizationPage,
     Outcome,
     Person,
+    Reply,
     Subscriber,
     UndecidedMail,
     UndecidedPage,
@@ -127,7 +128,7 @@ class ActivityController(Controller):
     ) -> Response[str]:
         await gateway.views.seen(call.seen)
         seen = gateway.views.mail(call.organization, attempt)
-        return html("mail.html", await shell(request, gateway, call, "activity"), _mail(seen))
+        return html("mail.html", await shell(request, gateway, call, "activity"), mail_page(seen))
 
     @get("/undecided")
     async def undecided(
@@ -314,7 +315,8 @@ def _undecided(seen: MailSeen) -> UndecidedMail:
     )
 
 
-def _mail(seen: MailSeen) -> MailPage:
+def mail_page(seen: MailSeen) -> MailPage:
+    """One mail as its page shows it."""
     done = [
         MailStep(
             title=TITLES.get(one.type, one.outcome),
@@ -336,5 +338,13 @@ def _mail(seen: MailSeen) -> MailPage:
         identity_name=seen.entries[0].identity_name,
         steps=(*done, *ahead),
         message_id=seen.message_id,
+        text=seen.text if any(one.type == "EmailQueued" for one in seen.entries) else None,
+        left=seen.state == "sent",
+        replies=tuple(
+            Reply(at=entry.at, text=text)
+            for entry, text in zip(
+                (one for one in seen.entries if one.type == "ReplyReceived"), seen.replies, strict=True
+            )
+        ),
         undecided=seen.state == "outcome unknown",
     )

@@ -80,8 +80,19 @@ class MailStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What was answered, without the quoted part. `text` empty: it was erased."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MailPage:
-    """mail.html at GET /activity/mails/<attempt>: one mail, step by step."""
+    """mail.html at GET /activity/mails/<attempt>: one mail, step by step.
+
+    `text` None: the mail is not written down yet; empty: it was erased.
+    """
 
     attempt: UUID
     subject: str
@@ -93,6 +104,9 @@ class MailPage:
     steps: tuple[MailStep, ...] = ()
     waiting: Waiting | None = None
     message_id: str = ""
+    text: str | None = None
+    left: bool = False  # it was sent
+    replies: tuple[Reply, ...] = ()
     undecided: bool = False  # nobody knows whether it left: a person decides
 
     @property
