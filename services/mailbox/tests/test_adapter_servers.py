@@ -267,3 +267,15 @@ async def test_a_quiet_folder_is_waited_for_longer_than_a_server_may_be_silent(h
         await asyncio.sleep(0.5)  # longer than its patience with an answer
         host.deliver(ADA, written(uuid4()))
         assert await waiting
+
+
+@pytest.mark.parametrize("protocol", ["imap", "smtp"])
+async def test_starttls_at_a_port_that_speaks_tls_only_is_told_within_seconds(
+    host: MailHost, protocol: Literal["imap", "smtp"]
+) -> None:
+    right, port = account(host, "starttls"), host.ports.imaps if protocol == "imap" else host.ports.smtps
+    wrong = replace(right, **{protocol: Endpoint("localhost", port, "starttls")})
+    async with asyncio.timeout(10):
+        with pytest.raises(MailProblem) as raised:
+            await MailChecker(trust(host)).check(wrong)
+    assert (raised.value.diagnosis.code, raised.value.diagnosis.protocol) == ("tls.wrong-mode", protocol)

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from heraldry.mailbox.adapters import answers, resolve
 from heraldry.mailbox.adapters.folders import Folder, folders_in, is_sent, sent_among
 from heraldry.mailbox.adapters.hardened import Connection, Limits, Reply
+from heraldry.mailbox.adapters.probe import greeted
 from heraldry.mailbox.adapters.problems import Broken, without_secrets
 from heraldry.mailbox.adapters.tls import client_context
 from heraldry.mailbox.adapters.wire import folder_to_wire, pieces
@@ -75,7 +76,11 @@ class Session:
         except (OSError, ValueError) as error:
             dialled.close()
             raise Broken.of(error) from error
-        await self.connection.greeted(seconds)
+        greeting = self.connection.greeted(seconds)
+        try:
+            await greeted(greeting, target, allow_private=trust.allow_private_addresses)
+        except Broken as broken:
+            raise self.connection.drop(broken) from broken
         if target.tls == "starttls":
             if "STARTTLS" not in await self.capabilities():
                 raise self.connection.drop(Broken(Failure.NO_STARTTLS))

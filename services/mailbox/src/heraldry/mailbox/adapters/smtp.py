@@ -12,6 +12,7 @@ from contextlib import suppress
 
 import aiosmtplib
 from heraldry.mailbox.adapters import resolve
+from heraldry.mailbox.adapters.probe import greeted
 from heraldry.mailbox.adapters.problems import Broken, without_secrets
 from heraldry.mailbox.adapters.tls import client_context, slim
 from heraldry.mailbox.domain.diagnosis import Diagnosis, Failure, Stage, diagnose, diagnose_failure
@@ -96,7 +97,7 @@ class Session:
             timeout=self.patience.command,
         )
         try:
-            await client.connect()
+            await greeted(client.connect(), target, allow_private=trust.allow_private_addresses)
             if target.tls == "starttls":
                 await _encrypt(client)
         except BaseException as error:
