@@ -27,6 +27,7 @@ from heraldry.contracts.identity import IdentityCreated, IdentityDeleted, Workin
 from heraldry.contracts.mailbox import ConnectInbox, EmailView, FindInbox, GetEmail, InboxView, Server
 from heraldry.contracts.scheduler import StepDispatched
 from heraldry.sandbox.clock import SandboxClock
+from heraldry.sandbox.errors import SandboxError
 from heraldry.sandbox.mailhost import MailHost
 from nats.aio.client import Client
 
@@ -98,8 +99,15 @@ class Service:
         self.processes[replica].send_signal(signal.SIGCONT)
 
     async def advance(self, by: timedelta) -> None:
-        """Move business time forward."""
-        await self.clock.advance(Decimal(by.total_seconds()))
+        """Move business time forward, also where a busy machine answers late."""
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    await self.clock.advance(Decimal(by.total_seconds()))
+                except SandboxError:
+                    await asyncio.sleep(0.1)
+                else:
+                    return
 
     async def identity(self, identity: UUID, name: str) -> None:
         created = IdentityCreated(
