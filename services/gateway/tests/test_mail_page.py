@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import pytest
 from heraldry.gateway.pages.models import Shell
 from heraldry.gateway.pages.render import render
 from heraldry.gateway.routes.activity import mail_page
@@ -89,3 +90,30 @@ def test_a_mail_that_is_only_permitted_has_no_text_yet() -> None:
     page = shown(seen(step(1, "QuotaConsumed"), state="permitted", text=""))
     assert "What the mail says" not in page
     assert "erased" not in page
+
+
+def test_a_step_that_a_person_did_names_them_and_other_steps_name_nobody() -> None:
+    page = mail_page(
+        seen(
+            step(1, "QuotaConsumed", actor="user:1"),
+            step(2, "EmailQueued"),
+            step(3, "EmailOutcomeUnknown"),
+            step(4, "EmailSent", actor="user:1"),
+            answer="A person decided that it was sent.",
+        )
+    )
+    assert [one.who for one in page.steps] == ["Mina Okafor", "", "", "Mina Okafor"]
+    assert "· <bdi>Mina Okafor</bdi>" in render("mail.html", shell=Shell(csrf="", user="Kim"), page=page)
+
+
+@pytest.mark.parametrize(
+    "ours", ["A person decided that it was sent.", "Looked up: it lies in the folder Sent."]
+)
+def test_only_the_server_s_words_are_shown_as_the_server_s(ours: str) -> None:
+    sent = (step(1, "EmailQueued"), step(2, "EmailSent", "Mail sent from ada@northwind.example"))
+    page = shown(seen(*sent, answer=ours))
+    assert ours in page
+    assert "The server said" not in page
+    page = shown(seen(*sent, answer="250 2.0.0 taken as 81A"))
+    assert "The server said: </span>250 2.0.0 taken as 81A" in page
+    assert "Mail sent from ada@northwind.example" in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import date
 from typing import Annotated, Final, Literal
@@ -50,6 +51,7 @@ STATES: Final = {
     "failed": Chip("Not sent", "bad"),
     "outcome unknown": Chip("Outcome unknown", "warn"),
 }
+REPLY_CODE: Final = re.compile(r"[2-5]\d\d\b")  # a mail server's answer begins with it; our words do not
 REPLIED: Final = Chip("Replied", "good")
 TITLES: Final = {
     "QuotaConsumed": "Permitted",
@@ -296,6 +298,20 @@ def _entry(one: HistoryEntry) -> ActivityEntry:
     )
 
 
+def _step(seen: MailSeen, one: HistoryEntry) -> MailStep:
+    title = TITLES.get(one.type, one.outcome)
+    told = seen.answer if one.type == "EmailSent" else ""
+    by_server = REPLY_CODE.match(told) is not None
+    return MailStep(
+        title=title,
+        at=one.at,
+        detail=told if told and not by_server else _more(one, title),
+        words=told if by_server else "",
+        who=one.actor_name if one.actor.partition(":")[0] != "system" else "",
+        state="bad" if one.tone == "bad" else "done",
+    )
+
+
 def _more(one: HistoryEntry, title: str) -> str:
     """What an entry says beyond the step's title."""
     return "" if one.what.casefold().endswith(title.casefold()) else one.what
@@ -317,16 +333,7 @@ def _undecided(seen: MailSeen) -> UndecidedMail:
 
 def mail_page(seen: MailSeen) -> MailPage:
     """One mail as its page shows it."""
-    done = [
-        MailStep(
-            title=TITLES.get(one.type, one.outcome),
-            at=one.at,
-            detail=_more(one, TITLES.get(one.type, one.outcome)),
-            words=seen.answer if one.type == "EmailSent" else "",
-            state="bad" if one.tone == "bad" else "done",
-        )
-        for one in seen.entries
-    ]
+    done = [_step(seen, one) for one in seen.entries]
     ahead = [MailStep(title=title, state="waiting") for title in AHEAD.get(seen.state, ())]
     return MailPage(
         attempt=seen.attempt,

@@ -70,12 +70,13 @@ StepState = Literal["done", "now", "waiting", "bad"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailStep:
-    """`at` None: not yet. `words`: the server's own answer."""
+    """`at` None: not yet. `words`: the server's own answer. `who`: the person who did it, if one did."""
 
     title: str
     at: datetime | None = None
     detail: str = ""
     words: str = ""
+    who: str = ""
     state: StepState = "done"
 
 
