@@ -117,3 +117,12 @@ def test_only_the_server_s_words_are_shown_as_the_server_s(ours: str) -> None:
     page = shown(seen(*sent, answer="250 2.0.0 taken as 81A"))
     assert "The server said: </span>250 2.0.0 taken as 81A" in page
     assert "Mail sent from ada@northwind.example" in page
+
+
+def test_while_nobody_knows_it_says_how_long_the_mail_is_looked_for_and_who_decides_then() -> None:
+    leaving = (step(1, "EmailQueued"), step(2, "EmailClaimed"), step(60, "EmailSubmissionStarted"))
+    page = shown(seen(*leaving, state="leaving"))
+    assert "If the connection broke, Heraldry looks for the mail until" in page
+    assert "24 Nov, 12:31</time>" in page
+    assert "a person decides" in page
+    assert "looks for the mail" not in shown(seen(*leaving, step(61, "EmailSent")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
@@ -52,6 +52,7 @@ STATES: Final = {
     "outcome unknown": Chip("Outcome unknown", "warn"),
 }
 REPLY_CODE: Final = re.compile(r"[2-5]\d\d\b")  # a mail server's answer begins with it; our words do not
+LOOKED_FOR: Final = timedelta(minutes=30)  # as the mailbox service does, then a person decides
 REPLIED: Final = Chip("Replied", "good")
 TITLES: Final = {
     "QuotaConsumed": "Permitted",
@@ -354,4 +355,12 @@ def mail_page(seen: MailSeen) -> MailPage:
             )
         ),
         undecided=seen.state == "outcome unknown",
+        looked_for_until=next(
+            (
+                one.at + LOOKED_FOR
+                for one in seen.entries
+                if one.type == "EmailSubmissionStarted" and seen.state == "leaving"
+            ),
+            None,
+        ),
     )

@@ -109,6 +109,7 @@ class MailPage:
     left: bool = False  # it was sent
     replies: tuple[Reply, ...] = ()
     undecided: bool = False  # nobody knows whether it left: a person decides
+    looked_for_until: datetime | None = None  # while it is leaving
 
     @property
     def url(self) -> str:
