@@ -21,7 +21,7 @@ from heraldry.mailbox.adapters.imap import ImapMailbox, Session
 from heraldry.mailbox.ports import Account, Endpoint, FolderChanged, MailProblem, Patience, Trust
 from pydantic import SecretStr
 
-QUICK = Patience(connect=2.0, command=0.1, transfer=2.0, idle=0.05)
+QUICK = Patience(connect=5.0, command=1.0, transfer=5.0, idle=0.05)
 SELECTED = "* 3 EXISTS\r\n* OK [UIDVALIDITY 7] fine\r\n* OK [UIDNEXT 9] fine\r\n{tag} OK done\r\n"
 CAPABILITIES = "* CAPABILITY IMAP4rev1 IDLE SASL-IR\r\n{tag} OK done\r\n"
 

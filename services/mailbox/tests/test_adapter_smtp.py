@@ -28,7 +28,7 @@ from heraldry.mailbox.ports import (
 from pydantic import SecretStr
 
 HERE = Trust(allow_private_addresses=True)
-QUICK = Patience(connect=2.0, command=0.15, verdict=0.15)
+QUICK = Patience(connect=5.0, command=1.0, verdict=1.0)
 MAIL = Submission("ada@x.example", "bob@y.example", b"Subject: hi\r\n\r\n.\r\nHello\r\n")
 
 
