@@ -11,6 +11,8 @@ from heraldry.chassis.testing.scenario import Scenario
 from heraldry.contracts.base import Refused
 from heraldry.contracts.gateway import (
     OrganizationCreated,
+    OrganizationHalted,
+    OrganizationResumed,
     OrganizationZoneChanged,
     SubscriberCreated,
     SubscriberRevoked,
@@ -52,6 +54,29 @@ def test_the_zone_of_the_day_changes() -> None:
     ORGANIZATION.given(CREATED).when(change).then(changed)
     ORGANIZATION.given(CREATED, changed).when(change).then_nothing()
     ORGANIZATION.when(change).then_refused("organization.unknown")
+
+
+def test_a_halt_and_its_end_are_recorded_once_each_with_their_reasons() -> None:
+    halt, resume = organization.RecordHalt(" A wrong text ", AT), organization.RecordResumption("Mended", AT)
+    halted = OrganizationHalted(at=AT, organization=US, reason="A wrong text")
+    resumed = OrganizationResumed(at=AT, organization=US, reason="Mended")
+    ORGANIZATION.given(CREATED).when(halt).then(halted)
+    ORGANIZATION.given(CREATED, halted).when(organization.RecordHalt("Another", AT)).then_nothing()
+    ORGANIZATION.given(CREATED, halted).when(resume).then(resumed)
+    ORGANIZATION.given(CREATED).when(resume).then_nothing()
+    ORGANIZATION.given(CREATED, halted, resumed).when(resume).then_nothing()
+    ORGANIZATION.given(CREATED, halted, resumed).when(halt).then(halted)
+    ORGANIZATION.when(halt).then_refused("organization.unknown")
+    ORGANIZATION.when(resume).then_refused("organization.unknown")
+
+
+def test_a_halt_needs_a_reason_that_fits() -> None:
+    ORGANIZATION.given(CREATED).when(organization.RecordHalt("  ", AT)).then_refused("halt.reason-missing")
+    long = "x" * (organization.LONGEST_REASON + 1)
+    ORGANIZATION.given(CREATED).when(organization.RecordHalt(long, AT)).then_refused("halt.reason-long")
+    halted = OrganizationHalted(at=AT, organization=US, reason="A wrong text")
+    ending = ORGANIZATION.given(CREATED, halted).when(organization.RecordResumption(long, AT))
+    assert ending.then_refused("halt.reason-long").field == "reason"
 
 
 def test_a_user_joins_one_organization() -> None:

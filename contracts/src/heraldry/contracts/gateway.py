@@ -24,6 +24,20 @@ class OrganizationZoneChanged(Published):
     zone: str
 
 
+class OrganizationHalted(Published):
+    """Nothing leaves any more for the organization, until it is resumed. `reason`: an admin's own words."""
+
+    organization: UUID
+    reason: str
+
+
+class OrganizationResumed(Published):
+    """Things leave again. `reason` may be empty."""
+
+    organization: UUID
+    reason: str = ""
+
+
 class UserJoined(Published):
     user: UUID
     organization: UUID

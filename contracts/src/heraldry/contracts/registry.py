@@ -50,6 +50,8 @@ PUBLISHED: Final[Mapping[str, Mapping[str, type[Published]]]] = MappingProxyType
         "gateway": {
             "OrganizationCreated": gateway.OrganizationCreated,
             "OrganizationZoneChanged": gateway.OrganizationZoneChanged,
+            "OrganizationHalted": gateway.OrganizationHalted,
+            "OrganizationResumed": gateway.OrganizationResumed,
             "UserJoined": gateway.UserJoined,
             "SignedIn": gateway.SignedIn,
             "SubscriberCreated": gateway.SubscriberCreated,

@@ -129,11 +129,13 @@ class Application:
         return loaded.state
 
     async def change_zone(self, command: UUID, by: By, zone: str) -> Accepted:
-        stream = organization.stream(_of(by))
-        change = organization.ChangeZone(zone, self._now())
-        return self._runner.accepted(
-            await self._runner.run(ORGANIZATION, stream, change, Asked(command, by, self._now()))
-        )
+        return await self._of_organization(command, by, organization.ChangeZone(zone, self._now()))
+
+    async def record_halt(self, command: UUID, by: By, reason: str) -> Accepted:
+        return await self._of_organization(command, by, organization.RecordHalt(reason, self._now()))
+
+    async def record_resumption(self, command: UUID, by: By, reason: str) -> Accepted:
+        return await self._of_organization(command, by, organization.RecordResumption(reason, self._now()))
 
     async def signed_in(self, command: UUID, email: str, password: str) -> user.User | None:
         """The user with this address and password, with SignedIn recorded; None for anything else."""
@@ -228,6 +230,12 @@ class Application:
             return None
         secret = await self._secrets.get(organization_subject(state.organization), _secret_of(subscriber_id))
         return state if hmac.compare_digest(secret.value, hashed_token(password).encode()) else None
+
+    async def _of_organization(self, command: UUID, by: By, wanted: organization.Command) -> Accepted:
+        stream = organization.stream(_of(by))
+        return self._runner.accepted(
+            await self._runner.run(ORGANIZATION, stream, wanted, Asked(command, by, self._now()))
+        )
 
     async def _find(self, email: str) -> tuple[user.User | None, bytes | None]:
         taken = (await self._runner.load(LOGIN, login.stream(self._hashed(email)))).state

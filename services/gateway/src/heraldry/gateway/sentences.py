@@ -51,6 +51,8 @@ KINDS: Final[
         (
             "OrganizationCreated",
             "OrganizationZoneChanged",
+            "OrganizationHalted",
+            "OrganizationResumed",
             "UserJoined",
             "SignedIn",
             "SubscriberCreated",
@@ -101,15 +103,25 @@ def said(event: Event, words: Words) -> Said:
         case identity.IdentityDeleted():
             return Said("Identity deleted", "Deleted", "idle")
         case _:
-            return _of_organization(event, words) or _of_inbox(event, words) or _of_mail(event, words)
+            return (
+                _of_organization(event)
+                or _of_limits(event, words)
+                or _of_inbox(event, words)
+                or _of_mail(event, words)
+            )
 
 
-def _of_organization(event: Event, words: Words) -> Said | None:
+def _of_organization(event: Event) -> Said | None:
     match event:
         case gateway.OrganizationCreated():
             return Said(f"Organization {event.name} created")
         case gateway.OrganizationZoneChanged():
             return Said(f"The organization's day follows {event.zone} now")
+        case gateway.OrganizationHalted():
+            return Said(f"Everything halted: {event.reason}", "Halted", "bad")
+        case gateway.OrganizationResumed():
+            because = f": {event.reason}" if event.reason else ""
+            return Said(f"Things leave again{because}", "Resumed")
         case gateway.UserJoined():
             return Said(f"{_text(event.name)} joined as {event.role}")
         case gateway.SignedIn():
@@ -118,6 +130,12 @@ def _of_organization(event: Event, words: Words) -> Said | None:
             return Said(f"Event subscriber {event.name} created")
         case gateway.SubscriberRevoked():
             return Said("Event subscriber revoked", "Revoked", "idle")
+        case _:
+            return None
+
+
+def _of_limits(event: Event, words: Words) -> Said | None:
+    match event:
         case scheduler.LimitsChanged():
             rate = event.rate
             return Said(f"Email rate of {words.inbox}: {rate.per_day} a day, {rate.per_hour} an hour")

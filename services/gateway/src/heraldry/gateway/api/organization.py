@@ -12,6 +12,7 @@ from heraldry.contracts.base import Refused
 from heraldry.gateway.api.answers import Body, Written, with_position, written
 from heraldry.gateway.application import Admin, Credentials
 from heraldry.gateway.cards import Overview, overview
+from heraldry.gateway.domain import organization as domain
 from heraldry.gateway.state import Call, Gateway
 from litestar import Controller, Response, delete, get, post, put
 from litestar.di import NamedDependency
@@ -77,6 +78,8 @@ class Reason(Body):
 
 
 class Halted(Body):
+    """`actor` and `since`: who set the flag, and when by the server's clock."""
+
     halted: bool
     reason: str = ""
     actor: str = ""
@@ -172,26 +175,23 @@ class OrganizationController(Controller):
 
     @get("/halt", summary="Whether everything of the organization is halted")
     async def halted(self, call: NamedDependency[Call], gateway: NamedDependency[Gateway]) -> Halted:
-        found = await gateway.halt.check_now(halts.organization(call.organization))
-        if found is None:
-            return Halted(halted=False)
-        return Halted(halted=True, reason=found.reason, actor=found.actor, since=found.since)
+        return await _halted(gateway, call)
 
     @post("/halt", status_code=200, summary="Let nothing leave any more")
     async def halt(
         self, data: JSONBody[Reason], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
-    ) -> Halted:
+    ) -> Response[Halted]:
         call.require_admin()
-        scope = halts.organization(call.organization)
-        await gateway.halt.set(scope, actor=call.by.actor, reason=data.reason)
-        return Halted(halted=True, reason=data.reason, actor=call.by.actor)
+        position = await halt(gateway, call, data.reason)
+        return with_position(await _halted(gateway, call), position, 200)
 
     @delete("/halt", status_code=200, summary="Let things leave again")
-    async def resume(self, call: NamedDependency[Call], gateway: NamedDependency[Gateway]) -> Halted:
+    async def resume(
+        self, call: NamedDependency[Call], gateway: NamedDependency[Gateway], reason: str = ""
+    ) -> Response[Halted]:
         call.require_admin()
-        scope = halts.organization(call.organization)
-        await gateway.halt.clear(scope, actor=call.by.actor, reason="cleared by an admin")
-        return Halted(halted=False)
+        position = await resume(gateway, call, reason)
+        return with_position(await _halted(gateway, call), position, 200)
 
 
 async def subscribe(gateway: Gateway, call: Call, name: str) -> Credentials:
@@ -205,3 +205,33 @@ async def revoke(gateway: Gateway, call: Call, subscriber: UUID) -> str:
     accepted = await gateway.application.revoke_subscriber(call.command, call.by, subscriber)
     await gateway.expel(subscriber)
     return accepted.position
+
+
+async def halt(gateway: Gateway, call: Call, reason: str) -> str:
+    """Let nothing leave any more; the position of what history says of it.
+
+    The flag comes first: it is in effect even if the log is away. Whoever halts what is halted changes nothing,
+    but completes what was not recorded then.
+    """
+    scope, reason = halts.organization(call.organization), domain.explained(reason)
+    found = await gateway.halt.check_now(scope)
+    if found is not None and found.scope == scope:
+        reason = found.reason
+    else:
+        await gateway.halt.set(scope, actor=call.by.actor, reason=reason)
+    return (await gateway.application.record_halt(call.command, call.by, reason)).position
+
+
+async def resume(gateway: Gateway, call: Call, reason: str) -> str:
+    """Let things leave again, once it is recorded; the position of what history says of it."""
+    accepted = await gateway.application.record_resumption(call.command, call.by, reason)
+    scope = halts.organization(call.organization)
+    await gateway.halt.clear(scope, actor=call.by.actor, reason=domain.bounded(reason))
+    return accepted.position
+
+
+async def _halted(gateway: Gateway, call: Call) -> Halted:
+    found = await gateway.halt.check_now(halts.organization(call.organization))
+    if found is None:
+        return Halted(halted=False)
+    return Halted(halted=True, reason=found.reason, actor=found.actor, since=found.since)

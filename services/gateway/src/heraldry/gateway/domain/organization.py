@@ -9,19 +9,26 @@ from typing import TypeAlias, assert_never
 from uuid import UUID
 
 from heraldry.contracts.base import Refused
-from heraldry.contracts.gateway import OrganizationCreated, OrganizationZoneChanged
+from heraldry.contracts.gateway import (
+    OrganizationCreated,
+    OrganizationHalted,
+    OrganizationResumed,
+    OrganizationZoneChanged,
+)
 from heraldry.contracts.zones import zones
 
 LONGEST_NAME = 200
+LONGEST_REASON = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """`zone` is the IANA time zone of its day."""
+    """`zone` is the IANA time zone of its day. `halted`: what history says; the flag itself stands in NATS."""
 
     id: UUID
     name: str
     zone: str
+    halted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +45,21 @@ class ChangeZone:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class RecordHalt:
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordResumption:
+    reason: str
+    at: datetime
+
+
 State: TypeAlias = Organization | None
-Command: TypeAlias = CreateOrganization | ChangeZone
-Happened: TypeAlias = OrganizationCreated | OrganizationZoneChanged
+Command: TypeAlias = CreateOrganization | ChangeZone | RecordHalt | RecordResumption
+Happened: TypeAlias = OrganizationCreated | OrganizationZoneChanged | OrganizationHalted | OrganizationResumed
 
 initial: State = None
 
@@ -50,17 +69,28 @@ def stream(organization: UUID) -> str:
 
 
 def decide(command: Command, state: State) -> Sequence[Happened]:
-    """Refused: `organization.exists`, `organization.unknown`, `organization.name-missing`, `zone.unknown`."""
+    """Refused: `organization.exists`, `organization.unknown`, `organization.name-missing`, `zone.unknown`,
+    `halt.reason-missing`, `halt.reason-long`.
+    """
     match command:
         case CreateOrganization():
             return _create(command, state)
         case ChangeZone(zone, at):
-            if state is None:
-                raise Refused("organization.unknown", "There is no such organization.", status=404)
+            found = _there(state)
             known(zone)
-            if zone == state.zone:
+            if zone == found.zone:
                 return ()
-            return (OrganizationZoneChanged(at=at, organization=state.id, zone=zone),)
+            return (OrganizationZoneChanged(at=at, organization=found.id, zone=zone),)
+        case RecordHalt(reason, at):
+            found, reason = _there(state), explained(reason)
+            if found.halted:
+                return ()
+            return (OrganizationHalted(at=at, organization=found.id, reason=reason),)
+        case RecordResumption(reason, at):
+            found, reason = _there(state), bounded(reason)
+            if not found.halted:
+                return ()
+            return (OrganizationResumed(at=at, organization=found.id, reason=reason),)
         case _:
             assert_never(command)
 
@@ -71,6 +101,8 @@ def evolve(state: State, event: Happened) -> State:
             return Organization(event.organization, event.name, event.zone)
         case OrganizationZoneChanged():
             return None if state is None else replace(state, zone=event.zone)
+        case OrganizationHalted() | OrganizationResumed():
+            return None if state is None else replace(state, halted=isinstance(event, OrganizationHalted))
         case _:
             assert_never(event)
 
@@ -98,6 +130,38 @@ def known(zone: str) -> str:
             field="zone",
         )
     return zone
+
+
+def explained(reason: str) -> str:
+    """Why everything is halted. Refused `halt.reason-missing`, `halt.reason-long`."""
+    reason = bounded(reason)
+    if not reason:
+        raise Refused(
+            "halt.reason-missing",
+            "Say why nothing may leave any more: it is shown to everybody, and stays in the history.",
+            status=422,
+            field="reason",
+        )
+    return reason
+
+
+def bounded(reason: str) -> str:
+    """The reason without spaces around it. Refused `halt.reason-long`."""
+    reason = reason.strip()
+    if len(reason) > LONGEST_REASON:
+        raise Refused(
+            "halt.reason-long",
+            f"Give a reason of at most {LONGEST_REASON} characters.",
+            status=422,
+            field="reason",
+        )
+    return reason
+
+
+def _there(state: State) -> Organization:
+    if state is None:
+        raise Refused("organization.unknown", "There is no such organization.", status=404)
+    return state
 
 
 def _create(command: CreateOrganization, state: State) -> Sequence[Happened]:

@@ -8,6 +8,8 @@ from typing import Final
 from heraldry.contracts.base import Event
 from heraldry.contracts.gateway import (
     OrganizationCreated,
+    OrganizationHalted,
+    OrganizationResumed,
     OrganizationZoneChanged,
     SignedIn,
     SubscriberCreated,
@@ -26,6 +28,8 @@ PRIVATE: Final[Mapping[str, type[Event]]] = {  # storage formats
 TYPES: Final[Mapping[str, type[Event]]] = {
     "OrganizationCreated": OrganizationCreated,
     "OrganizationZoneChanged": OrganizationZoneChanged,
+    "OrganizationHalted": OrganizationHalted,
+    "OrganizationResumed": OrganizationResumed,
     "UserJoined": UserJoined,
     "SignedIn": SignedIn,
     "SubscriberCreated": SubscriberCreated,
