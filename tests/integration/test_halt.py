@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from html import escape
 from typing import cast
 from uuid import uuid4
 
+import httpx
 import pytest
 from heraldry.chassis.testing.stack import Stack
 
-from tests.integration.support import Admin, Answer, Outside, organization_in, outside_of
+from tests.integration.support import CSRF, Admin, Answer, Outside, organization_in, outside_of
 
 pytestmark = pytest.mark.stack
 REASON = "A wrong text <b>went</b> out"
@@ -77,3 +79,54 @@ def test_a_halt_without_a_reason_is_refused(us: Admin) -> None:
     assert us.refusal("POST", "/halt", {"reason": "  "})["code"] == "halt.reason-missing"
     assert us.get("/halt")["halted"] is False
     assert halts(us) == []
+
+
+def browsing(us: Admin) -> httpx.Client:
+    """A browser of the admin's, with the session's cookie."""
+    token = us.http.headers["Authorization"].removeprefix("Bearer ")
+    return httpx.Client(base_url=us.stack.url, cookies={"heraldry_session": token}, timeout=30)
+
+
+def post(pages: httpx.Client, page: str, action: str, **fields: str) -> httpx.Response:
+    """Fill in the form of a page with this action."""
+    text = pages.get(page).text
+    assert f'action="{action}"' in text
+    token = CSRF.search(text)
+    assert token is not None
+    return pages.post(action, data={"_csrf_token": token[1], "command": str(uuid4()), **fields})
+
+
+def test_an_admin_halts_on_the_page_and_every_page_says_so(us: Admin) -> None:
+    with browsing(us) as pages:
+        assert "Everything is halted" not in banner(pages.get("/identities").text)
+        answer = post(pages, "/organization", "/organization/halt", reason=REASON)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/identities")
+        assert us.get("/halt")["reason"] == REASON
+        for page in ("/identities", "/activity", "/organization", "/organization/halt"):
+            shown = banner(pages.get(page).text)
+            assert "Everything is halted: nothing leaves." in shown
+            assert escape(REASON) in shown
+            assert "<bdi>Ada</bdi>, <time" in shown
+        assert 'action="/organization/halt"' not in pages.get("/organization").text
+
+        answer = post(pages, "/identities", "/organization/resume", reason="Mended")
+        assert answer.status_code == 303
+        assert us.get("/halt")["halted"] is False
+        shown = pages.get("/identities").text
+        assert "Things leave again." in shown
+        assert "nothing leaves" not in banner(shown)
+    assert [one["what"].rpartition(": ")[2] for one in halts(us)] == ["Mended", REASON]
+
+
+def test_a_page_asks_for_the_reason_that_is_missing(us: Admin) -> None:
+    with browsing(us) as pages:
+        answer = post(pages, "/organization/halt", "/organization/halt", reason=" ")
+        assert answer.status_code == 422
+        assert 'id="halt-reason-error"' in answer.text
+        assert pages.post("/organization/halt", data={"reason": REASON}).status_code == 403  # no CSRF token
+    assert us.get("/halt")["halted"] is False
+
+
+def banner(page: str) -> str:
+    """What stands above the content of a page, or would."""
+    return page.partition('<div id="halted"')[2].partition("<h1>")[0]

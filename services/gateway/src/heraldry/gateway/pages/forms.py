@@ -223,5 +223,10 @@ class DayZoneForm(Form):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HaltForm(Form):
+    reason: Field = Field()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriberForm(Form):
     name: Field = Field()

@@ -7,6 +7,7 @@ from typing import Final
 from heraldry.gateway.routes.activity import ActivityController, OrganizationPagesController
 from heraldry.gateway.routes.configuration import ConfigurationController
 from heraldry.gateway.routes.entrance import EntranceController
+from heraldry.gateway.routes.halting import HaltingController
 from heraldry.gateway.routes.home import HomeController
 from heraldry.gateway.routes.inboxes import InboxPagesController
 
@@ -17,4 +18,5 @@ PAGES: Final = (
     InboxPagesController,
     ActivityController,
     OrganizationPagesController,
+    HaltingController,
 )

@@ -8,11 +8,13 @@ from typing import Any, Final
 from urllib.parse import unquote
 from uuid import UUID, uuid5
 
+from heraldry.chassis import halt as halts
 from heraldry.contracts.base import Refused
 from heraldry.gateway.application import random_id
 from heraldry.gateway.pages.forms import COMMAND_FIELD
-from heraldry.gateway.pages.models import Flash, Nav, Shell
+from heraldry.gateway.pages.models import Flash, Halted, Nav, Shell
 from heraldry.gateway.pages.render import render
+from heraldry.gateway.sessions import Session
 from heraldry.gateway.state import SEEN_COOKIE, AnyRequest, Call, Gateway
 from litestar import MediaType, Response
 from litestar.datastructures import Cookie
@@ -32,6 +34,7 @@ FLASHES: Final[Mapping[str, Flash]] = {
     "inbox-disconnected": Flash("The inbox was disconnected."),
     "mail-decided": Flash("Noted: it is in the history, with your name."),
     "mail-known": Flash("What became of this mail is known meanwhile; nothing was changed.", "info"),
+    "resumed": Flash("Things leave again."),
     "subscriber-revoked": Flash("The credentials were revoked."),
 }
 
@@ -71,17 +74,38 @@ def asked_id(form: Form) -> UUID:
 async def shell(request: AnyRequest, gateway: Gateway, call: Call, nav: Nav = "") -> Shell:
     """What surrounds a page for somebody who is signed in."""
     await gateway.views.seen([one for one in call.seen if one.startswith("gateway:")])
-    organization = gateway.views.organization(call.organization)
-    person = gateway.views.person(call.organization, call.session.user)
+    flash = FLASHES.get(request.cookies.get(FLASH_COOKIE, ""))
+    halted = await _halted(gateway, call)
+    return replace(surrounding(request, gateway, call.session), nav=nav, flash=flash, halted=halted)
+
+
+def surrounding(request: AnyRequest, gateway: Gateway, session: Session) -> Shell:
+    """The shell as far as it does not depend on the page."""
+    organization = gateway.views.organization(session.organization)
+    person = gateway.views.person(session.organization, session.user)
     return Shell(
-        csrf=call.session.csrf,
+        csrf=session.csrf,
         user=person.name if person else "",
         organization=organization.name,
-        role=call.session.role,
-        nav=nav,
-        flash=FLASHES.get(request.cookies.get(FLASH_COOKIE, "")),
+        role=session.role,
         zone=reader_zone(request, organization.zone),
     )
+
+
+async def _halted(gateway: Gateway, call: Call) -> Halted | None:
+    """The halt in force. Where NATS is silent, that is known at once, and no page waits for it."""
+    scope = halts.organization(call.organization)
+    try:
+        gateway.halt.halted(scope)
+        found = await gateway.halt.check_now(scope)
+    except halts.HaltUnknownError:
+        return Halted()
+    if found is None:
+        return None
+    kind, _, who = found.actor.partition(":")
+    person = gateway.views.person(call.organization, UUID(who)) if kind == "user" else None
+    by = person.name if person else "Somebody who left" if kind == "user" else "Heraldry"
+    return Halted(by=by, reason=found.reason, since=found.since, ours=found.scope == scope)
 
 
 def reader_zone(request: AnyRequest, default: str) -> str:

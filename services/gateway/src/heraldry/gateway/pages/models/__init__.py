@@ -50,6 +50,7 @@ from heraldry.gateway.pages.models.history import (
     UndecidedPage,
 )
 from heraldry.gateway.pages.models.organization import (
+    HaltPage,
     NewCredentials,
     OrganizationPage,
     Person,
@@ -58,6 +59,7 @@ from heraldry.gateway.pages.models.organization import (
 from heraldry.gateway.pages.models.shell import (
     Chip,
     Flash,
+    Halted,
     Nav,
     Notice,
     Option,
@@ -88,6 +90,8 @@ __all__ = [
     "Figures",
     "FirstAdminPage",
     "Flash",
+    "HaltPage",
+    "Halted",
     "IdentityCard",
     "Inbox",
     "InboxState",

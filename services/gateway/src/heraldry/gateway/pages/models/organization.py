@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from heraldry.gateway.pages.forms import DayZoneForm, SubscriberForm
+from heraldry.gateway.pages.forms import DayZoneForm, HaltForm, SubscriberForm
 from heraldry.gateway.pages.models.shell import Outcome, Role
 
 
@@ -49,3 +49,11 @@ class OrganizationPage:
     credentials: NewCredentials | None = None
     zone_form: DayZoneForm = field(default_factory=DayZoneForm)
     zone_outcome: Outcome | None = None
+    halt_form: HaltForm = field(default_factory=HaltForm)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaltPage:
+    """halt.html at GET /organization/halt: the form alone, and what is wrong with it."""
+
+    form: HaltForm = field(default_factory=HaltForm)

@@ -22,6 +22,19 @@ class Flash:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Halted:
+    """Nothing leaves. `by` and `reason` empty: nobody can say now whether a halt is set.
+
+    `ours`: an admin of the organization may end it; another is the whole installation's.
+    """
+
+    by: str = ""
+    reason: str = ""
+    since: datetime | None = None
+    ours: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shell:
     """What surrounds every page. `user` empty: nobody is signed in, and the page has no navigation.
 
@@ -37,6 +50,7 @@ class Shell:
     flash: Flash | None = None
     zone: str = "UTC"
     events: str = "/events"
+    halted: Halted | None = None
 
     @property
     def admin(self) -> bool:
