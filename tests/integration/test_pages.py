@@ -209,6 +209,21 @@ def test_a_page_is_sound_in_every_size_and_colour(browser: Browser, place: Place
         assert_sound(page, name, lambda: page.goto(place.paths[name]))
 
 
+def test_where_nothing_is_whoever_is_signed_in_finds_the_way_on(browser: Browser, place: Place) -> None:
+    with visitor(browser, place, expected=(404,)) as (page, _):
+        for path in (place.paths["unknown-identity"], "/no/such/page"):
+            page.goto(path)
+            expect(page.get_by_role("heading", level=1)).to_have_text("There is nothing here")
+            expect(page.get_by_role("navigation", name="Main").get_by_role("link")).to_have_count(3)
+            expect(page.get_by_role("link", name="Sign in")).to_have_count(0)
+            page.get_by_role("link", name="Go to the identities").click()
+            expect(page.get_by_role("article", name="Ada Bergström")).to_be_visible()
+    with visitor(browser, place, signed_in=False, expected=(404,)) as (page, _):
+        page.goto("/no/such/page")
+        expect(page.get_by_role("navigation", name="Main")).to_have_count(0)
+        expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+
+
 def test_what_opens_on_a_page_is_sound_too(browser: Browser, place: Place) -> None:
     with visitor(browser, place) as (page, _):
 
@@ -316,7 +331,7 @@ def test_every_contact_detail_is_changed_with_the_keyboard_alone(
         for label, text in values.items():
             keys.type(text, into=page.locator("#contact").get_by_label(label))
         keys.press("Enter", on=page.get_by_role("button", name="Save contact details"))
-        expect(page.locator("#contact").get_by_text("Saved.")).to_be_visible()
+        expect(page.locator("#contact").get_by_role("status")).to_have_text("Saved.")
         expect(page.get_by_role("heading", name="After Change")).to_be_visible()
         with page.expect_file_chooser() as chooser:
             keys.press("Enter", on=page.get_by_label("Replace the picture"))

@@ -58,7 +58,7 @@ def application(gateway: Gateway, health: Health, assets: Files) -> ASGIApp:
             "call": Provide(call),
         },
         before_request=check,
-        exception_handlers={Exception: problems.answer},
+        exception_handlers={Exception: problems.answering(gateway)},
         request_max_body_size=LARGEST_BODY,
         openapi_config=description(),
         logging_config=None,

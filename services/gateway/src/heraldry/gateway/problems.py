@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -11,9 +11,11 @@ import structlog
 from heraldry.contracts.base import Refused
 from heraldry.gateway.pages.models import ErrorPage, Shell
 from heraldry.gateway.pages.render import render
-from heraldry.gateway.state import AnyRequest
+from heraldry.gateway.routes.shown import surrounding
+from heraldry.gateway.state import AnyRequest, Gateway, session_of
 from litestar import MediaType, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ASGIApp, Receive, Scope, Send
 from nats.errors import Error as NatsError
 
 log = structlog.stdlib.get_logger(__name__)
@@ -60,10 +62,14 @@ def refusal_of(error: Exception) -> Refused:
             )
 
 
-def answer(request: AnyRequest, error: Exception) -> Response[Any]:
+def answering(gateway: Gateway) -> Callable[[AnyRequest, Exception], Response[Any]]:
     """The handler of every exception."""
-    refusal = refusal_of(error)
-    return document(refusal) if request.url.path.startswith(API) else page(request, refusal)
+
+    def answer(request: AnyRequest, error: Exception) -> Response[Any]:
+        refusal = refusal_of(error)
+        return document(refusal) if request.url.path.startswith(API) else page(request, gateway, refusal)
+
+    return answer
 
 
 def document(refusal: Refused) -> Response[dict[str, Any]]:
@@ -85,7 +91,7 @@ def document(refusal: Refused) -> Response[dict[str, Any]]:
     )
 
 
-def page(request: AnyRequest, refusal: Refused) -> Response[str]:
+def page(request: AnyRequest, gateway: Gateway, refusal: Refused) -> Response[Any]:
     """The refusal as a page; whoever is not signed in is sent to sign in."""
     if refusal.status == 401:  # noqa: PLR2004  HTTP's unauthorized
         return _to_sign_in(request)
@@ -93,12 +99,39 @@ def page(request: AnyRequest, refusal: Refused) -> Response[str]:
     error = ErrorPage.of(
         refusal.status, text=text, reference=refusal.extra.get("reference", ""), retry=_path(request)
     )
-    return Response(
-        render("error.html", shell=Shell(csrf=""), page=error),
-        status_code=refusal.status,
-        media_type=MediaType.HTML,
-        headers={"Cache-Control": "no-store", **_retry(refusal)},
-    )
+    headers = {"Cache-Control": "no-store", **_retry(refusal)}
+    return _Surrounded(gateway, error, status_code=refusal.status, headers=headers)
+
+
+class _Surrounded(Response[Any]):
+    """An error's page within the shell of whoever asks. A handler of exceptions cannot wait to learn who
+    that is; its answer can.
+    """
+
+    def __init__(self, gateway: Gateway, error: ErrorPage, **kept: Any) -> None:
+        super().__init__(None, media_type=MediaType.HTML, **kept)
+        self._gateway, self._error = gateway, error
+
+    def to_asgi_response(self, app: Any, request: AnyRequest, **kept: Any) -> Any:
+        async def answered(scope: Scope, receive: Receive, send: Send) -> None:
+            around = await _around(request, self._gateway, self._error.status)
+            self.content = render("error.html", shell=around, page=self._error)
+            made = cast("Callable[..., ASGIApp]", super(_Surrounded, self).to_asgi_response)  # pyright: ignore[reportUnknownMemberType]  litestar's
+            await made(app, request, **kept)(scope, receive, send)
+
+        return answered
+
+
+async def _around(request: AnyRequest, gateway: Gateway, status: int) -> Shell:
+    """Nobody's, where it cannot be said who asks: what went wrong is told all the same."""
+    outside = Shell(csrf="")
+    if status == UNAVAILABLE:
+        return outside
+    try:
+        session = await session_of(request, gateway)
+        return surrounding(request, gateway, session) if session else outside
+    except (Refused, NatsError, TimeoutError):
+        return outside
 
 
 def _codes() -> set[str]:
