@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from heraldry.chassis.supervisor.ports import free_port, listening
 from heraldry.chassis.testing.stack import Stack, StackError
 
 pytestmark = pytest.mark.parts
@@ -209,6 +210,28 @@ def test_a_taken_port_is_said_and_nothing_is_left_running(folder: Path) -> None:
         assert stack.process.wait(20) == 1
     assert f"Port {port}" in stack.tail()
     assert "Traceback" not in stack.tail()
+
+
+def test_nats_listens_where_it_was_told_and_a_taken_port_is_said(folder: Path) -> None:
+    port = free_port()
+    stack = Stack.start(folder, env=made_of(gateway="well"), arguments=("--nats-port", str(port)))
+    try:
+        assert listening(port)
+        second = Stack.start(
+            folder.with_name("second"), env=FIVE, arguments=("--nats-port", str(port)), wait=False
+        )
+        assert second.process.wait(20) == 1
+        assert f"./justw up --nats-port {port + 10}" in second.tail()
+        assert "Traceback" not in second.tail()
+    finally:
+        assert stack.stop() == 0
+
+
+def test_one_port_for_heraldry_and_for_nats_is_refused(folder: Path) -> None:
+    port = str(free_port())
+    stack = Stack.start(folder, env=FIVE, arguments=("--port", port, "--nats-port", port), wait=False)
+    assert stack.process.wait(20) == 1
+    assert f"--nats-port {port} is the port of Heraldry itself" in stack.tail()
 
 
 def test_a_real_installation_prints_the_link_and_the_other_mode_refuses_its_folder(folder: Path) -> None:

@@ -133,8 +133,9 @@ class TestPorts:
     def test_a_taken_one_is_refused_or_replaced(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
             taken = int(other.getsockname()[1])
-            with refused("port-taken"):
-                ports.public_port("127.0.0.1", taken)
+            with refused("port-taken") as caught:
+                ports.asked_port("127.0.0.1", taken, "--nats-port")
+            assert f"./justw up --nats-port {taken + 10}" in str(caught.value)
             assert ports.preferred_port("127.0.0.1", taken) != taken
             assert ports.listening(taken)
         assert ports.preferred_port("127.0.0.1", taken) == taken
@@ -142,11 +143,11 @@ class TestPorts:
 
     def test_a_free_one_is_below_those_of_outgoing_connections(self) -> None:
         assert ports.free_port() < 32_768
-        assert ports.public_port("127.0.0.1", 0) < 32_768
+        assert ports.asked_port("127.0.0.1", 0, "--port") < 32_768
 
     def test_an_address_that_is_not_ours_is_refused(self) -> None:
         with refused("bad-host"):
-            ports.public_port("192.0.2.1", 8700)
+            ports.asked_port("192.0.2.1", 8700, "--port")
 
     def test_addresses_to_open(self) -> None:
         assert ports.address("127.0.0.1", 1) == "http://127.0.0.1:1"

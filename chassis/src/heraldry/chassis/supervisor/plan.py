@@ -56,18 +56,24 @@ def make(
     *,
     host: str,
     port: int,
+    nats_port: int,
     complain: Callable[[str], None],
 ) -> Plan:
     """Choose the ports, write NATS' configuration and name every process. Raises CannotStart."""
     environment = dict(os.environ)
     environment["HERALDRY_MASTER_KEY_FILE"] = str(_master_key(folder))
-    public = ports.public_port(host, port)
+    public = ports.asked_port(host, port, "--port")
     url = environment.get("HERALDRY_PUBLIC_URL") or ports.address(host, public)
     sandbox_port = 0
     if folder.mode == "demo":  # whoever asks for any port gets any: others may be starting at this moment
         sandbox_port = ports.preferred_port(LOOPBACK, SANDBOX_PORT) if port else ports.free_port()
     sandbox_url = ports.address(LOOPBACK, sandbox_port) if sandbox_port else ""
-    files = _nats_files(folder, wanted)
+    if nats_port and nats_port in {public, sandbox_port}:
+        other = "the sandbox" if nats_port == sandbox_port else "Heraldry itself"
+        raise CannotStart(
+            "port-taken", f"--nats-port {nats_port} is the port of {other}. Choose another for NATS."
+        )
+    files = _nats_files(folder, wanted, ports.asked_port(LOOPBACK, nats_port, "--nats-port"))
 
     def log(name: str) -> LogFile:
         return LogFile(folder.logs / f"{name}.log", complain)
@@ -131,14 +137,14 @@ def _master_key(folder: Folder) -> Path:
     return path
 
 
-def _nats_files(folder: Folder, wanted: Mapping[Service, int]) -> ServerFiles:
+def _nats_files(folder: Folder, wanted: Mapping[Service, int], port: int) -> ServerFiles:
     names = tuple(service.name for service in wanted if not service.is_sandbox)
     known = all(name in rights.CONTEXTS for name in names)
     try:
         return prepare(
             folder.path,
             host=LOOPBACK,
-            port=ports.free_port(),
+            port=port,
             services=rights.CONTEXTS if known else (*rights.CONTEXTS, *names),
         )
     except ServerFilesError as error:

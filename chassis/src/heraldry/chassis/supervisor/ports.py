@@ -42,15 +42,17 @@ def is_taken(host: str, port: int) -> bool:
     return False
 
 
-def public_port(host: str, port: int) -> int:
-    """The port to listen on (0: a free one). Raises CannotStart if it is taken."""
+def asked_port(host: str, port: int, option: str) -> int:
+    """The port to listen on that was asked for with this option (0: a free one). Raises CannotStart if it is
+    taken.
+    """
     if port == 0:
         return free_port(host)
     if is_taken(host, port):
         raise CannotStart(
             "port-taken",
             f"Port {port} on {host} is taken by another program."
-            f" Stop that one, or choose another port: heraldry up --port {port + 10}",
+            f" Stop that one, or choose another port: ./justw up {option} {port + 10}",
         )
     return port
 

@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
         counts = replicas(asked.replicas, known)
         folder = Folder.claim(folders.default(mode, asked.data), mode)
         wanted = {service: counts[service.name] for service in known}
-        return Installation(folder, asked.host).run(asked.port, wanted)
+        return Installation(folder, asked.host).run(asked.port, asked.nats_port, wanted)
     except CannotStart as problem:
         write_all(2, f"heraldry up: {problem} [{problem.code}]\n".encode())
         return BAD_NEWS
@@ -53,11 +53,18 @@ class Installation:
         self._announced = False
         self._complained = False
 
-    def run(self, port: int, wanted: dict[plans.Service, int]) -> int:
+    def run(self, port: int, nats_port: int, wanted: dict[plans.Service, int]) -> int:
         """Start everything, watch it until somebody asks to stop, stop it. Raises CannotStart."""
         if self._folder.mode == "demo":
             self._folder.sign_in()
-        self._plan = plans.make(self._folder, wanted, host=self._host, port=port, complain=self._complain)
+        self._plan = plans.make(
+            self._folder,
+            wanted,
+            host=self._host,
+            port=port,
+            nats_port=nats_port,
+            complain=self._complain,
+        )
         self._console = Console(self._plan.names)
         self._supervisor = Supervisor(self._console, self._changed)
         if not ports.is_loopback(self._host):
@@ -228,6 +235,12 @@ def _parser() -> argparse.ArgumentParser:
         "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
     )
     parser.add_argument("--port", type=_port, default=PORT, help=f"default {PORT}; 0 chooses a free one")
+    parser.add_argument(
+        "--nats-port",
+        type=_port,
+        default=0,
+        help="where event subscribers connect, on this machine (default: a free one, another at each start)",
+    )
     parser.add_argument("--data", type=Path, help="the data folder (default: ./data/demo or ./data/live)")
     parser.add_argument(
         "--replicas", action="append", default=[], metavar="SERVICE=N", help="run a service N times"
