@@ -17,6 +17,7 @@ from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.testing.waiting import until
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.js import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 
 parts = pytest.mark.parts
@@ -310,3 +311,52 @@ async def test_who_is_not_known_does_not_get_in_and_services_are_not_asked_about
     await server.client("mailbox")
     await server.client("operator")
     assert known.asked == ["sub_x", "sub_broken", ""]
+
+
+@parts
+@pytest.mark.parametrize(
+    "asked",
+    [
+        b'{"batch":1,"expires":1000000000,"max_bytes":1}',  # answered with a status
+        b'{"batch":1,"no_wait":true}',  # answered with an event
+    ],
+)
+async def test_a_subscriber_cannot_have_answers_written_where_it_may_not_write(
+    server: NatsServer, asked: bytes
+) -> None:
+    known, acme = Subscribers(), uuid4()
+    await answer_callouts(await server.client("gateway"), server.files.callout_seed, known.lookup)
+    operator = border.jetstream(await server.client("operator"))
+    identifier, nc = await subscriber(server, known, acme)
+    consumer = rights.subscriber_name(str(identifier))
+    event = f"heraldry.events.{acme}.mailbox._.MailboxConnected"
+    await border.jetstream(await server.client("mailbox")).publish(event, b"ours")
+    targets = {
+        "$KV.HALT.organization.x": "KV_HALT",
+        "$KV.HALT.system": "KV_HALT",
+        "heraldry.relay.identity": "HERALDRY",
+        f"heraldry.events.{uuid4()}.identity._.Forged": "HERALDRY",
+        "heraldry.keys.identity.x": "KEYS",
+    }
+    before = {name: (await operator.stream_info(name)).state.last_seq for name in targets.values()}
+    for target in targets:
+        await nc.publish(f"$JS.API.CONSUMER.MSG.NEXT.HERALDRY.{consumer}", asked, reply=target)
+        for token in ("1.1.1.1.0", "1.1.1.1.1"):
+            await nc.publish(f"$JS.ACK.HERALDRY.{consumer}.{token}", b"+ACK", reply=target)
+            await nc.publish(f"$JS.ACK.HERALDRY.{consumer}.{token}", b"+NXT", reply=target)
+    await nc.flush()
+    events = await border.jetstream(nc).pull_subscribe_bind(consumer=consumer, stream="HERALDRY")
+    await border.jetstream(await server.client("mailbox")).publish(event, b"last")
+    async with asyncio.timeout(30):  # what was asked before is answered by the time this one comes
+        while b"last" not in [message.data for message in await _fetched(events)]:
+            pass
+    after = {name: (await operator.stream_info(name)).state.last_seq for name in targets.values()}
+    after["HERALDRY"] -= 1  # the last event
+    assert after == before
+
+
+async def _fetched(events: JetStreamContext.PullSubscription) -> list[Msg]:
+    try:
+        return await events.fetch(10, timeout=1)
+    except (nats.errors.TimeoutError, TimeoutError):
+        return []

@@ -58,6 +58,12 @@ class Rights:
     answers: bool = False  # may reply once to each request it received
 
 
+FOR_SUBSCRIBERS: Mapping[str, str] = {  # what their account may ask of ours, and how many answers come
+    f"$JS.API.CONSUMER.MSG.NEXT.{EVENTS}.*": "stream",
+    f"$JS.ACK.{EVENTS}.*.>": "singleton",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class SubscriberRights:
     """What the gateway grants an event subscriber: its own consumer, and nothing else of the server."""

@@ -16,6 +16,9 @@ from heraldry.chassis.bus import border, rights
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 ACCOUNT = "HERALDRY"
+# Event subscribers are in an account of their own: whoever asks chooses where the answer goes, and the server writes
+# it there with its own rights. From another account it reaches only that account.
+SUBSCRIBERS = "SUBSCRIBERS"
 MAX_PAYLOAD = 1024 * 1024  # bytes of one message; an event has at most a quarter of it
 MAX_CONNECTIONS = 4096
 MIB = 1024 * 1024
@@ -183,6 +186,16 @@ def _config(
                             "service": {"account": "SYS", "subject": "$SYS.REQ.SERVER.PING.VARZ"},
                             "to": rights.SERVER_STATE,
                         }
+                    ],
+                    "exports": [
+                        {"service": subject, "response_type": kind, "accounts": [SUBSCRIBERS]}
+                        for subject, kind in rights.FOR_SUBSCRIBERS.items()
+                    ],
+                },
+                SUBSCRIBERS: {
+                    "imports": [
+                        {"service": {"account": ACCOUNT, "subject": subject}}
+                        for subject in rights.FOR_SUBSCRIBERS
                     ],
                 },
                 "SYS": {

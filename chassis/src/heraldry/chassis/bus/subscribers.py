@@ -28,7 +28,7 @@ from uuid import UUID
 import structlog
 from heraldry.chassis.bus import border, rights
 from heraldry.chassis.bus.rights import SubscriberRights
-from heraldry.chassis.bus.server import ACCOUNT, permissions
+from heraldry.chassis.bus.server import SUBSCRIBERS, permissions
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -153,7 +153,7 @@ async def _answer(request: bytes, issuer_seed: str, lookup: Lookup) -> bytes:
 
 
 def user_jwt(issuer_seed: str, user_nkey: str, name: str, granted: rights.Rights) -> str:
-    """A JWT that makes its holder a user of the application's account with exactly these rights."""
+    """A JWT that makes its holder a user of the subscribers' account with exactly these rights."""
     allowed = permissions(granted)
     claims = {
         "type": "user",
@@ -164,7 +164,7 @@ def user_jwt(issuer_seed: str, user_nkey: str, name: str, granted: rights.Rights
         "data": -1,
         "payload": -1,
     }
-    return sign_jwt(issuer_seed, user_nkey, name, ACCOUNT, claims)
+    return sign_jwt(issuer_seed, user_nkey, name, SUBSCRIBERS, claims)
 
 
 def sign_jwt(issuer_seed: str, subject: str, name: str, audience: str, claims: Mapping[str, object]) -> str:
