@@ -71,12 +71,18 @@ class Said:
     tone: Tone = "good"
 
 
+UNNAMED: Final = "the inbox"
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Names to say things with: of the inbox the event is about, and the zone to say times in."""
+    """Names to say things with, and the zone to say times in. `inbox` and `mail`: what the event is about; the
+    mail with a space before it, ` “subject” to recipient`, or empty where nobody needs its name.
+    """
 
-    inbox: str = "the inbox"
+    inbox: str = UNNAMED
     zone: str = "UTC"
+    mail: str = ""
 
     def time(self, at: datetime) -> str:
         return at.astimezone(ZoneInfo(self.zone)).strftime("%d %B %Y, %H:%M")
@@ -159,7 +165,12 @@ def _of_inbox(event: Event, words: Words) -> Said | None:
         case mailbox.MailboxConnected():
             return Said(f"Inbox {_text(event.address)} connected", "Connected")
         case mailbox.MailboxConnectionFailed():
-            return Said(f"Connecting an inbox failed: {event.diagnosis.cause}", "Failed", "bad")
+            return Said(
+                f"Connecting {'an inbox' if words.inbox == UNNAMED else words.inbox} failed:"
+                f" {event.diagnosis.cause}",
+                "Failed",
+                "bad",
+            )
         case mailbox.MailboxNeedsReconnect():
             return Said(f"{words.inbox} needs to be reconnected: {event.diagnosis.cause}", "Reconnect", "bad")
         case mailbox.MailboxDisconnected():
@@ -171,27 +182,36 @@ def _of_inbox(event: Event, words: Words) -> Said | None:
 def _of_mail(event: Event, words: Words) -> Said:
     match event:
         case mailbox.EmailQueued():
-            return Said(f"Mail “{_text(event.subject)}” to {_text(event.to)} is on its way", "Queued", "info")
+            return Said(f"Mail {named(event.subject, event.to)} is on its way", "Queued", "info")
         case mailbox.EmailClaimed():
-            return Said("Mail taken in hand", "Nothing has left yet", "info")
+            return Said(f"Mail{words.mail} taken in hand", "Nothing has left yet", "info")
         case mailbox.EmailSubmissionStarted():
-            return Said("Mail handed to the mail server", "Leaving", "info")
+            return Said(f"Mail{words.mail} handed to the mail server", "Leaving", "info")
         case mailbox.EmailSent():
-            return Said(f"Mail sent from {words.inbox}", "Sent")
+            return Said(f"Mail{words.mail} sent from {words.inbox}", "Sent")
         case mailbox.EmailFailed():
-            return Said(f"Mail not sent: {event.diagnosis.cause}", "Not sent", "bad")
+            return Said(f"Mail{words.mail} not sent: {event.diagnosis.cause}", "Not sent", "bad")
         case mailbox.EmailOutcomeUnknown():
-            return Said(f"Nobody knows whether the mail left: {event.reason}", "Outcome unknown", "warn")
+            return Said(
+                f"Nobody knows whether the mail{words.mail} left: {event.reason}", "Outcome unknown", "warn"
+            )
         case mailbox.EmailBounced():
             answer = _text(event.answer)
             said_by = f": {answer}" if answer else "."
             if event.hard:
-                return Said(f"Mail bounced: it will never arrive{said_by}", "Bounced", "bad")
-            return Said(f"Mail was not taken by its recipient's server{said_by}", "Not delivered", "warn")
+                return Said(f"Mail{words.mail} bounced: it will never arrive{said_by}", "Bounced", "bad")
+            return Said(
+                f"Mail{words.mail} was not taken by its recipient's server{said_by}", "Not delivered", "warn"
+            )
         case mailbox.ReplyReceived():
             return Said(f"Reply received at {words.inbox}: “{_text(event.subject)}”", "Replied")
         case _:
             return Said(type(event).__name__)
+
+
+def named(subject: str | Erased, to: str | Erased) -> str:
+    """How a mail is named to people."""
+    return f"“{_text(subject)}” to {_text(to)}"
 
 
 def _text(value: str | Erased) -> str:

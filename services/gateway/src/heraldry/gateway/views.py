@@ -27,10 +27,16 @@ from heraldry.contracts.mailbox import (
 )
 from heraldry.contracts.registry import event_type
 from heraldry.gateway.projections import instant
-from heraldry.gateway.sentences import KINDS, Said, Tone, Words, said
+from heraldry.gateway.sentences import KINDS, UNNAMED, Said, Tone, Words, named, said
 
 PATIENCE: Final = 3.0  # seconds a reader waits for what was written just now
 LONGEST_PAGE: Final = 500
+CAUSES: Final[Mapping[str, str]] = {  # of one mail's steps: what follows from what
+    "EmailQueued": "QuotaConsumed",
+    "EmailBounced": "EmailQueued",
+    "ReplyReceived": "EmailQueued",
+    "QuotaReleased": "EmailFailed",
+}
 Row: TypeAlias = tuple[str, ...]
 
 
@@ -183,7 +189,7 @@ class Views:
                 f" WHERE {where} ORDER BY cursor DESC LIMIT ?",
                 (*values, limit + 1),
             )
-            entries = _Names(db, organization).entries(rows[:limit])
+            entries = _Names(db, organization).entries(rows[:limit], apart=True)
             older = entries[-1].cursor if len(rows) > limit else ""
             return HistoryPage(entries, older)
 
@@ -313,12 +319,13 @@ class _Names:
         self._db, self._organization = db, str(organization)
         self._known: dict[tuple[str, str], str] = {}
 
-    def entries(self, rows: Iterable[Row]) -> tuple[HistoryEntry, ...]:
-        return tuple(map(self.entry, rows))
+    def entries(self, rows: Iterable[Row], *, apart: bool = False) -> tuple[HistoryEntry, ...]:
+        """`apart`: not all are about one mail, so each says about which it is."""
+        return tuple(self._entry(row, apart=apart) for row in rows)
 
-    def entry(self, row: Row) -> HistoryEntry:
+    def _entry(self, row: Row, *, apart: bool) -> HistoryEntry:
         cursor, identity, type_, at, actor, causation, inbox, attempt, data = row
-        told = self._said(type_, inbox, data)
+        told = self._said(type_, inbox, data, self._mail(attempt) if apart and attempt else "")
         return HistoryEntry(
             cursor=base64.urlsafe_b64encode(cursor.encode()).decode().rstrip("="),
             at=datetime.fromisoformat(at),
@@ -327,7 +334,7 @@ class _Names:
             actor=actor,
             actor_name=self._actor(actor),
             what=told.what,
-            cause=self._cause(causation),
+            cause=self._cause(type_, causation, attempt, cursor),
             outcome=told.outcome,
             tone=told.tone,
             identity=identity,
@@ -342,22 +349,46 @@ class _Names:
             "SELECT address FROM inbox WHERE id = ? AND organization = ?",
             (inbox, self._organization),
         )
-        return row[0][0] if row and row[0][0] else "the inbox"
+        return row[0][0] if row and row[0][0] else UNNAMED
 
-    def _said(self, type_: str, inbox: str, data: str) -> Said:
+    def _said(self, type_: str, inbox: str, data: str, mail: str = "") -> Said:
         zone = _rows(self._db, "SELECT zone FROM organization WHERE id = ?", (self._organization,))
-        words = Words(self.address(inbox) if inbox else "the inbox", zone[0][0] if zone else "UTC")
+        words = Words(self.address(inbox) if inbox else UNNAMED, zone[0][0] if zone else "UTC", mail)
         return said(event_type(type_).model_validate_json(data), words)
 
-    def _cause(self, causation: str) -> str:
-        if not causation:
-            return ""
+    def _cause(self, type_: str, causation: str, attempt: str, cursor: str) -> str:
+        """What was recorded as the cause is mostly a command or an event no other context sees; then it is the
+        step of the mail that always comes before.
+        """
         row = _rows(
             self._db,
-            "SELECT type, inbox, data FROM history WHERE id = ? AND organization = ?",
+            "SELECT type, inbox, data, attempt FROM history WHERE id = ? AND organization = ?",
             (causation, self._organization),
         )
-        return self._said(*row[0]).what if row else ""
+        if not row and attempt and type_ in CAUSES:
+            row = _rows(
+                self._db,
+                "SELECT type, inbox, data, attempt FROM history WHERE attempt = ? AND organization = ?"
+                " AND type = ? AND cursor <> ? ORDER BY cursor DESC LIMIT 1",
+                (attempt, self._organization, CAUSES[type_], cursor),
+            )
+        if not row:
+            return ""
+        kind, inbox, data, about = row[0]
+        mail = self._mail(about) if about else ""
+        return f"Mail{mail}" if kind == "EmailQueued" else self._said(kind, inbox, data, mail).what
+
+    def _mail(self, attempt: str) -> str:
+        key = ("mail", attempt)
+        if key not in self._known:
+            row = _rows(
+                self._db,
+                "SELECT data FROM history WHERE attempt = ? AND organization = ? AND type = 'EmailQueued'",
+                (attempt, self._organization),
+            )
+            mail = EmailQueued.model_validate_json(row[0][0]) if row else None
+            self._known[key] = f" {named(mail.subject, mail.to)}" if mail else ""
+        return self._known[key]
 
     def _actor(self, actor: str) -> str:
         kind, _, who = actor.partition(":")

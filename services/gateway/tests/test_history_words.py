@@ -1,0 +1,103 @@
+"""What an entry of the history says: about which mail, at which inbox, and what it followed from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from heraldry.chassis.projection import Fact
+from heraldry.chassis.readmodel import ReadModel
+from heraldry.contracts.base import Event
+from heraldry.contracts.mailbox import (
+    Diagnosed,
+    EmailFailed,
+    EmailQueued,
+    EmailSent,
+    MailboxConnected,
+    MailboxConnectionFailed,
+    ReplyReceived,
+)
+from heraldry.contracts.scheduler import EmailRate, QuotaConsumed, QuotaReleased
+from heraldry.gateway.projections import VIEWS
+from heraldry.gateway.views import HistoryEntry, HistoryFilter, Views
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+US, ADA, INBOX, LEA, ATTEMPT = (UUID(int=number) for number in range(1, 6))
+OF: dict[str, Any] = {"inbox": INBOX, "identity": ADA}
+MAIL: dict[str, Any] = {**OF, "attempt": ATTEMPT, "person": LEA}
+WRONG = Diagnosed(code="x", cause="The password is wrong.", resolution="Try again.")
+CONNECTED = MailboxConnected(at=NOON, **OF, address="ada@northwind.example")
+PERMITTED = QuotaConsumed(
+    at=NOON,
+    sender="s",
+    organization=US,
+    **OF,
+    attempt=ATTEMPT,
+    used_today=1,
+    used_this_hour=1,
+    rate=EmailRate(per_day=30, per_hour=5),
+    zone="UTC",
+    valid_until=NOON,
+)
+QUEUED = EmailQueued(
+    at=NOON, **MAIL, to="lea@maison.example", subject="A first hello", text="Hello", valid_until=NOON
+)
+SENT = EmailSent(at=NOON, **MAIL, message_id="<1@x>", answer="250 taken")
+FAILED = EmailFailed(at=NOON, **MAIL, diagnosis=WRONG)
+RELEASED = QuotaReleased(at=NOON, sender="s", **OF, attempt=ATTEMPT, used_today=0, used_this_hour=0)
+REPLIED = ReplyReceived(at=NOON, **MAIL, message_id="<2@x>", subject="Re: A first hello", text="Yes")
+NAMED = "“A first hello” to lea@maison.example"
+
+
+def told(folder: Path, *events: Event) -> Mapping[str, HistoryEntry]:
+    """The entries by type, of events that happened a second apart and whose recorded cause nobody sees."""
+    with closing(ReadModel(folder / "model.sqlite", VIEWS)) as model:
+        batch = [
+            (
+                number,
+                event.model_copy(update={"at": NOON + timedelta(seconds=number)}),
+                Fact(str(number), type(event).__name__, NOON, "s", number, "", str(US), "", "user:1", "cmd"),
+            )
+            for number, event in enumerate(events, 1)
+        ]
+        model.apply(batch, upto=len(events), reached=[])
+        found = Views(model).history(US, HistoryFilter())
+    return {one.type: one for one in found.entries}
+
+
+def test_every_step_of_a_mail_names_the_mail(tmp_path: Path) -> None:
+    found = told(tmp_path, CONNECTED, QUEUED, SENT)
+    assert found["EmailSent"].what == f"Mail {NAMED} sent from ada@northwind.example"
+
+
+def test_an_inbox_that_did_not_connect_is_named_where_its_address_is_known(tmp_path: Path) -> None:
+    failed = MailboxConnectionFailed(at=NOON, **OF, diagnosis=WRONG)
+    known = told(tmp_path / "known", CONNECTED, failed)["MailboxConnectionFailed"].what
+    assert known == "Connecting ada@northwind.example failed: The password is wrong."
+    unknown = told(tmp_path / "unknown", failed)["MailboxConnectionFailed"].what
+    assert unknown == "Connecting an inbox failed: The password is wrong."
+
+
+@pytest.mark.parametrize(
+    ("events", "effect", "cause"),
+    [
+        (
+            (CONNECTED, PERMITTED, QUEUED),
+            "EmailQueued",
+            "Sending from ada@northwind.example permitted: 1 of 30 today, 1 of 5 this hour",
+        ),
+        ((QUEUED, SENT, REPLIED), "ReplyReceived", f"Mail {NAMED}"),
+        ((QUEUED, FAILED, RELEASED), "QuotaReleased", f"Mail {NAMED} not sent: The password is wrong."),
+        ((PERMITTED,), "QuotaConsumed", ""),
+        ((RELEASED,), "QuotaReleased", ""),
+    ],
+)
+def test_an_entry_says_what_it_followed_from(
+    tmp_path: Path, events: tuple[Event, ...], effect: str, cause: str
+) -> None:
+    assert told(tmp_path, *events)[effect].cause == cause
