@@ -25,7 +25,7 @@ STEPS = (
 
 
 @pytest.mark.stack
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(360)
 @pytest.mark.skipif(
     not (shutil.which("bash") and shutil.which("curl")), reason="the tutorial needs bash and curl"
 )
@@ -40,16 +40,17 @@ def test_the_tutorial_leads_from_signing_in_to_the_reply(stack: Stack) -> None:
     for printed, here in told.items():
         assert script.count(printed) == 1, printed
         script = script.replace(printed, here)
-    ended = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=ROOT,
-        env={**os.environ, "no_proxy": "*"},
-        capture_output=True,
-        text=True,
-        timeout=170,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    proof = [line.partition(" ")[0] for line in ended.stdout.splitlines()]
-    assert [step for step in STEPS if step not in proof] == []
-    assert ended.stdout.splitlines()[-1] == "Reply: Monday is fine. Léa"
+    for _ in range(2):  # whoever plays it again finds nothing in the way
+        ended = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=ROOT,
+            env={**os.environ, "no_proxy": "*"},
+            capture_output=True,
+            text=True,
+            timeout=170,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        proof = [line.partition(" ")[0] for line in ended.stdout.splitlines()]
+        assert [step for step in STEPS if step not in proof] == []
+        assert ended.stdout.splitlines()[-1] == "Reply: Monday is fine. Léa"
