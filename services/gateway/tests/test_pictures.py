@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import struct
@@ -69,3 +70,14 @@ async def test_a_file_that_is_too_large_is_refused() -> None:
     with pytest.raises(Refused) as refused:
         await re_encoded(b"\0" * (LARGEST_FILE + 1))
     assert (refused.value.code, refused.value.status) == ("picture.too-large", 413)
+
+
+async def test_a_picture_that_is_drawn_thousands_of_times_is_refused_before_it_is_decoded() -> None:
+    content = picture("JPEG", progressive=True)
+    last, end = content.rindex(b"\xff\xda"), content.rindex(b"\xff\xd9")
+    assert await re_encoded(content)
+    bomb = content[:end] + content[last:end] * 5_000 + content[end:]
+    with pytest.raises(Refused) as refused:
+        async with asyncio.timeout(2):
+            await re_encoded(bomb)
+    assert refused.value.code == "picture.unreadable"

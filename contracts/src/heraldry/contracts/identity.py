@@ -8,7 +8,7 @@ from uuid import UUID
 
 from heraldry.contracts.base import Command, Erased, Personal, Published, Query, Value
 from heraldry.contracts.zones import zones
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 Owner = Personal("identity")
 CLOCK_TIME = r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$"
@@ -117,7 +117,13 @@ class IdentityCommand(Command):
     identity: UUID
 
 
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+def _visible(name: str) -> str:
+    if not name.isprintable() or not any(char.isalnum() for char in name):
+        raise ValueError("A name is one line of text with at least one letter or digit.")
+    return name
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_visible)]
 
 
 class CreateIdentity(IdentityCommand):

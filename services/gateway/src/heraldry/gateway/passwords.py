@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -19,21 +20,22 @@ class Passwords:
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher(time_cost=ROUNDS, memory_cost=MEMORY, parallelism=LANES)
-        self._free = asyncio.Semaphore(AT_ONCE)
+        self._threads = ThreadPoolExecutor(
+            AT_ONCE, thread_name_prefix="password"
+        )  # nobody else's work is in it
         self._nobodys = ""
 
     async def hash(self, password: str) -> bytes:
-        async with self._free:
-            return (await asyncio.to_thread(self._hasher.hash, password)).encode()
+        loop = asyncio.get_running_loop()
+        return (await loop.run_in_executor(self._threads, self._hasher.hash, password)).encode()
 
     async def matches(self, password: str, hashed: bytes | None) -> bool:
         """Takes as long whether there is a hash or not, so that nobody learns which addresses are known."""
         if hashed is None and not self._nobodys:
             self._nobodys = (await self.hash(secrets.token_urlsafe())).decode()
-        async with self._free:
-            found = await asyncio.to_thread(
-                self._verify, self._nobodys if hashed is None else hashed.decode(), password
-            )
+        known = self._nobodys if hashed is None else hashed.decode()
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._threads, self._verify, known, password)
         return found and hashed is not None
 
     def _verify(self, hashed: str, password: str) -> bool:

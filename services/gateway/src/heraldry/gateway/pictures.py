@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from heraldry.contracts.base import Refused
@@ -17,7 +18,11 @@ SIDE: Final = 512  # pixels
 LARGEST_RESULT: Final = 512 * 1024  # bytes
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF")
 PATIENCE: Final = 10.0  # seconds
-AT_ONCE = asyncio.Semaphore(2)  # each holds up to 100 MB while it works
+MOST_SCANS: Final = 200  # of a progressive JPEG, each a walk over all pixels; encoders make about ten
+START_OF_SCAN: Final = b"\xff\xda"
+AT_ONCE: Final = 2  # each holds up to 100 MB while it works
+# a thread cannot be stopped: what decodes for ever keeps nobody waiting but other pictures
+_DECODING: Final = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="picture")
 
 
 async def re_encoded(content: bytes) -> str:
@@ -27,12 +32,13 @@ async def re_encoded(content: bytes) -> str:
     """
     if len(content) > LARGEST_FILE:
         raise _refused("picture.too-large", "The picture is larger than 5 MB. Choose a smaller one.", 413)
-    async with AT_ONCE:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                return await asyncio.to_thread(_re_encoded, content)
-        except TimeoutError:
-            raise _unreadable() from None
+    if content.count(START_OF_SCAN) > MOST_SCANS:
+        raise _unreadable()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await asyncio.get_running_loop().run_in_executor(_DECODING, _re_encoded, content)
+    except TimeoutError:
+        raise _unreadable() from None
 
 
 def _re_encoded(content: bytes) -> str:

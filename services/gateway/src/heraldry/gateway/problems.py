@@ -44,6 +44,8 @@ def refusal_of(error: Exception) -> Refused:
         case HTTPException():
             code, detail = USUAL.get(error.status_code, ("request.refused", error.detail))
             return Refused(code, detail, status=error.status_code)
+        case RecursionError() | OverflowError():  # JSON in JSON in JSON; a day beyond the calendar
+            return Refused("input.malformed", "Something in the request is too large to be read.", status=422)
         case NatsError() | TimeoutError():
             log.warning("the bus is away", error=type(error).__name__)
             return Refused(

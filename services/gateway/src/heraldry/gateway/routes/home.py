@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Annotated, cast
+from typing import Annotated, Final, cast
 from zoneinfo import ZoneInfo
 
 from heraldry.contracts.base import Refused
@@ -41,10 +41,11 @@ from heraldry.gateway.state import AnyRequest, Call, Gateway
 from litestar import Controller, Response, get, post
 from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter
+from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 from pydantic import ValidationError
 
+LONGEST_NUMBER: Final = 20  # digits of a sequence
 DETAILS = ("first_name", "last_name", "job_title", "email", "phone", "linkedin_url", "meeting_url")
 PERIODS: Mapping[str, int] = {"today": 1, "7d": 7, "30d": 30}
 
@@ -63,10 +64,10 @@ class HomeController(Controller):
         request: AnyRequest,
         call: NamedDependency[Call],
         gateway: NamedDependency[Gateway],
-        after: str = "",
+        after: FromQuery[str] = "",
     ) -> Stream:
         given = request.headers.get("last-event-id") or after
-        last = int(given) if given.isascii() and given.isdigit() else None
+        last = int(given) if given.isascii() and given.isdigit() and len(given) < LONGEST_NUMBER else None
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         stream = gateway.live.stream(str(call.organization), last)
         return Stream(stream, media_type="text/event-stream", headers=headers)
@@ -77,8 +78,8 @@ class HomeController(Controller):
         request: AnyRequest,
         call: NamedDependency[Call],
         gateway: NamedDependency[Gateway],
-        q: str = "",
-        period: str = "today",
+        q: FromQuery[str] = "",
+        period: FromQuery[str] = "today",
         first: Annotated[str, QueryParameter(name="from")] = "",
         last: Annotated[str, QueryParameter(name="to")] = "",
     ) -> Response[str]:
@@ -102,7 +103,7 @@ class HomeController(Controller):
         request: AnyRequest,
         call: NamedDependency[Call],
         gateway: NamedDependency[Gateway],
-        way: str = "",
+        way: FromQuery[str] = "",
     ) -> Response[str]:
         page = AddIdentityPage(way=cast("Way", way if way in {"credentials", "share"} else "manually"))
         return html("add_identity.html", await shell(request, gateway, call, "identities"), page)
