@@ -179,3 +179,23 @@ def test_the_first_admins_link_works_once(tmp_path: Path) -> None:
             assert sorted(both.map(use, ("one", "two"))) == [303, 410]
         assert httpx.get(link).status_code == 410
         assert not (stack.folder / "run" / "first-admin.json").exists()
+
+
+def test_what_is_too_large_to_be_read_is_the_callers_mistake(us: httpx.Client, stack: Stack) -> None:
+    nested = httpx.post(
+        f"{stack.url}{API}/sessions",
+        content=b"[" * 100_000,
+        headers={"Content-Type": "application/json"},
+        timeout=20,
+    )
+    found = {"sessions": nested.status_code}
+    for path in (
+        "history?to=9999-12-31",
+        "history/export?to=9999-12-31",
+        "dashboard?from=0001-01-01&to=0001-01-01",
+        "dashboard?from=9999-12-31&to=9999-12-31",
+    ):
+        found[path] = us.get(f"{API}/{path}").status_code
+    assert {path: status for path, status in found.items() if not 400 <= status < 500} == {}
+    with us.stream("GET", "/events", params={"after": "9" * 4_500}) as answer:
+        assert answer.status_code == 200
