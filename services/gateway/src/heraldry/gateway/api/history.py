@@ -18,7 +18,7 @@ from heraldry.gateway.state import Call, Gateway
 from heraldry.gateway.views import LONGEST_PAGE, HistoryEntry, HistoryFilter, Views
 from litestar import Controller, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
 COLUMNS: Final = (
@@ -78,8 +78,8 @@ class HistoryController(Controller):
         kind: Kinds = "",
         first: Annotated[date | None, QueryParameter(name="from")] = None,
         last: Annotated[date | None, QueryParameter(name="to")] = None,
-        after: str = "",
-        limit: int = 100,
+        after: FromQuery[str] = "",
+        limit: FromQuery[int] = 100,
     ) -> Page:
         await gateway.views.seen(call.seen)
         wanted = filter_of(gateway.views, call.organization, None, kind, first, last)
@@ -94,8 +94,8 @@ class HistoryController(Controller):
         kind: Kinds = "",
         first: Annotated[date | None, QueryParameter(name="from")] = None,
         last: Annotated[date | None, QueryParameter(name="to")] = None,
-        after: str = "",
-        limit: int = 100,
+        after: FromQuery[str] = "",
+        limit: FromQuery[int] = 100,
     ) -> Page:
         await gateway.views.seen(call.seen)
         await known(gateway, call, identity)
@@ -111,7 +111,7 @@ class HistoryController(Controller):
         kind: Kinds = "",
         first: Annotated[date | None, QueryParameter(name="from")] = None,
         last: Annotated[date | None, QueryParameter(name="to")] = None,
-        format: Literal["csv", "jsonl"] = "csv",  # noqa: A002  the parameter's name
+        format: FromQuery[Literal["csv", "jsonl"]] = "csv",  # noqa: A002  the parameter's name
     ) -> Stream:
         await gateway.views.seen(call.seen)
         await known(gateway, call, identity)

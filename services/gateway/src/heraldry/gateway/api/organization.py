@@ -16,7 +16,7 @@ from heraldry.gateway.domain import organization as domain
 from heraldry.gateway.state import Call, Gateway
 from litestar import Controller, Response, delete, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from pydantic import Field, SecretStr
 
 
@@ -127,7 +127,7 @@ class OrganizationController(Controller):
         gateway: NamedDependency[Gateway],
         first: Annotated[date | None, QueryParameter(name="from", description="default: today")] = None,
         last: Annotated[date | None, QueryParameter(name="to", description="default: `from`")] = None,
-        search: str = "",
+        search: FromQuery[str] = "",
     ) -> Overview:
         await gateway.views.seen(call.seen)
         return overview(gateway, call.organization, first, last, search)
@@ -187,7 +187,7 @@ class OrganizationController(Controller):
 
     @delete("/halt", status_code=200, summary="Let things leave again")
     async def resume(
-        self, call: NamedDependency[Call], gateway: NamedDependency[Gateway], reason: str = ""
+        self, call: NamedDependency[Call], gateway: NamedDependency[Gateway], reason: FromQuery[str] = ""
     ) -> Response[Halted]:
         call.require_admin()
         position = await resume(gateway, call, reason)

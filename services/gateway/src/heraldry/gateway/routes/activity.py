@@ -38,7 +38,7 @@ from heraldry.gateway.state import AnyRequest, Call, Gateway
 from heraldry.gateway.views import HistoryEntry, HistoryFilter, MailSeen
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
 PAGE: Final = 50
@@ -84,12 +84,12 @@ class ActivityController(Controller):
         request: AnyRequest,
         call: NamedDependency[Call],
         gateway: NamedDependency[Gateway],
-        identity: str = "",
-        kind: str = "",
+        identity: FromQuery[str] = "",
+        kind: FromQuery[str] = "",
         first: Annotated[str, QueryParameter(name="from")] = "",
         last: Annotated[str, QueryParameter(name="to")] = "",
-        before: str = "",
-        after: str = "",
+        before: FromQuery[str] = "",
+        after: FromQuery[str] = "",
     ) -> Response[str]:
         await gateway.views.seen(call.seen)
         wanted, shown = _filter(gateway, call, identity, kind, first, last)
@@ -111,8 +111,8 @@ class ActivityController(Controller):
         request: AnyRequest,
         call: NamedDependency[Call],
         gateway: NamedDependency[Gateway],
-        identity: str = "",
-        kind: str = "",
+        identity: FromQuery[str] = "",
+        kind: FromQuery[str] = "",
         first: Annotated[str, QueryParameter(name="from")] = "",
         last: Annotated[str, QueryParameter(name="to")] = "",
     ) -> Stream:

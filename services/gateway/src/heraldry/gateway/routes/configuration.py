@@ -44,7 +44,7 @@ from heraldry.gateway.routes.shown import Form, asked, errors_of, html, is_answe
 from heraldry.gateway.state import AnyRequest, Call, Gateway
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 from pydantic import ValidationError
 
 SECTIONS = {"contact", "linkedin", "email", "likings", "share"}
@@ -64,8 +64,8 @@ class ConfigurationController(Controller):
         request: AnyRequest,
         call: NamedDependency[Call],
         gateway: NamedDependency[Gateway],
-        section: str = "contact",
-        tab: str = "manage",
+        section: FromQuery[str] = "contact",
+        tab: FromQuery[str] = "manage",
     ) -> Response[str]:
         page = await configuration(gateway, call, identity, tab="rate" if tab == "rate" else "manage")
         page = replace(page, section=cast("Section", section if section in SECTIONS else "contact"))

@@ -21,7 +21,7 @@ from heraldry.gateway.routes.shown import Form, asked, errors_of, html, is_answe
 from heraldry.gateway.state import AnyRequest, Call, Gateway
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 from pydantic import ValidationError
 
 PATIENCE: Final = 50.0  # seconds the form waits for both protocols to be tried
@@ -39,7 +39,7 @@ class InboxPagesController(Controller):
         request: AnyRequest,
         call: NamedDependency[Call],
         gateway: NamedDependency[Gateway],
-        inbox: UUID | None = None,
+        inbox: FromQuery[UUID | None] = None,
     ) -> Response[str]:
         name = await _name(gateway, call, identity)
         form, again = ConnectInboxForm(), inbox is not None
