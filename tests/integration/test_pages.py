@@ -253,6 +253,29 @@ def test_what_opens_on_a_page_is_sound_too(browser: Browser, place: Place) -> No
         assert_sound(page, "test mail", mail)
 
 
+def test_the_banner_of_a_halt_and_its_end_are_sound(browser: Browser, place: Place) -> None:
+    with visitor(browser, place) as (page, _):
+
+        def banner() -> None:
+            page.goto(place.paths["dashboard"])
+            expect(page.get_by_text("Everything is halted: nothing leaves.")).to_be_visible()
+
+        def dialog() -> None:
+            banner()
+            page.get_by_role("button", name="Let things leave again").click()
+            expect(page.get_by_role("button", name="Keep it halted")).to_be_focused()
+
+        place.office.call("POST", "/halt", {"reason": LONG})
+        try:
+            assert_sound(page, "halted", banner)
+            assert_sound(page, "resume", dialog)
+            page.get_by_role("button", name="Let things leave", exact=True).click()
+            expect(page.get_by_text("Things leave again.")).to_be_visible()
+            assert page.get_by_text("nothing leaves").count() == 0
+        finally:
+            place.office.call("DELETE", "/halt")
+
+
 def test_on_a_phone_a_menu_leads_from_section_to_section(browser: Browser, place: Place) -> None:
     with visitor(browser, place, width=390) as (page, _):
         page.goto(place.paths["contact"])
