@@ -102,7 +102,10 @@ class HistoryController(Controller):
         wanted = filter_of(gateway.views, call.organization, identity, kind, first, last)
         return page(gateway.views, call.organization, wanted, after, limit)
 
-    @get("/identities/{identity:uuid}/history/export", summary="An identity's history as a file")
+    @get(
+        "/identities/{identity:uuid}/history/export",
+        summary="An identity's history as a file, CSV or JSON Lines",
+    )
     async def export(
         self,
         identity: FromPath[UUID],
