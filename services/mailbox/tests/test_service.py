@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
+from heraldry.chassis.bus import border
 from heraldry.chassis.testing.waiting import until
 from heraldry.contracts.base import By, Refused
 from heraldry.contracts.mailbox import (
@@ -102,3 +104,28 @@ async def test_the_process_killed_and_started_again_has_sent_every_mail_once(ser
     arrived = [one.letter.message_id for one in service.host.messages(KIM)]
     assert len(arrived) == len(set(arrived))
     assert {f"<{one.attempt}@northwind.example>" for one in wanted[3:]} <= set(arrived)
+
+
+async def test_only_the_password_that_is_in_use_stays_in_the_vault(service: Service) -> None:
+    js = border.jetstream(await service.nats.client("operator"))
+
+    async def kept() -> int:
+        state = await js.stream_info("KV_VAULT", subjects_filter=f"$KV.VAULT.mailbox.{ADA}.>")
+        names = state.state.subjects or {}
+        found = [await js.get_msg("KV_VAULT", subject=name, direct=True) for name in names]
+        return sum(bool(message.data) for message in found)  # what was deleted is empty
+
+    async def comes_to(count: int) -> None:
+        async with asyncio.timeout(30):
+            while await kept() != count:  # noqa: ASYNC110  another process's state
+                await asyncio.sleep(0.05)
+
+    await service.identity(ADA, "Ada Bergström")
+    await service.connect("wrong")
+    await service.inbox(lambda view: view.state == "failed")
+    for _ in range(3):  # each supersedes the one before
+        await service.connect()
+    await service.inbox(lambda view: view.state == "connected")
+    await comes_to(1)
+    await service.deleted(ADA)
+    await comes_to(0)

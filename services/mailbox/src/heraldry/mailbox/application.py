@@ -122,6 +122,12 @@ class Application:
         ran = await self._runner.run(INBOX, _inbox(command.inbox), change, asked)
         return self._runner.accepted(ran)
 
+    async def forget_passwords(self, found: UUID) -> None:
+        """Remove from the vault what the inbox needs no more: superseded, refused, disconnected."""
+        state = await self.inbox(found)
+        for identity, name in state.forgotten if isinstance(state, inbox.Inbox) else ():
+            await self._forget(identity, name)
+
     async def inbox(self, found: UUID) -> inbox.State:
         """An inbox as its stream says it is."""
         return (await self._runner.load(INBOX, _inbox(found))).state

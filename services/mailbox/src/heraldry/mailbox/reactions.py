@@ -8,6 +8,7 @@ from uuid import UUID
 
 from heraldry.contracts.base import Command, Envelope, Erased
 from heraldry.contracts.identity import IdentityCreated, IdentityDeleted, IdentityRenamed
+from heraldry.contracts.mailbox import MailboxConnected, MailboxConnectionFailed, MailboxDisconnected
 from heraldry.contracts.scheduler import StepCancelled, StepDispatched
 
 
@@ -36,6 +37,17 @@ class KnowIdentity(OwnCommand):
 class ForgetIdentity(OwnCommand):
     identity: UUID
     revision: int
+
+
+class ForgetPasswords(OwnCommand):
+    inbox: UUID
+
+
+def forget_passwords(
+    event: Envelope[MailboxConnected | MailboxConnectionFailed | MailboxDisconnected],
+) -> Sequence[OwnCommand]:
+    """What was tried or used until now may be needed no more."""
+    return (ForgetPasswords(inbox=event.data.inbox),)
 
 
 def take_steps(event: Envelope[StepDispatched | StepCancelled]) -> Sequence[OwnCommand]:

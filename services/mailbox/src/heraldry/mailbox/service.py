@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from heraldry.chassis.bus.control import Control
+from heraldry.chassis.bus.own import OwnReactions
 from heraldry.chassis.bus.parking import Parking
 from heraldry.chassis.bus.reactions import Reactions
 from heraldry.chassis.clock import SystemClock
@@ -24,7 +25,7 @@ from heraldry.mailbox.application import CONTEXT, Application
 from heraldry.mailbox.domain import email, imports, inbox
 from heraldry.mailbox.ports import Patience, Trust
 from heraldry.mailbox.projections import emails, inboxes
-from heraldry.mailbox.subscriptions import CONTROL, IMPORTS, Own
+from heraldry.mailbox.subscriptions import CONTROL, IMPORTS, PASSWORDS, Own
 from heraldry.mailbox.workers.checking import CheckWorker
 from heraldry.mailbox.workers.crew import Crew
 from heraldry.mailbox.workers.desk import Desk
@@ -58,6 +59,8 @@ async def build(house: House) -> None:
     await imports_of_identities.start()
     house.stack.push_async_callback(imports_of_identities.stop)
     house.background(Control(house.nc, CONTEXT, CONTROL, own, parking).run(), "control")
+    forgetting = OwnReactions(house.nc, CONTEXT, house.store, house.codec, TYPES, PASSWORDS, own, parking)
+    house.background(forgetting.run(), "forgetting passwords")
     house.background(crew(house, application).run(), "workers")
 
 

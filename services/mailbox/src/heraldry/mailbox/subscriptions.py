@@ -9,13 +9,16 @@ from heraldry.chassis.bus.reactions import Reaction, reaction
 from heraldry.chassis.bus.rpc import Asking
 from heraldry.contracts.base import By, Command
 from heraldry.contracts.identity import IdentityCreated, IdentityDeleted, IdentityRenamed
+from heraldry.contracts.mailbox import MailboxConnected, MailboxConnectionFailed, MailboxDisconnected
 from heraldry.contracts.scheduler import StepCancelled, StepDispatched
 from heraldry.mailbox.application import Application
 from heraldry.mailbox.reactions import (
     CancelMail,
     ForgetIdentity,
+    ForgetPasswords,
     KnowIdentity,
     QueueMail,
+    forget_passwords,
     import_identities,
     take_steps,
 )
@@ -32,6 +35,15 @@ CONTROL: Final[tuple[Reaction, ...]] = (
     reaction("mailbox-control", (StepDispatched, StepCancelled), take_steps, from_start=True),
 )
 
+PASSWORDS: Final[tuple[Reaction, ...]] = (
+    reaction(
+        "mailbox-forgets-passwords",
+        (MailboxConnected, MailboxConnectionFailed, MailboxDisconnected),
+        forget_passwords,
+        from_start=True,
+    ),
+)
+
 
 class Own:
     """Carries out what this context's reactions ask of it, under the ids they derived from the event."""
@@ -46,6 +58,8 @@ class Own:
                 await self._application.queue(step, asking)
             case CancelMail(step=step):
                 await self._application.cancel(step, asking)
+            case ForgetPasswords(inbox=inbox):
+                await self._application.forget_passwords(inbox)
             case KnowIdentity():
                 await self._application.know(command.identity, command.name, command.revision, asking)
             case ForgetIdentity():

@@ -160,6 +160,7 @@ class Inbox:
     trial: Trial | None = None
     diagnosis: Diagnosed | None = None
     read_from: tuple[int, int] | None = None  # UIDVALIDITY and UID
+    secrets: frozenset[tuple[UUID, str]] = frozenset()  # every password ever given, by identity and name
 
     @property
     def holder(self) -> UUID | None:
@@ -174,6 +175,14 @@ class Inbox:
     def live(self) -> Settings | None:
         """The settings of an inbox that can be used."""
         return self.settings if self.standing == "connected" else None
+
+    @property
+    def forgotten(self) -> frozenset[tuple[UUID, str]]:
+        """Passwords that nothing needs any more."""
+        kept: list[Settings] = [] if self.trial is None else [self.trial.settings]
+        if self.settings is not None and self.standing in {"connected", "needs reconnect"}:
+            kept.append(self.settings)
+        return self.secrets - {(one.identity, one.secret) for one in kept}
 
 
 State: TypeAlias = NoInbox | Inbox
@@ -319,9 +328,10 @@ def _started(state: State, event: MailboxConnectionStarted) -> Inbox:
     address = "" if isinstance(event.address, Erased) else event.address
     settings = Settings(event.identity, address, event.imap, event.smtp, event.secret)
     trial = Trial(event.trial, settings)
+    given = frozenset({(event.identity, event.secret)})
     if isinstance(state, NoInbox):
-        return Inbox(event.inbox, event.organization, trial=trial)
-    return replace(state, trial=trial)
+        return Inbox(event.inbox, event.organization, trial=trial, secrets=given)
+    return replace(state, trial=trial, secrets=state.secrets | given)
 
 
 def _own(organization: UUID, state: State) -> Inbox:

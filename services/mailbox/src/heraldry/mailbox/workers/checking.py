@@ -56,10 +56,6 @@ class CheckWorker:
         if not ran.fresh:
             return
         log.info("an inbox was checked", inbox=str(found), works=diagnosis is None)
-        if diagnosis is not None:
-            await desk.forget_secret(identity, trial.settings.secret)
-        elif before.settings is not None:
-            await desk.forget_secret(before.settings.identity, before.settings.secret)
         if isinstance(await desk.application.owner(identity), imports.Removed):
             after = inbox.Disconnect(before.organization, desk.clock.now())
             await desk.application.about_inbox(before, after, identity)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -18,7 +17,7 @@ from heraldry.chassis.readmodel import ReadModel
 from heraldry.chassis.store.port import StoreUnavailableError
 from heraldry.chassis.tasks import end
 from heraldry.chassis.vault.keys import KeyDestroyedError, KeyUnknownError, UnreadableError
-from heraldry.chassis.vault.secrets import SecretConflictError, Secrets, SecretUnknownError
+from heraldry.chassis.vault.secrets import Secrets, SecretUnknownError
 from heraldry.contracts.mailbox import Diagnosed, EmailQueued, Server
 from heraldry.mailbox.application import Application
 from heraldry.mailbox.domain import email, inbox
@@ -81,12 +80,6 @@ class Desk:
         if found.live is not None:
             lose = inbox.Lose(secret, diagnosed(diagnosis), self.clock.now())
             await self.application.about_inbox(found, lose, found.live.identity)
-
-    async def forget_secret(self, identity: UUID, name: str) -> None:
-        """Remove a password that nothing refers to any more. Killed before it, one is left unreferenced."""
-        with suppress(SecretUnknownError, SecretConflictError, KeyDestroyedError, *OUR_TROUBLE):
-            secret = await self.secrets.get(str(identity), name)
-            await self.secrets.delete(str(identity), name, expected_revision=secret.revision)
 
 
 @dataclass(slots=True)
