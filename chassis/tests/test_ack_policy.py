@@ -64,5 +64,7 @@ def test_every_reaction_has_the_right_to_its_consumer() -> None:
     durables = [one.name for _, name, one in found if name != "CONTROL"]
     assert len(durables) == len(set(durables))
     for context, name, one in found:
+        if name == "OWN":
+            continue  # to the context's own log: it has a checkpoint, and no consumer
         wanted = f"{one.name}-0" if name == "CONTROL" else one.name
         assert wanted in rights.DURABLES[context]

@@ -137,6 +137,29 @@ async def test_a_command_with_nothing_to_do_is_not_fresh_and_stores_nothing(stor
     assert await store.head() == last.position
 
 
+async def test_what_is_known_of_a_stream_is_not_read_again(store: SqliteStore, tmp_path: Path) -> None:
+    class Unread(SqliteStore):
+        async def read_stream(
+            self, stream: str, *, after: int = NO_STREAM, limit: int = 1_000_000
+        ) -> Sequence[StoredEvent]:
+            raise AssertionError((stream, after, limit))
+
+    known = await run(store, Add(5))
+    unread = Unread(tmp_path / "shop.sqlite3")
+    ran = await runner_of(unread).run(decider, TILL, Add(7), asked(), known=known)
+    assert (ran.fresh, ran.state, ran.revision) == (True, Till(12), 1)
+    await unread.close()
+
+
+async def test_where_somebody_appended_since_the_decision_is_made_anew(store: SqliteStore) -> None:
+    known = await run(store, Add(5))
+    await run(store, Add(-5))
+    with pytest.raises(Refused):
+        await runner_of(store).run(decider, TILL, Add(-1), asked(), known=known)
+    ran = await runner_of(store).run(decider, TILL, Add(3), asked(), known=known)
+    assert (ran.fresh, ran.state, ran.revision) == (True, Till(3), 2)
+
+
 async def test_a_refusal_stores_nothing(store: SqliteStore) -> None:
     with pytest.raises(Refused) as refusal:
         await run(store, Add(-1))

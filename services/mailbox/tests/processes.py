@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -169,9 +169,10 @@ class Service:
         """The inbox as soon as it is so."""
         async with asyncio.timeout(30):
             while True:
-                view = await self.caller.ask(FindInbox(address=address), by=USER)
-                if condition(view):
-                    return view
+                with suppress(Refused):  # a replica that has not heard of it yet
+                    view = await self.caller.ask(FindInbox(address=address), by=USER)
+                    if condition(view):
+                        return view
                 await asyncio.sleep(0.02)
 
     async def email(self, attempt: UUID, condition: Callable[[EmailView], bool]) -> EmailView:

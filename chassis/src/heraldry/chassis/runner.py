@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Generic, TypeVar, cast
+from typing import Final, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
 from heraldry.chassis.codec import Codec, Decoded, Meta
@@ -20,6 +20,7 @@ from heraldry.contracts.base import Accepted, By, Event, Refused
 
 C = TypeVar("C")
 S = TypeVar("S")
+S_co = TypeVar("S_co", covariant=True)
 E = TypeVar("E", bound=Event)
 PAGE: Final = 256
 
@@ -70,6 +71,17 @@ class Loaded(Generic[S, E]):
     decoded: tuple[Decoded, ...]  # oldest first; the window's part of the stream
 
 
+class Known(Protocol[S_co]):
+    """A stream's state at a revision: what `load` and `run` answered."""
+
+    @property
+    def state(self) -> S_co: ...
+    @property
+    def revision(self) -> int: ...
+    @property
+    def position(self) -> int: ...
+
+
 class Runner:
     """Runs commands on the streams of one context's store."""
 
@@ -106,17 +118,23 @@ class Runner:
         asked: Asked,
         *,
         enough: Callable[[Sequence[E]], bool] | None = None,
+        known: Known[S] | None = None,
     ) -> Ran[S, E]:
         """Carry a command out on a stream (`<category>-<id>`; the context is put before it).
 
-        Raises what `decide` refuses, StoreUnavailableError, and Refused `event.too-large`.
+        `known` is the stream as it was a moment ago, for a command whose id is new: it is decided on first, and
+        the stream is read only where somebody appended since. Raises what `decide` refuses,
+        StoreUnavailableError, and Refused `event.too-large`.
         """
         while True:
-            loaded = await self.load(decider, stream, enough=enough)
-            done = [one for one in loaded.decoded if one.meta.command == str(asked.id)]
-            if done:
-                events = cast("tuple[E, ...]", tuple(one.event for one in done))
-                return Ran(events, loaded.state, done[-1].stored.position, loaded.revision, fresh=False)
+            if known is not None:
+                loaded, known = known, None
+            else:
+                read = loaded = await self.load(decider, stream, enough=enough)
+                done = [one for one in read.decoded if one.meta.command == str(asked.id)]
+                if done:
+                    events = cast("tuple[E, ...]", tuple(one.event for one in done))
+                    return Ran(events, read.state, done[-1].stored.position, read.revision, fresh=False)
             events = tuple(decider.decide(command, loaded.state))
             if not events:
                 return Ran((), loaded.state, loaded.position, loaded.revision, fresh=False)

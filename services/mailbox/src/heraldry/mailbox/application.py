@@ -11,7 +11,7 @@ from heraldry.chassis.bus.rpc import Asking
 from heraldry.chassis.clock import Clock
 from heraldry.chassis.decider import Decider
 from heraldry.chassis.readmodel import ReadModel
-from heraldry.chassis.runner import Asked, Loaded, Ran, Runner
+from heraldry.chassis.runner import Asked, Known, Loaded, Ran, Runner
 from heraldry.chassis.store.port import EventStore
 from heraldry.chassis.vault.hashing import keyed_hash, organization_subject
 from heraldry.chassis.vault.keys import KeyDestroyedError, KeyRing
@@ -175,10 +175,19 @@ class Application:
         return await self._runner.load(EMAIL, f"email-{attempt}")
 
     async def about_mail(
-        self, attempt: UUID, organization: UUID, identity: UUID, command: email.Command
+        self,
+        attempt: UUID,
+        organization: UUID,
+        identity: UUID,
+        command: email.Command,
+        known: Known[email.State] | None = None,
     ) -> Ran[email.State, email.Event]:
-        """A command of a worker of ours, under a fresh id: *fresh* means that this call did it."""
-        return await self._runner.run(EMAIL, f"email-{attempt}", command, self._fresh(organization, identity))
+        """A command of a worker of ours, under a fresh id: *fresh* means that this call did it.
+
+        `known`: how the mail stood a moment ago, if that was read or written.
+        """
+        asked = self._fresh(organization, identity)
+        return await self._runner.run(EMAIL, f"email-{attempt}", command, asked, known=known)
 
     async def decide_outcome(self, command: DecideOutcome, asking: Asking) -> Accepted:
         """A person says whether a mail left. Refused `email.unknown`, `email.outcome-known`."""

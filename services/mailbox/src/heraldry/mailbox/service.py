@@ -25,7 +25,7 @@ from heraldry.mailbox.application import CONTEXT, Application
 from heraldry.mailbox.domain import email, imports, inbox
 from heraldry.mailbox.ports import Patience, Trust
 from heraldry.mailbox.projections import emails, inboxes
-from heraldry.mailbox.subscriptions import CONTROL, IMPORTS, PASSWORDS, Own
+from heraldry.mailbox.subscriptions import CONTROL, IMPORTS, OWN, Own
 from heraldry.mailbox.workers.checking import CheckWorker
 from heraldry.mailbox.workers.crew import Crew
 from heraldry.mailbox.workers.desk import Desk
@@ -59,7 +59,7 @@ async def build(house: House) -> None:
     await imports_of_identities.start()
     house.stack.push_async_callback(imports_of_identities.stop)
     house.background(Control(house.nc, CONTEXT, CONTROL, own, parking).run(), "control")
-    forgetting = OwnReactions(house.nc, CONTEXT, house.store, house.codec, TYPES, PASSWORDS, own, parking)
+    forgetting = OwnReactions(house.nc, CONTEXT, house.store, house.codec, TYPES, OWN, own, parking)
     house.background(forgetting.run(), "forgetting passwords")
     house.background(crew(house, application).run(), "workers")
 

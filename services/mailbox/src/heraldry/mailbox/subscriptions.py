@@ -35,7 +35,7 @@ CONTROL: Final[tuple[Reaction, ...]] = (
     reaction("mailbox-control", (StepDispatched, StepCancelled), take_steps, from_start=True),
 )
 
-PASSWORDS: Final[tuple[Reaction, ...]] = (
+OWN: Final[tuple[Reaction, ...]] = (
     reaction(
         "mailbox-forgets-passwords",
         (MailboxConnected, MailboxConnectionFailed, MailboxDisconnected),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
 
 import structlog
+from heraldry.chassis.runner import Known
 from heraldry.contracts.mailbox import EmailQueued
 from heraldry.mailbox import projections
 from heraldry.mailbox.domain import email, inbox
@@ -20,6 +22,14 @@ log = structlog.stdlib.get_logger(__name__)
 INBOXES_AT_ONCE: Final = 32
 KEPT_FOR: Final = 2.0  # seconds a connection waits for the next mail to copy
 MOST: Final = 200  # mails through one connection; what was passed over is due again after it
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A mail this process may copy, and its stream with the claim in it."""
+
+    mail: EmailQueued
+    known: Known[email.State]
 
 
 class CopyWorker:
@@ -55,9 +65,10 @@ class CopyWorker:
                 live = None if through is None else through.live
                 if through is None or live is None or (reader is not None and live != opened_for):
                     return
-                mail = await self._claimed(attempt, through)
-                if mail is None:
+                claimed = await self._claimed(attempt, through)
+                if claimed is None:
                     continue
+                mail = claimed.mail
                 try:
                     content = await desk.composed(mail, live)
                     if reader is None:
@@ -74,7 +85,9 @@ class CopyWorker:
                     log.info("there is nothing to copy", attempt=str(attempt), because=str(error))
                     continue
                 kept = email.KeepCopy(put, desk.clock.now())
-                await desk.application.about_mail(attempt, through.organization, mail.identity, kept)
+                await desk.application.about_mail(
+                    attempt, through.organization, mail.identity, kept, claimed.known
+                )
 
     async def _next(self, found: UUID, passed: set[UUID]) -> UUID | None:
         """A mail of this inbox to copy, as soon as there is one."""
@@ -88,13 +101,14 @@ class CopyWorker:
         except TimeoutError:
             return None
 
-    async def _claimed(self, attempt: UUID, through: inbox.Inbox) -> EmailQueued | None:
+    async def _claimed(self, attempt: UUID, through: inbox.Inbox) -> Claimed | None:
         """The mail, if this call may copy it: one worker at a time, which looks first."""
         desk = self._desk
-        state = (await desk.application.mail(attempt)).state
+        known = await desk.application.mail(attempt)
+        state = known.state
         if not isinstance(state, email.Closed) or state.outcome != "sent" or state.copied:
             return None
         take = email.ClaimCopy(uuid4(), desk.real.now(), desk.clock.now(), desk.held)
         identity = state.mail.identity
-        ran = await desk.application.about_mail(attempt, through.organization, identity, take)
-        return state.mail if ran.fresh else None
+        ran = await desk.application.about_mail(attempt, through.organization, identity, take, known)
+        return Claimed(state.mail, ran) if ran.fresh else None

@@ -12,6 +12,7 @@ import structlog
 from heraldry.chassis.halt import HaltUnknownError, account, organization
 from heraldry.chassis.points import Points
 from heraldry.chassis.points import none as no_points
+from heraldry.chassis.runner import Known
 from heraldry.contracts.mailbox import Diagnosed
 from heraldry.mailbox import projections
 from heraldry.mailbox.domain import email, inbox
@@ -60,6 +61,7 @@ class _Piece:
     live: inbox.Settings
     state: email.InHand
     claim: UUID
+    claimed: Known[email.State]  # the stream with the claim in it
     scopes: tuple[str, ...]
 
     @property
@@ -99,10 +101,10 @@ class SendWorker:
     async def send(self, attempt: UUID) -> None:
         """Claim behind the last gate, submit, record. Whoever is not answered *fresh* does nothing."""
         desk = self._desk
-        state = (await desk.application.mail(attempt)).state
-        if not isinstance(state, email.Waiting | email.InHand):
+        known = await desk.application.mail(attempt)
+        if not isinstance(known.state, email.Waiting | email.InHand):
             return
-        mail = state.mail
+        mail = known.state.mail
         through = await desk.inbox(mail.inbox)
         if through is None:
             log.error("a mail is for an inbox nobody knows", attempt=str(attempt), inbox=str(mail.inbox))
@@ -112,11 +114,11 @@ class SendWorker:
         claim = uuid4()
         await self._points("mail.before-claim")
         take = email.Claim(claim, gate, desk.real.now(), desk.clock.now(), desk.held)
-        ran = await desk.application.about_mail(attempt, through.organization, mail.identity, take)
+        ran = await desk.application.about_mail(attempt, through.organization, mail.identity, take, known)
         if not ran.fresh or not isinstance(ran.state, email.InHand) or through.live is None:
             return
         await self._points("mail.claimed")
-        await self._submit(_Piece(attempt, through, through.live, ran.state, claim, scopes))
+        await self._submit(_Piece(attempt, through, through.live, ran.state, claim, ran, scopes))
 
     async def _submit(self, piece: _Piece) -> None:
         desk, mail = self._desk, piece.state.mail
@@ -135,15 +137,15 @@ class SendWorker:
         submission = Submission(piece.live.address, email.text_of(mail.to), content)
         ours = message_id(piece.attempt, piece.live.address)
 
-        begun = False
+        begun: Known[email.State] | None = None
 
         async def before_content() -> None:
             nonlocal begun
             start = email.Start(piece.claim, ours, await self._halted(piece.scopes), desk.clock.now())
-            ran = await desk.application.about_mail(*piece.who, start)
+            ran = await desk.application.about_mail(*piece.who, start, piece.claimed)
             if not ran.fresh or not isinstance(ran.state, email.Leaving):
                 raise HangUp
-            begun = True
+            begun = ran
 
         try:
             outcome = await self._submitter.submit(reached, submission, before_content=before_content)
@@ -158,7 +160,7 @@ class SendWorker:
         match outcome:
             case Accepted():
                 await self._points("mail.answered")
-                await self._record(piece, email.Accept(outcome.words, desk.clock.now()))
+                await self._record(piece, email.Accept(outcome.words, desk.clock.now()), begun)
             case NotSent():
                 await self._refuse(piece, diagnosed(outcome.diagnosis), retry=outcome.duration == "transient")
                 if is_lost(outcome.diagnosis):
@@ -171,11 +173,13 @@ class SendWorker:
         retry_at = self._desk.real.now() + pause if retry else None
         await self._record(piece, email.Refuse(piece.claim, diagnosis, retry_at, self._desk.clock.now()))
 
-    async def _record(self, piece: _Piece, outcome: email.Command) -> None:
+    async def _record(
+        self, piece: _Piece, outcome: email.Command, known: Known[email.State] | None = None
+    ) -> None:
         """Store what happened, however long the store is away; a crash here ends in a look-up."""
         while True:
             try:
-                await self._desk.application.about_mail(*piece.who, outcome)
+                await self._desk.application.about_mail(*piece.who, outcome, known)
             except OUR_TROUBLE as error:
                 log.error("an outcome cannot be stored yet", attempt=str(piece.attempt), because=str(error))  # noqa: TRY400  the reason is all there is
                 await asyncio.sleep(STORE_AGAIN)
