@@ -51,6 +51,16 @@ class SignedIn(Published):
     organization: UUID
 
 
+class RecipientUnsubscribed(Published):
+    """Somebody used the unsubscribe link of a mail (RFC 8058). `organization` writes to them no more."""
+
+    organization: UUID
+    identity: UUID
+    person: UUID
+    address: Annotated[str | Erased, Personal("person")]
+    attempt: UUID  # the mail whose link it was
+
+
 class SubscriberCreated(Published):
     """A program of the organization may read its events from NATS. Its secret is in no event."""
 

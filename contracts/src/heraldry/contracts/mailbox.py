@@ -56,6 +56,46 @@ class MailboxDisconnected(Published):
     identity: UUID
 
 
+class MailboxPaused(Published):
+    """Nothing is sent from the inbox until somebody resumes it (R-RATE-5). Figures of its last mails."""
+
+    inbox: UUID
+    identity: UUID
+    code: str  # bounce-rate
+    reason: str
+    sent: int
+    bounced: int
+
+
+class MailboxResumed(Published):
+    """A person lets it send again; only mails sent from now on count for the next pause."""
+
+    inbox: UUID
+    identity: UUID
+
+
+SuppressionReason = Literal["bounced", "unsubscribed", "by hand"]
+
+
+class RecipientSuppressed(Published):
+    """The organization writes to this address no more (R-BOX-16). `recipient`: keyed hash of the address, the
+    suppression's own name in the mailbox context.
+    """
+
+    organization: UUID
+    recipient: str
+    person: UUID
+    address: Annotated[str | Erased, Recipient]
+    reason: SuppressionReason
+
+
+class RecipientUnsuppressed(Published):
+    organization: UUID
+    recipient: str
+    person: UUID
+    address: Annotated[str | Erased, Recipient]
+
+
 class EmailQueued(Published):
     """The dispatched step arrived here. From now on only this context closes the attempt."""
 
@@ -69,6 +109,10 @@ class EmailQueued(Published):
     html: Annotated[str | Erased, Recipient] = ""
     valid_until: datetime
     sender: str = ""  # the sending account, as the scheduler names it
+    campaign: UUID | None = None  # None: written by hand
+    enrollment: UUID | None = None
+    in_reply_to: str = ""  # Message-ID of the predecessor in its thread
+    references: tuple[str, ...] = ()  # oldest first
 
 
 class EmailClaimed(Published):
@@ -103,6 +147,8 @@ class EmailSent(Published):
     person: UUID
     message_id: str
     answer: str
+    campaign: UUID | None = None
+    enrollment: UUID | None = None
 
 
 class EmailFailed(Published):
@@ -117,6 +163,9 @@ class EmailFailed(Published):
     person: UUID
     diagnosis: Diagnosed
     proven: bool = True
+    campaign: UUID | None = None
+    enrollment: UUID | None = None
+    again: bool = False  # proven not sent for a reason that passes: the same step may be tried again
 
 
 class EmailOutcomeUnknown(Published):
@@ -127,6 +176,8 @@ class EmailOutcomeUnknown(Published):
     identity: UUID
     person: UUID
     reason: str
+    campaign: UUID | None = None
+    enrollment: UUID | None = None
 
 
 class EmailBounced(Published):
@@ -144,6 +195,8 @@ class EmailBounced(Published):
     category: str
     status: str
     answer: Annotated[str | Erased, Recipient]
+    campaign: UUID | None = None
+    enrollment: UUID | None = None
 
 
 class ReplyReceived(Published):
@@ -156,6 +209,8 @@ class ReplyReceived(Published):
     message_id: str
     subject: Annotated[str | Erased, Recipient]
     text: Annotated[str | Erased, Recipient]
+    campaign: UUID | None = None
+    enrollment: UUID | None = None
 
 
 class MailboxCommand(Command):
@@ -191,7 +246,53 @@ class DecideOutcome(MailboxCommand):
     sent: bool
 
 
-InboxState = Literal["connecting", "connected", "failed", "needs reconnect", "disconnected"]
+class ResumeInbox(MailboxCommand):
+    """Let a paused inbox send again. Refused `inbox.unknown` (404), `inbox.not-paused` (409)."""
+
+    inbox: UUID
+
+
+class SuppressRecipient(MailboxCommand):
+    """Never write to this address again. `person`: the data subject. Refused `address.invalid` (422)."""
+
+    address: Annotated[str, Field(min_length=3, max_length=254)]
+    person: UUID
+    reason: SuppressionReason = "by hand"
+
+
+class UnsuppressRecipient(MailboxCommand):
+    """Take an address off the list. Refused `suppression.unknown` (404)."""
+
+    recipient: str
+
+
+class Suppression(Value):
+    recipient: str
+    address: str  # empty: erased
+    reason: SuppressionReason
+    since: datetime
+    actor: str
+
+
+class SuppressionPage(Value):
+    """`next`: the cursor to go on with; empty: there are no more."""
+
+    suppressions: tuple[Suppression, ...]
+    next: str
+    total: int
+
+
+class ListSuppressions(Query[SuppressionPage]):
+    """The organization's suppression list, newest first. `search`: part of an address."""
+
+    context: ClassVar[str] = "mailbox"
+    answer: ClassVar[object] = SuppressionPage
+    search: str = ""
+    after: str = ""
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+
+
+InboxState = Literal["connecting", "connected", "failed", "needs reconnect", "paused", "disconnected"]
 
 
 class InboxView(Value):

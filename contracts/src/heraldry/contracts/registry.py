@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from heraldry.contracts import gateway, identity, mailbox, scheduler
+from heraldry.contracts import campaigns, gateway, identity, mailbox, scheduler
 from heraldry.contracts.base import Event, Internal, Published
 
 PUBLISHED: Final[Mapping[str, Mapping[str, type[Published]]]] = MappingProxyType(
@@ -31,6 +31,10 @@ PUBLISHED: Final[Mapping[str, Mapping[str, type[Published]]]] = MappingProxyType
             "MailboxConnectionFailed": mailbox.MailboxConnectionFailed,
             "MailboxNeedsReconnect": mailbox.MailboxNeedsReconnect,
             "MailboxDisconnected": mailbox.MailboxDisconnected,
+            "MailboxPaused": mailbox.MailboxPaused,
+            "MailboxResumed": mailbox.MailboxResumed,
+            "RecipientSuppressed": mailbox.RecipientSuppressed,
+            "RecipientUnsuppressed": mailbox.RecipientUnsuppressed,
             "EmailQueued": mailbox.EmailQueued,
             "EmailClaimed": mailbox.EmailClaimed,
             "EmailSubmissionStarted": mailbox.EmailSubmissionStarted,
@@ -46,6 +50,22 @@ PUBLISHED: Final[Mapping[str, Mapping[str, type[Published]]]] = MappingProxyType
             "QuotaConsumed": scheduler.QuotaConsumed,
             "QuotaReleased": scheduler.QuotaReleased,
             "QuotaExhausted": scheduler.QuotaExhausted,
+            "RateIncreaseRequested": scheduler.RateIncreaseRequested,
+            "RateCeilingRaised": scheduler.RateCeilingRaised,
+            "RateCeilingExpired": scheduler.RateCeilingExpired,
+            "CampaignCreated": campaigns.CampaignCreated,
+            "CampaignChanged": campaigns.CampaignChanged,
+            "CampaignStarted": campaigns.CampaignStarted,
+            "CampaignPaused": campaigns.CampaignPaused,
+            "CampaignResumed": campaigns.CampaignResumed,
+            "CampaignFinished": campaigns.CampaignFinished,
+            "LeadsImported": campaigns.LeadsImported,
+            "LeadReplied": campaigns.LeadReplied,
+            "LeadBounced": campaigns.LeadBounced,
+            "LeadUnsubscribed": campaigns.LeadUnsubscribed,
+            "LeadFinished": campaigns.LeadFinished,
+            "LeadFailed": campaigns.LeadFailed,
+            "LeadRecovered": campaigns.LeadRecovered,
         },
         "gateway": {
             "OrganizationCreated": gateway.OrganizationCreated,
@@ -54,6 +74,7 @@ PUBLISHED: Final[Mapping[str, Mapping[str, type[Published]]]] = MappingProxyType
             "OrganizationResumed": gateway.OrganizationResumed,
             "UserJoined": gateway.UserJoined,
             "SignedIn": gateway.SignedIn,
+            "RecipientUnsubscribed": gateway.RecipientUnsubscribed,
             "SubscriberCreated": gateway.SubscriberCreated,
             "SubscriberRevoked": gateway.SubscriberRevoked,
         },

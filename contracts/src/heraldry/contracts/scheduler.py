@@ -68,6 +68,8 @@ class QuotaConsumed(Published):
     rate: EmailRate
     zone: str
     valid_until: datetime
+    campaign: UUID | None = None
+    enrollment: UUID | None = None
 
 
 class QuotaReleased(Published):
@@ -79,6 +81,36 @@ class QuotaReleased(Published):
     attempt: UUID
     used_today: int
     used_this_hour: int
+
+
+class RateCeilingRaised(Published):
+    """Support lets an inbox send more for a time (R-RATE-3). `reason`: support's own words."""
+
+    sender: str
+    inbox: UUID
+    identity: UUID
+    ceiling: EmailRate
+    reason: str
+    until: datetime
+
+
+class RateCeilingExpired(Published):
+    """The raise ended; a rate above the usual ceiling went back to it."""
+
+    sender: str
+    inbox: UUID
+    identity: UUID
+    rate: EmailRate
+
+
+class RateIncreaseRequested(Published):
+    """A user asks support for more. `reason`: the user's own words."""
+
+    sender: str
+    inbox: UUID
+    identity: UUID
+    wanted: EmailRate
+    reason: str
 
 
 class QuotaExhausted(Published):
@@ -105,6 +137,10 @@ class StepDispatched(Internal):
     text: Annotated[str | Erased, Recipient]
     html: Annotated[str | Erased, Recipient] = ""  # empty: the mail has only its text
     valid_until: datetime
+    campaign: UUID | None = None  # None: written by hand
+    enrollment: UUID | None = None
+    in_reply_to: str = ""  # Message-ID of the predecessor in its thread
+    references: tuple[str, ...] = ()  # oldest first
 
 
 class StepCancelled(Internal):
@@ -117,7 +153,8 @@ class StepCancelled(Internal):
 class SendMail(Command):
     """Send one mail by hand, now. The attempt id is the command's id.
 
-    Refused `quota.exhausted` (409) with `until` and `window`; `inbox.unknown` (404).
+    Refused `quota.exhausted` (409) with `until` and `window`; `inbox.unknown` (404); `recipient.suppressed`
+    (409).
     `person` is the data subject: the recipient.
     """
 
@@ -143,6 +180,25 @@ class ChangeEmailRate(Command):
     rate: EmailRate
 
 
+class RaiseRateCeiling(Command):
+    """Support only: refused `operator.needed` (403) to an organization. Refused `rate.end-passed` (422)."""
+
+    context: ClassVar[str] = "scheduler"
+    inbox: UUID
+    ceiling: EmailRate
+    reason: Annotated[str, Field(min_length=1, max_length=1000)]
+    until: datetime
+
+
+class RequestRateIncrease(Command):
+    """R-RATE-3: asks support. Refused `inbox.unknown` (404)."""
+
+    context: ClassVar[str] = "scheduler"
+    inbox: UUID
+    wanted: EmailRate
+    reason: Annotated[str, Field(min_length=1, max_length=1000)]
+
+
 class Usage(Value):
     """What is used and allowed now, in the identity's local day and in the last 60 minutes."""
 
@@ -153,6 +209,9 @@ class Usage(Value):
     rate: EmailRate
     zone: str
     next_possible: datetime | None  # None: now
+    ceiling: EmailRate = EmailRate(per_day=80, per_hour=10)
+    ceiling_until: datetime | None = None  # end of a temporary raise
+    requested: EmailRate | None = None  # asked of support, not granted yet
 
 
 class GetUsage(Query[Usage]):
