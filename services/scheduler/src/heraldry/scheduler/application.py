@@ -18,9 +18,9 @@ from heraldry.contracts.addresses import normalised
 from heraldry.contracts.base import Accepted, Refused
 from heraldry.contracts.identity import WorkingHours
 from heraldry.contracts.scheduler import ChangeEmailRate, GetUsage, SendMail, Usage
-from heraldry.scheduler import projections
 from heraldry.scheduler.domain import connection, profile, sender
 from heraldry.scheduler.domain.sender import UNOPENED, Unopened
+from heraldry.scheduler.projections import senders as rows
 
 senders: Decider[sender.Command, sender.State, sender.Event] = Decider(UNOPENED, sender.decide, sender.evolve)
 profiles: Decider[profile.Command, profile.Profile, profile.Event] = Decider(
@@ -128,7 +128,7 @@ class Scheduling:
     async def close_sender(self, inbox: UUID, reason: str, revision: int, asking: Asking) -> None:
         if not await self._import(inbox, revision, asking, connected=False):
             return
-        row = self._model.read(lambda db: projections.of_inbox(db, str(inbox)))
+        row = self._model.read(lambda db: rows.of_inbox(db, str(inbox)))
         if row is not None:
             await self._run(row, sender.Close(reason, self._clock.now()), asking)
 
@@ -149,7 +149,7 @@ class Scheduling:
         present = ran.state.hours
         if present is None:
             return
-        for row in self._model.read(lambda db: projections.of_identity(db, str(identity))):
+        for row in self._model.read(lambda db: rows.of_identity(db, str(identity))):
             change = sender.ChangeZone(present.zone, now)
             await self._run(row, change, Asking(_derived(asking.id, row.sender), asking.by))
 
@@ -157,18 +157,18 @@ class Scheduling:
         now = self._clock.now()
         asked = self._asked(asking, identity, asking.by.organization)
         await self._runner.run(profiles, f"profile-{identity}", profile.ImportDeletion(identity, now), asked)
-        for row in self._model.read(lambda db: projections.of_identity(db, str(identity))):
+        for row in self._model.read(lambda db: rows.of_identity(db, str(identity))):
             close = sender.Close("its identity was deleted.", now)
             await self._run(row, close, Asking(_derived(asking.id, row.sender), asking.by))
 
     async def settle(self, inbox: UUID, attempt: UUID, *, proven_not_sent: bool, asking: Asking) -> None:
         """Raises NotYetError if the sender is not in the read model yet."""
-        row = self._model.read(lambda db: projections.of_inbox(db, str(inbox)))
+        row = self._model.read(lambda db: rows.of_inbox(db, str(inbox)))
         if row is None:
             raise NotYetError(f"What is known of the sender of {inbox}")
         await self._run(row, sender.Settle(attempt, proven_not_sent, self._clock.now()), asking)
 
-    async def _run(self, row: projections.Row, command: sender.Command, asking: Asking) -> Accepted:
+    async def _run(self, row: rows.Row, command: sender.Command, asking: Asking) -> Accepted:
         asked = self._asked(asking, UUID(row.identity), UUID(row.organization))
         ran: Ran[sender.State, sender.Event] = await self._runner.run(
             senders, f"sender-{row.sender}", command, asked, enough=_enough(self._clock.now())
@@ -178,8 +178,8 @@ class Scheduling:
     def _asked(self, asking: Asking, identity: UUID, organization: UUID | None) -> Asked:
         return Asked(asking.id, asking.by, self._clock.now(), identity, organization)
 
-    def _mine(self, inbox: UUID, asking: Asking) -> projections.Row:
-        row = self._model.read(lambda db: projections.of_inbox(db, str(inbox)))
+    def _mine(self, inbox: UUID, asking: Asking) -> rows.Row:
+        row = self._model.read(lambda db: rows.of_inbox(db, str(inbox)))
         if row is None or row.organization != str(asking.by.organization):
             raise _unknown()
         return row

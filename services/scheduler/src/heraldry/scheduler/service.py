@@ -15,7 +15,7 @@ from heraldry.scheduler.application import Scheduling
 from heraldry.scheduler.domain.connection import ConnectionImported
 from heraldry.scheduler.domain.profile import DeletionImported, HoursImported
 from heraldry.scheduler.domain.sender import PermitSettled, SenderClosed, SenderOpened, SenderZoneChanged
-from heraldry.scheduler.projections import senders
+from heraldry.scheduler.projections.senders import senders
 from heraldry.scheduler.subscriptions import REACTIONS, Own
 
 CONTEXT: Final = "scheduler"

@@ -1,0 +1,1 @@
+"""Read models of the scheduler, each named by the question it answers. No decision rests on them."""
