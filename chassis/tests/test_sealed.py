@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+from urllib.parse import quote
 
 import pytest
 from heraldry.chassis.vault.hashing import keyed_hash
 from heraldry.chassis.vault.keys import Key, UnreadableError, address, decrypt, encrypt
-from heraldry.chassis.vault.sealed import open_sealed, seal
+from heraldry.chassis.vault.sealed import open_from_link, open_sealed, seal, seal_for_link
 from heraldry.contracts.base import Refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -78,6 +79,26 @@ def test_nonsense_is_refused_not_an_error(nonsense: str) -> None:
         open_sealed(PrivateKey.generate(), nonsense)
     assert refused.value.code == "secret.unreadable"
     assert not nonsense.strip() or len(nonsense) < 4 or nonsense not in refused.value.detail
+
+
+@settings(max_examples=25)
+@given(st.binary(max_size=300))
+def test_what_was_sealed_for_a_link_stands_in_an_address_as_it_is(content: bytes) -> None:
+    owner = PrivateKey.generate()
+    token = seal_for_link(owner.public_key, content)
+    assert quote(token, safe="") == token
+    assert open_from_link(owner, token) == content
+    assert open_from_link(PrivateKey.generate(), token) is None
+
+
+@settings(max_examples=50)
+@given(
+    st.one_of(
+        st.text(max_size=100), st.binary(max_size=100).map(lambda raw: base64.urlsafe_b64encode(raw).decode())
+    )
+)
+def test_nonsense_in_a_link_opens_nothing(nonsense: str) -> None:
+    assert open_from_link(PrivateKey.generate(), nonsense) is None
 
 
 @given(KEYS, KEYS, st.text(max_size=50), st.text(max_size=50))

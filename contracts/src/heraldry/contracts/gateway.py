@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from heraldry.contracts.base import Erased, Personal, Published
+from heraldry.contracts.base import Erased, Personal, Published, Value
 
 Person = Personal("user")
 Role = Literal["member", "admin"]
@@ -59,6 +59,19 @@ class RecipientUnsubscribed(Published):
     person: UUID
     address: Annotated[str | Erased, Personal("person")]
     attempt: UUID  # the mail whose link it was
+
+
+class UnsubscribeToken(Value):
+    """What an unsubscribe link holds: this as JSON, in a box sealed to the gateway's public key, as base64url.
+
+    Whoever has the link may unsubscribe `address`: it works without any look-up.
+    """
+
+    organization: UUID
+    identity: UUID
+    person: UUID
+    attempt: UUID  # the mail whose link it is
+    address: str
 
 
 class SubscriberCreated(Published):

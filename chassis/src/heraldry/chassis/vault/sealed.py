@@ -60,6 +60,21 @@ def seal(to: PublicKey, plaintext: bytes) -> str:
     return base64.b64encode(SealedBox(to).encrypt(plaintext)).decode()
 
 
+def seal_for_link(to: PublicKey, plaintext: bytes) -> str:
+    """Like `seal`, as text that may stand in an address of the web."""
+    return base64.urlsafe_b64encode(SealedBox(to).encrypt(plaintext)).decode().rstrip("=")
+
+
+def open_from_link(private: PrivateKey, token: str) -> bytes | None:
+    """What was sealed for a link; None for anything else, in whatever way it is wrong."""
+    try:
+        return SealedBox(private).decrypt(
+            base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True)
+        )
+    except (CryptoError, binascii.Error, ValueError, TypeError):
+        return None
+
+
 def open_sealed(private: PrivateKey, sealed: str) -> bytes:
     """What was sealed. Refused as `secret.unreadable` if it was sealed to another key or changed."""
     try:
