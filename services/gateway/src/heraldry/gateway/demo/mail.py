@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar, cast
+from datetime import datetime, timedelta
+from typing import Any, Final, cast
 
 import httpx
-from heraldry.gateway.demo.world import DEADLINE, Answer, Story
+from heraldry.gateway.demo.world import Answer, Story, until
 
-LOOK: Final = 0.1
 STEPS: Final = (
     "QuotaConsumed",
     "EmailQueued",
@@ -29,7 +27,6 @@ EVENTS: Final = (
     "EmailBounced",
     "MailboxNeedsReconnect",
 )
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +58,15 @@ class Outside:
         path = f"/control/v1/accounts/{address}/password"
         (await self.http.put(path, json={"password": password})).raise_for_status()
 
+    async def now(self) -> datetime:
+        """Business time, as every service sees it."""
+        answer = await self.http.get("/control/v1/clock")
+        answer.raise_for_status()
+        return datetime.fromisoformat(str(answer.json()["now"]))
+
+    async def advance(self, by: timedelta) -> None:
+        await self._post("/clock/advance", {"seconds": by.total_seconds()})
+
     async def _post(self, path: str, body: dict[str, Any]) -> Answer:
         answer = await self.http.post(f"/control/v1{path}", json=body)
         answer.raise_for_status()
@@ -82,16 +88,16 @@ async def _first_mail(story: Story, outside: Outside, inbox: str, theirs: Answer
     letter = {"to": theirs["address"], "subject": "Hello from Astrid", "text": "Shall we talk on Monday?"}
     asked = await story.call("POST", f"/inboxes/{inbox}/mails", letter)
     refused = await story.refused("POST", f"/inboxes/{inbox}/mails", letter)
-    until = str(cast("Answer", refused.get("extra", {})).get("until", ""))
-    found = f"{refused.get('detail', '')} Possible from {until or 'unknown'}."
-    ok = refused.get("code") == "quota.exhausted" and bool(until)
+    possible = str(cast("Answer", refused.get("extra", {})).get("until", ""))
+    found = f"{refused.get('detail', '')} Possible from {possible or 'unknown'}."
+    ok = refused.get("code") == "quota.exhausted" and bool(possible)
     story.expect("Ask for two mails at one an hour: the second is refused", found, ok=ok)
 
     async def arrived() -> Answer | None:
         there = await outside.messages(str(theirs["address"]))
         return there[0] if there else None
 
-    message = await _until(arrived)
+    message = await until(arrived)
     story.expect("The mail arrives", str(theirs["address"]), ok=message is not None)
     if message is None:
         return
@@ -101,7 +107,7 @@ async def _first_mail(story: Story, outside: Outside, inbox: str, theirs: Answer
         mail = await story.call("GET", f"/mails/{asked['attempt']}")
         return mail if mail["replies"] else None
 
-    mail = await _until(answered) or await story.call("GET", f"/mails/{asked['attempt']}")
+    mail = await until(answered) or await story.call("GET", f"/mails/{asked['attempt']}")
     story.expect(
         "The reply is read", " ".join(mail["replies"]), ok=list(mail["replies"]) == ["Monday is fine. Lea"]
     )
@@ -126,7 +132,7 @@ async def _told_apart(story: Story, outside: Outside, inbox: str) -> None:
         mail = await story.call("GET", f"/mails/{bounced}")
         return mail if mail["bounced"] else None
 
-    mail = await _until(known)
+    mail = await until(known)
     found = "" if mail is None else str(mail["steps"][-1]["what"])
     story.expect("A mail bounces, and its history says so", found, ok=mail is not None)
     mail = await story.call("GET", f"/mails/{answered}")
@@ -143,7 +149,7 @@ async def _sent(story: Story, outside: Outside, inbox: str, to: str) -> str:
         mail = await story.call("GET", f"/mails/{attempt}")
         return mail if mail["state"] == "sent" and await outside.messages(to) else None
 
-    await _until(arrived)
+    await until(arrived)
     return attempt
 
 
@@ -156,7 +162,7 @@ async def _reconnect(story: Story, outside: Outside, identity: str, inbox: str, 
         found = await story.call("GET", f"/inboxes/{inbox}")
         return found if found["state"] == "needs reconnect" else None
 
-    found = await _until(lost)
+    found = await until(lost)
     cause = "" if found is None else str(found["diagnosis"]["cause"])
     story.expect("A changed password is noticed, with its cause", cause, ok=found is not None)
     again = await _try(story, identity, account, password)
@@ -173,9 +179,15 @@ async def _connect(story: Story, identity: str, account: Answer) -> str:
     diagnosis = cast("Answer", failed["diagnosis"] or {})
     ok = failed["state"] == "failed" and not inboxes and bool(diagnosis.get("resolution"))
     story.expect("A wrong password makes no inbox and says what to do", str(diagnosis.get("cause")), ok=ok)
-    tried = await _try(story, identity, account, str(account["password"]))
-    state = tried["state"]
+    inbox = await connect(story, identity, account)
+    state = (await story.call("GET", f"/inboxes/{inbox}"))["state"]
     story.expect("Connect an inbox", f"{account['address']}: {state}", ok=state == "connected")
+    return inbox
+
+
+async def connect(story: Story, identity: str, account: Answer) -> str:
+    """The id of the inbox, once its limits are known."""
+    tried = await _try(story, identity, account, str(account["password"]))
 
     async def known() -> Answer | None:
         try:
@@ -183,7 +195,7 @@ async def _connect(story: Story, identity: str, account: Answer) -> str:
         except httpx.HTTPStatusError:
             return None
 
-    await _until(known)
+    await until(known)
     return str(tried["inbox"])
 
 
@@ -204,13 +216,4 @@ async def _settled(story: Story, inbox: str) -> Answer:
         found = await story.call("GET", f"/inboxes/{inbox}")
         return None if found["state"] == "connecting" else found
 
-    return await _until(look) or await story.call("GET", f"/inboxes/{inbox}")
-
-
-async def _until(look: Callable[[], Awaitable[T | None]]) -> T | None:
-    """What `look` finds within the deadline."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + DEADLINE
-    while (found := await look()) is None and loop.time() < until:  # noqa: ASYNC110  others' state, over HTTP
-        await asyncio.sleep(LOOK)
-    return found
+    return await until(look) or await story.call("GET", f"/inboxes/{inbox}")
