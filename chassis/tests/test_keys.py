@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import nats.errors
 import pytest
 from heraldry.chassis.bus import border
 from heraldry.chassis.bus.rights import KEYS
@@ -181,6 +182,20 @@ async def test_the_gateway_seals_for_a_service_and_only_that_opens_it() -> None:
         public = await sealed.public_key(gateway, "mailbox")
         assert public is not None
         assert sealed.open_sealed(one, sealed.seal(public, b"hunter2")) == b"hunter2"
+
+
+async def test_the_mailbox_seals_for_the_gateway_and_reads_nobody_elses_key() -> None:
+    async with NatsServer() as server:
+        gateway, mailbox = await server.client("gateway"), await server.client("mailbox")
+        async with key_ring(gateway, "gateway") as ring:
+            private = await sealed.own_private_key(
+                gateway, "gateway", ring, Secrets(gateway, "gateway", ring)
+            )
+        public = await sealed.public_key(mailbox, "gateway")
+        assert public is not None
+        assert sealed.open_from_link(private, sealed.seal_for_link(public, b"hello")) == b"hello"
+        with pytest.raises(nats.errors.TimeoutError):
+            await mailbox.request("$JS.API.DIRECT.GET.KV_VAULT.$KV.VAULT.public.identity", b"", timeout=0.4)
 
 
 async def test_a_blob_is_stored_once_encrypted_and_read_with_its_key() -> None:

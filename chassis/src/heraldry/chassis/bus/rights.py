@@ -35,6 +35,8 @@ SENDS: Mapping[str, tuple[str, ...]] = {
     "linkedin-driver": ("scheduler",),
     "scheduler": ("mailbox", "linkedin-driver"),
 }
+# whose public key a service may read beside its own, to seal something to them; the gateway reads everybody's
+SEALS: Mapping[str, tuple[str, ...]] = {"mailbox": ("gateway",)}
 DURABLES: Mapping[str, tuple[str, ...]] = {  # `<context>-<purpose>`: a checkpoint's name, never renamed
     context: (
         f"{context}-reactions",
@@ -129,6 +131,7 @@ def service(context: str, durables: Mapping[str, Sequence[str]]) -> Rights:
         *_keys(context),
         *_parked(context),
         *_vault(context),
+        *(_public(other) for other in SEALS.get(context, ())),
         *_blobs(),
         *_watch("CLOCK"),
         *_watch("HALT"),
@@ -217,8 +220,13 @@ def _vault(context: str) -> tuple[str, ...]:
     return (
         *_own(context, "VAULT"),
         f"$KV.VAULT.{PUBLIC}.{context}",
-        f"$JS.API.DIRECT.GET.KV_VAULT.$KV.VAULT.{PUBLIC}.{context}",
+        _public(context),
     )
+
+
+def _public(context: str) -> str:
+    """Reading a context's public key."""
+    return f"$JS.API.DIRECT.GET.KV_VAULT.$KV.VAULT.{PUBLIC}.{context}"
 
 
 def _own(context: str, bucket: str) -> tuple[str, ...]:
