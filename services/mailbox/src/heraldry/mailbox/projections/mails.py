@@ -1,4 +1,4 @@
-"""What the mailbox context answers questions from, and what its workers find their work in."""
+"""What became of every mail, and which are to be sent, looked up and copied."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from typing import cast
 from uuid import UUID
 
 from heraldry.chassis.projection import Fact, Projection
-from heraldry.contracts.base import Erased
 from heraldry.contracts.mailbox import (
     Bounce,
-    Diagnosed,
     EmailBounced,
     EmailClaimed,
     EmailFailed,
@@ -22,154 +20,11 @@ from heraldry.contracts.mailbox import (
     EmailStep,
     EmailSubmissionStarted,
     EmailView,
-    InboxView,
-    MailboxConnected,
-    MailboxConnectionFailed,
-    MailboxDisconnected,
-    MailboxNeedsReconnect,
     ReplyReceived,
-    Server,
 )
-from heraldry.mailbox.domain.email import EmailCopyClaimed, EmailCopyKept, EmailPutBack
-from heraldry.mailbox.domain.inbox import MailboxCheckClaimed, MailboxConnectionStarted
+from heraldry.mailbox.domain.email import EmailCopyClaimed, EmailCopyKept, EmailPutBack, text_of
 
 MOST_COPY_TRIES = 8  # a Sent folder that refuses that often is left alone
-
-inboxes = Projection(
-    name="inboxes",
-    version=1,
-    tables=("inboxes",),
-    schema="""CREATE TABLE inboxes (
-  inbox TEXT PRIMARY KEY, organization TEXT NOT NULL, identity TEXT NOT NULL, address TEXT NOT NULL,
-  imap TEXT NOT NULL, smtp TEXT NOT NULL, state TEXT NOT NULL, standing TEXT NOT NULL, diagnosis TEXT,
-  since TEXT NOT NULL, checking INTEGER NOT NULL, held_until TEXT, tried_identity TEXT NOT NULL,
-  tried_address TEXT NOT NULL, tried_imap TEXT NOT NULL, tried_smtp TEXT NOT NULL) STRICT;
-CREATE INDEX inboxes_of ON inboxes (organization, identity)""",
-)
-
-
-@inboxes.on(MailboxConnectionStarted)
-def connection_started(db: Connection, event: MailboxConnectionStarted, _: Fact) -> None:
-    address = _text(event.address)
-    tried = (str(event.identity), address, event.imap.model_dump_json(), event.smtp.model_dump_json())
-    since = event.at.isoformat()
-    db.execute(
-        "INSERT INTO inboxes (inbox, organization, identity, address, imap, smtp, state, standing, since,"
-        " checking, tried_identity, tried_address, tried_imap, tried_smtp)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'connecting', 'failed', ?7, 1, ?3, ?4, ?5, ?6)"
-        " ON CONFLICT (inbox) DO UPDATE SET state = 'connecting', since = ?7, checking = 1,"
-        " held_until = NULL, tried_identity = ?3, tried_address = ?4, tried_imap = ?5, tried_smtp = ?6",
-        (str(event.inbox), str(event.organization), *tried, since),
-    )
-
-
-@inboxes.on(MailboxCheckClaimed)
-def check_claimed(db: Connection, event: MailboxCheckClaimed, _: Fact) -> None:
-    db.execute(
-        "UPDATE inboxes SET held_until = ? WHERE inbox = ?", (event.held_until.isoformat(), str(event.inbox))
-    )
-
-
-@inboxes.on(MailboxConnected)
-def connected(db: Connection, event: MailboxConnected, _: Fact) -> None:
-    db.execute(
-        "UPDATE inboxes SET identity = tried_identity, address = tried_address, imap = tried_imap,"
-        " smtp = tried_smtp, state = 'connected', standing = 'connected', diagnosis = NULL, since = ?,"
-        " checking = 0 WHERE inbox = ?",
-        (event.at.isoformat(), str(event.inbox)),
-    )
-
-
-@inboxes.on(MailboxConnectionFailed)
-def connection_failed(db: Connection, event: MailboxConnectionFailed, _: Fact) -> None:
-    db.execute(
-        "UPDATE inboxes SET state = standing, diagnosis = ?, since = ?, checking = 0 WHERE inbox = ?",
-        (event.diagnosis.model_dump_json(), event.at.isoformat(), str(event.inbox)),
-    )
-    db.execute(
-        "UPDATE inboxes SET identity = tried_identity, imap = tried_imap, smtp = tried_smtp"
-        " WHERE inbox = ? AND standing = 'failed'",
-        (str(event.inbox),),
-    )
-
-
-@inboxes.on(MailboxNeedsReconnect)
-def needs_reconnect(db: Connection, event: MailboxNeedsReconnect, _: Fact) -> None:
-    db.execute(
-        "UPDATE inboxes SET state = CASE checking WHEN 1 THEN state ELSE 'needs reconnect' END,"
-        " standing = 'needs reconnect', diagnosis = ?, since = ? WHERE inbox = ?",
-        (event.diagnosis.model_dump_json(), event.at.isoformat(), str(event.inbox)),
-    )
-
-
-@inboxes.on(MailboxDisconnected)
-def disconnected(db: Connection, event: MailboxDisconnected, _: Fact) -> None:
-    db.execute(
-        "UPDATE inboxes SET standing = CASE standing WHEN 'failed' THEN 'failed' ELSE 'disconnected' END,"
-        " checking = 0, diagnosis = NULL, since = ? WHERE inbox = ?",
-        (event.at.isoformat(), str(event.inbox)),
-    )
-    db.execute("UPDATE inboxes SET state = standing WHERE inbox = ?", (str(event.inbox),))
-
-
-WHOSE = "CASE state WHEN 'connecting' THEN tried_identity ELSE identity END"
-INBOX = (
-    f"SELECT inbox, {WHOSE}, address,"
-    " CASE state WHEN 'connecting' THEN tried_imap ELSE imap END,"
-    " CASE state WHEN 'connecting' THEN tried_smtp ELSE smtp END, state, diagnosis, since FROM inboxes"
-)
-InboxRow = tuple[str, str, str, str, str, str, str | None, str]
-
-
-def inboxes_of(db: Connection, organization: str, identity: str) -> tuple[InboxView, ...]:
-    """The organization's inboxes, or one identity's; first tries that failed are none."""
-    rows = db.execute(
-        f"{INBOX} WHERE organization = ? AND state <> 'failed' AND (? = '' OR {WHOSE} = ?)"
-        " ORDER BY address, inbox",
-        (organization, identity, identity),
-    ).fetchall()
-    return tuple(_inbox(row) for row in cast("list[InboxRow]", rows))
-
-
-def inbox_of(db: Connection, organization: str, inbox: str) -> InboxView | None:
-    """One inbox, or a try that failed."""
-    row = db.execute(f"{INBOX} WHERE organization = ? AND inbox = ?", (organization, inbox)).fetchone()
-    return None if row is None else _inbox(cast("InboxRow", row))
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """An inbox as its workers look for it."""
-
-    inbox: UUID
-    organization: UUID
-
-
-def unchecked(db: Connection, real_now: datetime) -> tuple[Held, ...]:
-    """Inboxes whose settings are to be tried and that nobody has in hand."""
-    return _held(
-        db,
-        "SELECT inbox, organization FROM inboxes"
-        " WHERE checking = 1 AND (held_until IS NULL OR held_until <= ?)",
-        (real_now.isoformat(),),
-    )
-
-
-def readable(db: Connection) -> tuple[Held, ...]:
-    """Inboxes that are connected."""
-    return _held(db, "SELECT inbox, organization FROM inboxes WHERE standing = 'connected'", ())
-
-
-def held_by(db: Connection, identity: str) -> tuple[Held, ...]:
-    """Inboxes that are an identity's, or about to be."""
-    return _held(
-        db,
-        "SELECT inbox, organization FROM inboxes WHERE"
-        " (identity = ?1 AND standing IN ('connected', 'needs reconnect'))"
-        " OR (tried_identity = ?1 AND checking = 1)",
-        (identity,),
-    )
-
 
 emails = Projection(
     name="emails",
@@ -205,9 +60,9 @@ def queued(db: Connection, event: EmailQueued, fact: Fact) -> None:
             str(event.inbox),
             str(event.identity),
             str(event.person),
-            _text(event.to),
-            _text(event.subject),
-            _text(event.text),
+            text_of(event.to),
+            text_of(event.subject),
+            text_of(event.text),
             event.valid_until.isoformat(),
         ),
     )
@@ -270,7 +125,7 @@ def copy_kept(db: Connection, event: EmailCopyKept, fact: Fact) -> None:
 def replied(db: Connection, event: ReplyReceived, fact: Fact) -> None:
     db.execute(
         "INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)",
-        (fact.stream, str(event.attempt), event.message_id, event.at.isoformat(), _text(event.text)),
+        (fact.stream, str(event.attempt), event.message_id, event.at.isoformat(), text_of(event.text)),
     )
 
 
@@ -280,7 +135,7 @@ def bounced(db: Connection, event: EmailBounced, fact: Fact) -> None:
         hard=event.hard,
         category=event.category,
         status=event.status,
-        answer=_text(event.answer),
+        answer=text_of(event.answer),
         at=event.at,
     )
     db.execute(
@@ -390,32 +245,6 @@ def is_known_bounce(db: Connection, attempt: str, status: str, *, hard: bool) ->
     return found is not None
 
 
-def _inbox(row: InboxRow) -> InboxView:
-    inbox, identity, address, imap, smtp, state, diagnosis, since = row
-    return InboxView.model_validate(
-        {
-            "inbox": inbox,
-            "identity": identity,
-            "address": address,
-            "provider": "imap",
-            "state": state,
-            "diagnosis": None if diagnosis is None else Diagnosed.model_validate_json(diagnosis).model_dump(),
-            "imap": _server(imap),
-            "smtp": _server(smtp),
-            "since": since,
-        }
-    )
-
-
-def _server(text: str) -> Server:
-    return Server.model_validate_json(text)
-
-
-def _held(db: Connection, sql: str, values: tuple[str, ...]) -> tuple[Held, ...]:
-    rows = cast("list[tuple[str, str]]", db.execute(sql, values).fetchall())
-    return tuple(Held(UUID(inbox), UUID(organization)) for inbox, organization in rows)
-
-
 def _due(db: Connection, sql: str, values: tuple[str | int, ...]) -> tuple[Due, ...]:
     rows = cast("list[tuple[str, str]]", db.execute(sql, values).fetchall())
     return tuple(Due(UUID(attempt), UUID(inbox)) for attempt, inbox in rows)
@@ -431,7 +260,3 @@ def _step(db: Connection, attempt: UUID, at: datetime, fact: Fact, detail: str) 
         "INSERT OR REPLACE INTO email_steps VALUES (?, ?, ?, ?, ?, ?)",
         (str(attempt), fact.revision, fact.type, at.isoformat(), fact.actor, detail),
     )
-
-
-def _text(value: str | Erased) -> str:
-    return "" if isinstance(value, Erased) else value
