@@ -15,6 +15,7 @@ from heraldry.scheduler.application import Scheduling
 from heraldry.scheduler.domain.connection import ConnectionImported
 from heraldry.scheduler.domain.profile import DeletionImported, HoursImported
 from heraldry.scheduler.domain.sender import PermitSettled, SenderClosed, SenderOpened, SenderZoneChanged
+from heraldry.scheduler.projections.campaigns import campaigns
 from heraldry.scheduler.projections.senders import senders
 from heraldry.scheduler.subscriptions import REACTIONS, Own
 
@@ -41,4 +42,4 @@ async def build(house: House) -> None:
 
 def main() -> int:
     """Run until SIGTERM; the exit code."""
-    return run(CONTEXT, build, types=TYPES, projections=[senders])
+    return run(CONTEXT, build, types=TYPES, projections=[senders, campaigns])
