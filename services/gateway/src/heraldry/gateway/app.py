@@ -7,9 +7,12 @@ from typing import Any, Final
 
 from heraldry.chassis.health import PATHS, Health
 from heraldry.gateway import problems, security
+from heraldry.gateway.api.campaigns import CampaignsController
 from heraldry.gateway.api.history import HistoryController
 from heraldry.gateway.api.identities import IdentitiesController
+from heraldry.gateway.api.imports import ImportsController
 from heraldry.gateway.api.inboxes import InboxesController
+from heraldry.gateway.api.leads import LeadsController
 from heraldry.gateway.api.organization import OrganizationController
 from heraldry.gateway.api.sessions import SessionsController
 from heraldry.gateway.assets import Asset, Files
@@ -28,6 +31,9 @@ API: Final = (
     SessionsController,
     IdentitiesController,
     InboxesController,
+    CampaignsController,
+    LeadsController,
+    ImportsController,
     HistoryController,
     OrganizationController,
 )

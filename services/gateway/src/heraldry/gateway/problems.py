@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import structlog
 from heraldry.contracts.base import Refused
+from heraldry.gateway.api.answers import document, retry
 from heraldry.gateway.pages.models import ErrorPage, Shell
 from heraldry.gateway.pages.render import render
 from heraldry.gateway.routes.shown import surrounding
@@ -20,7 +21,6 @@ from nats.errors import Error as NatsError
 
 log = structlog.stdlib.get_logger(__name__)
 API = "/api/"
-RETRY_AFTER = "2"  # seconds
 SERVER_ERROR = 500
 UNAVAILABLE = 503
 USUAL: Mapping[int, tuple[str, str]] = {
@@ -74,25 +74,6 @@ def answering(gateway: Gateway) -> Callable[[AnyRequest, Exception], Response[An
     return answer
 
 
-def document(refusal: Refused) -> Response[dict[str, Any]]:
-    """The refusal as application/problem+json."""
-    content: dict[str, Any] = {
-        "type": f"/problems/{refusal.code}",
-        "title": refusal.code,
-        "status": refusal.status,
-        "code": refusal.code,
-        "detail": refusal.detail,
-        **({"field": refusal.field} if refusal.field else {}),
-        **({"extra": refusal.extra} if refusal.extra else {}),
-    }
-    return Response(
-        content,
-        status_code=refusal.status,
-        media_type="application/problem+json",
-        headers={"Cache-Control": "no-store", **_retry(refusal)},
-    )
-
-
 def page(request: AnyRequest, gateway: Gateway, refusal: Refused) -> Response[Any]:
     """The refusal as a page; whoever is not signed in is sent to sign in."""
     if refusal.status == 401:  # noqa: PLR2004  HTTP's unauthorized
@@ -101,7 +82,7 @@ def page(request: AnyRequest, gateway: Gateway, refusal: Refused) -> Response[An
     error = ErrorPage.of(
         refusal.status, text=text, reference=refusal.extra.get("reference", ""), retry=_path(request)
     )
-    headers = {"Cache-Control": "no-store", **_retry(refusal)}
+    headers = {"Cache-Control": "no-store", **retry(refusal)}
     return _Surrounded(gateway, error, status_code=refusal.status, headers=headers)
 
 
@@ -138,10 +119,6 @@ async def _around(request: AnyRequest, gateway: Gateway, status: int) -> Shell:
 
 def _codes() -> set[str]:
     return {code for code, _ in USUAL.values()}
-
-
-def _retry(refusal: Refused) -> dict[str, str]:
-    return {"Retry-After": RETRY_AFTER} if refusal.status == UNAVAILABLE else {}
 
 
 def _path(request: AnyRequest) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 from uuid import UUID
 
+from heraldry.contracts.base import Refused
+from heraldry.contracts.campaigns import RowProblem
 from litestar import Response
 from pydantic import BaseModel, ConfigDict
 
 POSITION = "X-Position"
+RETRY_AFTER: Final = "2"  # seconds
+UNAVAILABLE: Final = 503
 
 
 class Body(BaseModel):
@@ -30,3 +35,27 @@ def written(position: str, id_: UUID | None = None, *, status: int = 200) -> Res
 
 def with_position(content: Any, position: str, status: int) -> Response[Any]:
     return Response(content, status_code=status, headers={POSITION: position})
+
+
+def document(refusal: Refused, problems: Sequence[RowProblem] = ()) -> Response[Any]:
+    """The refusal as application/problem+json. `problems`: row by row, where there are rows."""
+    content: dict[str, Any] = {
+        "type": f"/problems/{refusal.code}",
+        "title": refusal.code,
+        "status": refusal.status,
+        "code": refusal.code,
+        "detail": refusal.detail,
+        **({"field": refusal.field} if refusal.field else {}),
+        **({"extra": refusal.extra} if refusal.extra else {}),
+        **({"problems": problems} if problems else {}),
+    }
+    return Response(
+        content,
+        status_code=refusal.status,
+        media_type="application/problem+json",
+        headers={"Cache-Control": "no-store", **retry(refusal)},
+    )
+
+
+def retry(refusal: Refused) -> dict[str, str]:
+    return {"Retry-After": RETRY_AFTER} if refusal.status == UNAVAILABLE else {}
