@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -20,7 +21,7 @@ from heraldry.chassis.health import QuietServer, Watch, announce, listen
 from heraldry.chassis.host import House, run
 from heraldry.chassis.readmodel import ReadModel
 from heraldry.chassis.settings import Settings
-from heraldry.chassis.vault.sealed import public_key, seal
+from heraldry.chassis.vault.sealed import open_from_link, own_private_key, public_key, seal
 from heraldry.chassis.views import ViewFeed
 from heraldry.contracts.base import Refused
 from heraldry.contracts.registry import PUBLISHED
@@ -34,6 +35,7 @@ from heraldry.gateway.projections import VIEWS
 from heraldry.gateway.sessions import Sessions
 from heraldry.gateway.state import Gateway
 from heraldry.gateway.throttles import Throttles
+from heraldry.gateway.unsubscribing import Unsubscribing
 from heraldry.gateway.views import Views
 
 log = structlog.stdlib.get_logger(__name__)
@@ -80,6 +82,7 @@ async def _views(house: House, live: Live) -> Views:
 
 async def _gateway(house: House, core: Application, views: Views, live: Live) -> Gateway:
     key = await house.keys.create(sessions.KEY_SUBJECT)
+    private = await own_private_key(house.nc, "gateway", house.keys, house.secrets)
     real = SystemClock().now  # sessions and throttles do not follow the sandbox's clock
 
     async def sealed(password: str) -> str:
@@ -98,6 +101,9 @@ async def _gateway(house: House, core: Application, views: Views, live: Live) ->
 
     return Gateway(
         application=core,
+        unsubscribing=Unsubscribing(
+            house.runner, house.keys, partial(open_from_link, private), house.clock.now
+        ),
         contexts=house.caller,
         sessions=Sessions(house.nc, key, real),
         throttles=Throttles(house.nc, key, real),

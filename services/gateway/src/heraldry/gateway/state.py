@@ -16,6 +16,7 @@ from heraldry.gateway.live import Live
 from heraldry.gateway.ports import Contexts
 from heraldry.gateway.sessions import Session, Sessions
 from heraldry.gateway.throttles import Throttles
+from heraldry.gateway.unsubscribing import Unsubscribing
 from heraldry.gateway.views import Views
 from litestar import Request
 
@@ -31,6 +32,7 @@ class Gateway:
     """Everything that is open while the process runs. `now` is business time."""
 
     application: Application
+    unsubscribing: Unsubscribing
     contexts: Contexts
     sessions: Sessions
     throttles: Throttles

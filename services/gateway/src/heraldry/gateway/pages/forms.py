@@ -230,3 +230,8 @@ class HaltForm(Form):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriberForm(Form):
     name: Field = Field()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressForm(Form):
+    address: Field = Field()

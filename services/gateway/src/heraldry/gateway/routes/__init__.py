@@ -10,6 +10,7 @@ from heraldry.gateway.routes.entrance import EntranceController
 from heraldry.gateway.routes.halting import HaltingController
 from heraldry.gateway.routes.home import HomeController
 from heraldry.gateway.routes.inboxes import InboxPagesController
+from heraldry.gateway.routes.unsubscribe import UnsubscribeController
 
 PAGES: Final = (
     EntranceController,
@@ -19,4 +20,5 @@ PAGES: Final = (
     ActivityController,
     OrganizationPagesController,
     HaltingController,
+    UnsubscribeController,
 )

@@ -69,10 +69,18 @@ from heraldry.gateway.pages.models.shell import (
     Tone,
     Waiting,
 )
+from heraldry.gateway.pages.models.unsubscribe import (
+    SUPPRESSION_REASONS,
+    Suppressed,
+    SuppressionsPage,
+    UnsubscribePage,
+    UnsubscribeStage,
+)
 
 __all__ = [
     "ERRORS",
     "INBOX_STATES",
+    "SUPPRESSION_REASONS",
     "ActivityEntry",
     "ActivityFilter",
     "ActivityPage",
@@ -117,11 +125,15 @@ __all__ = [
     "SignInPage",
     "StepState",
     "Subscriber",
+    "Suppressed",
+    "SuppressionsPage",
     "TestMailPage",
     "Tone",
     "Trends",
     "UndecidedMail",
     "UndecidedPage",
+    "UnsubscribePage",
+    "UnsubscribeStage",
     "Waiting",
     "Way",
 ]
