@@ -12,34 +12,69 @@ from heraldry.contracts import registry
 from heraldry.contracts.base import Event
 from heraldry.scheduler import api
 from heraldry.scheduler.application import Scheduling
-from heraldry.scheduler.domain.connection import ConnectionImported
+from heraldry.scheduler.domain.connection import ConnectionImported, PauseImported
+from heraldry.scheduler.domain.enrollment import (
+    InboxAssigned,
+    LeadDropped,
+    LeadEnrolled,
+    StepFailed,
+    StepSent,
+    StepUndecided,
+    StepUnknown,
+)
 from heraldry.scheduler.domain.profile import DeletionImported, HoursImported
-from heraldry.scheduler.domain.sender import PermitSettled, SenderClosed, SenderOpened, SenderZoneChanged
+from heraldry.scheduler.domain.sender_events import (
+    PermitSettled,
+    SenderCampaignOpened,
+    SenderCampaignStopped,
+    SenderClosed,
+    SenderHoursChanged,
+    SenderOpened,
+    SenderZoneChanged,
+    SettingsRepeated,
+)
 from heraldry.scheduler.projections.campaigns import campaigns
+from heraldry.scheduler.projections.leads import leads
 from heraldry.scheduler.projections.senders import senders
+from heraldry.scheduler.standing import Standing
 from heraldry.scheduler.subscriptions import REACTIONS, Own
 
 CONTEXT: Final = "scheduler"
 TYPES: Final[Mapping[str, type[Event]]] = {
     **registry.types_of(CONTEXT),
     "SenderOpened": SenderOpened,
+    "SenderHoursChanged": SenderHoursChanged,
     "SenderZoneChanged": SenderZoneChanged,
     "SenderClosed": SenderClosed,
+    "SenderCampaignOpened": SenderCampaignOpened,
+    "SenderCampaignStopped": SenderCampaignStopped,
     "PermitSettled": PermitSettled,
+    "SettingsRepeated": SettingsRepeated,
     "HoursImported": HoursImported,
     "DeletionImported": DeletionImported,
     "ConnectionImported": ConnectionImported,
+    "PauseImported": PauseImported,
+    "LeadEnrolled": LeadEnrolled,
+    "LeadDropped": LeadDropped,
+    "InboxAssigned": InboxAssigned,
+    "StepSent": StepSent,
+    "StepFailed": StepFailed,
+    "StepUnknown": StepUnknown,
+    "StepUndecided": StepUndecided,
 }
 
 
 async def build(house: House) -> None:
-    scheduling = Scheduling(house.runner, house.model, house.keys, house.clock)
+    scheduling = Scheduling(house.runner, house.store, house.model, house.keys, house.clock)
+    standing = Standing(scheduling, house.runner, house.model, house.keys, house.clock)
     api.register(house.rpc, scheduling)
-    reactions = Reactions(house.nc, house.settings, REACTIONS, Own(scheduling), Parking(house.nc, CONTEXT))
+    reactions = Reactions(
+        house.nc, house.settings, REACTIONS, Own(scheduling, standing), Parking(house.nc, CONTEXT)
+    )
     await reactions.start()
     house.stack.push_async_callback(reactions.stop)
 
 
 def main() -> int:
     """Run until SIGTERM; the exit code."""
-    return run(CONTEXT, build, types=TYPES, projections=[senders, campaigns])
+    return run(CONTEXT, build, types=TYPES, projections=[senders, campaigns, leads])
