@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -41,6 +42,7 @@ from heraldry.mailbox.domain.email import (
     Refuse,
     Start,
     State,
+    Stop,
     decide,
     evolve,
 )
@@ -76,8 +78,10 @@ def claimed(by: UUID = ONE, at: datetime = NOW, until: datetime = REAL + HELD) -
     return EmailClaimed(attempt=ATTEMPT, inbox=INBOX, identity=ADA, claim=by, held_until=until, at=at)
 
 
-def failed(diagnosis: Diagnosed, at: datetime = NOW) -> EmailFailed:
-    return EmailFailed(attempt=ATTEMPT, inbox=INBOX, identity=ADA, person=KIM, diagnosis=diagnosis, at=at)
+def failed(diagnosis: Diagnosed, at: datetime = NOW, *, again: bool = False) -> EmailFailed:
+    return EmailFailed(
+        attempt=ATTEMPT, inbox=INBOX, identity=ADA, person=KIM, diagnosis=diagnosis, again=again, at=at
+    )
 
 
 STARTED = EmailSubmissionStarted(
@@ -96,7 +100,7 @@ sent = leaving.given(SENT)
 def test_a_mail_goes_its_way() -> None:
     nothing.when(Queue(QUEUED)).then(QUEUED)
     waiting.when(Claim(ONE, OPEN, REAL, NOW)).then(claimed())
-    in_hand.when(Start(ONE, OURS, halted=False, at=NOW)).then(STARTED)
+    in_hand.when(Start(ONE, OURS, OPEN, NOW)).then(STARTED)
     leaving.when(Accept("250 ok", NOW)).then(SENT)
     sent.when(Accept("250 ok", NOW)).then_nothing()
 
@@ -110,37 +114,70 @@ def test_a_claim_keeps_others_away_for_a_minute_of_the_real_clock() -> None:
     in_hand.when(Claim(TWO, OPEN, REAL + HELD - timedelta(seconds=1), NOW)).then_nothing()
     later = REAL + HELD
     in_hand.when(Claim(TWO, OPEN, later, NOW)).then(claimed(TWO, until=later + HELD))
-    in_hand.given(claimed(TWO)).when(Start(ONE, OURS, halted=False, at=NOW)).then_nothing()
+    in_hand.given(claimed(TWO)).when(Start(ONE, OURS, OPEN, NOW)).then_nothing()
 
 
 def test_what_began_to_leave_is_never_claimed_again() -> None:
     leaving.when(Claim(TWO, OPEN, REAL + timedelta(days=1), NOW)).then_nothing()
-    leaving.when(Start(ONE, OURS, halted=False, at=NOW)).then_nothing()
-    leaving.when(Start(TWO, OURS, halted=False, at=NOW)).then_nothing()
+    leaving.when(Start(ONE, OURS, OPEN, NOW)).then_nothing()
+    leaving.when(Start(TWO, OURS, OPEN, NOW)).then_nothing()
 
 
 def test_whoever_finds_it_past_its_time_closes_it() -> None:
-    waiting.when(Claim(ONE, OPEN, REAL, END)).then(failed(EXPIRED, END))
-    in_hand.when(Claim(TWO, OPEN, REAL, END)).then(failed(EXPIRED, END))
+    waiting.when(Claim(ONE, OPEN, REAL, END)).then(failed(EXPIRED, END, again=True))
+    in_hand.when(Claim(TWO, OPEN, REAL, END)).then(failed(EXPIRED, END, again=True))
     late = END - MARGIN
-    in_hand.when(Start(ONE, OURS, halted=False, at=late)).then(failed(EXPIRED, late))
+    in_hand.when(Start(ONE, OURS, OPEN, late)).then(failed(EXPIRED, late, again=True))
     leaving.when(Claim(TWO, OPEN, REAL, END)).then_nothing()
 
 
 def test_the_last_gate() -> None:
     waiting.when(Claim(ONE, Gate(halted=True), REAL, NOW)).then_nothing()
-    waiting.when(Claim(ONE, Gate(closed=NO_INBOX), REAL, NOW)).then(failed(NO_INBOX))
-    in_hand.when(Start(ONE, OURS, halted=True, at=NOW)).then_nothing()
+    for closed in (Gate(NO_INBOX), Gate(NO_INBOX, halted=True)):
+        waiting.when(Claim(ONE, closed, REAL, NOW)).then(failed(NO_INBOX))
+        in_hand.when(Start(ONE, OURS, closed, NOW)).then(failed(NO_INBOX))
+    passing = Gate(NO_INBOX, again=True)
+    waiting.when(Claim(ONE, passing, REAL, NOW)).then(failed(NO_INBOX, again=True))
+    in_hand.when(Claim(TWO, passing, REAL, NOW)).then(failed(NO_INBOX, again=True))
+    in_hand.when(Start(ONE, OURS, passing, NOW)).then(failed(NO_INBOX, again=True))
+    in_hand.when(Start(TWO, OURS, passing, NOW)).then_nothing()
+    in_hand.when(Start(ONE, OURS, Gate(halted=True), NOW)).then_nothing()
 
 
 def test_what_is_withdrawn_does_not_leave() -> None:
-    waiting.when(Cancel(ATTEMPT, NOW)).then(failed(WITHDRAWN))
-    in_hand.when(Cancel(ATTEMPT, NOW)).then(failed(WITHDRAWN))
-    in_hand.given(failed(WITHDRAWN)).when(Start(ONE, OURS, halted=False, at=NOW)).then_nothing()
+    waiting.when(Cancel(ATTEMPT, NOW)).then(failed(WITHDRAWN, again=True))
+    in_hand.when(Cancel(ATTEMPT, NOW)).then(failed(WITHDRAWN, again=True))
+    in_hand.given(failed(WITHDRAWN, again=True)).when(Start(ONE, OURS, OPEN, NOW)).then_nothing()
     leaving.when(Cancel(ATTEMPT, NOW)).then_nothing()
     cancelled = EmailCancelled(attempt=ATTEMPT, at=NOW)
     nothing.when(Cancel(ATTEMPT, NOW)).then(cancelled)
-    nothing.given(cancelled).when(Queue(QUEUED)).then(QUEUED, failed(WITHDRAWN))
+    nothing.given(cancelled).when(Queue(QUEUED)).then(QUEUED, failed(WITHDRAWN, again=True))
+
+
+def test_what_is_stopped_does_not_leave_unless_it_has_begun() -> None:
+    stop = Stop(NO_INBOX, again=False, at=NOW)
+    for open_ in (waiting, in_hand):
+        open_.when(stop).then(failed(NO_INBOX))
+        open_.when(replace(stop, again=True)).then(failed(NO_INBOX, again=True))
+    in_hand.given(failed(NO_INBOX)).when(Start(ONE, OURS, OPEN, NOW)).then_nothing()
+    for other in (nothing, leaving, sent):
+        other.when(stop).then_nothing()
+
+
+def test_every_outcome_says_which_lead_of_which_campaign_it_is_about() -> None:
+    campaign, enrollment = UUID(int=21), UUID(int=22)
+    mail = QUEUED.model_copy(update={"campaign": campaign, "enrollment": enrollment})
+    queued = nothing.given(mail)
+    begun = queued.given(claimed(), STARTED)
+    outcomes = (
+        queued.when(Cancel(ATTEMPT, NOW)),
+        begun.when(Accept("250 ok", NOW)),
+        begun.when(GiveUp(NOW + LOOKED_UP_FOR)),
+    )
+    for outcome in outcomes:
+        (event,) = outcome.events
+        assert isinstance(event, EmailFailed | EmailSent | EmailOutcomeUnknown)
+        assert (event.campaign, event.enrollment) == (campaign, enrollment)
 
 
 def test_a_refusal_before_the_content_is_tried_again_and_after_it_is_not() -> None:
@@ -150,6 +187,7 @@ def test_a_refusal_before_the_content_is_tried_again_and_after_it_is_not() -> No
     in_hand.when(Refuse(ONE, AWAY, None, NOW)).then(failed(AWAY))
     in_hand.when(Refuse(TWO, AWAY, None, NOW)).then_nothing()
     leaving.when(Refuse(ONE, AWAY, then, NOW)).then(failed(AWAY))
+    leaving.when(Refuse(ONE, AWAY, then, NOW, again=True)).then(failed(AWAY, again=True))
     again = in_hand.given(back)
     again.when(Claim(TWO, OPEN, then - timedelta(seconds=1), NOW)).then_nothing()
     again.when(Claim(TWO, OPEN, then, NOW)).then(claimed(TWO, until=then + HELD))
@@ -178,16 +216,16 @@ def test_one_puts_the_copy_into_the_sent_folder() -> None:
 
 
 moments = st.integers(0, 3600).map(lambda seconds: NOW + timedelta(seconds=seconds))
+gates = st.builds(Gate, st.sampled_from([None, NO_INBOX]), st.booleans(), st.booleans())
 claims = st.sampled_from([ONE, TWO, UUID(int=13)])
 commands: st.SearchStrategy[Command] = st.one_of(
     st.just(Queue(QUEUED)),
     st.builds(Cancel, st.just(ATTEMPT), moments),
-    st.builds(
-        Claim, claims, st.builds(Gate, st.sampled_from([None, NO_INBOX]), st.booleans()), moments, moments
-    ),
+    st.builds(Claim, claims, gates, moments, moments),
+    st.builds(Stop, st.just(NO_INBOX), st.booleans(), moments),
     st.builds(Claim, claims, st.just(OPEN), moments, st.just(NOW)),
-    st.builds(Start, claims, st.just(OURS), halted=st.just(value=False), at=st.just(NOW)),
-    st.builds(Start, claims, st.just(OURS), st.booleans(), moments),
+    st.builds(Start, claims, st.just(OURS), st.just(OPEN), st.just(NOW)),
+    st.builds(Start, claims, st.just(OURS), gates, moments),
     st.builds(Accept, st.just("250 ok"), moments),
     st.builds(Refuse, claims, st.just(AWAY), st.none() | moments, moments),
     st.builds(GiveUp, moments),

@@ -34,10 +34,11 @@ from heraldry.mailbox import projections
 from heraldry.mailbox.adapters.check import MailChecker
 from heraldry.mailbox.adapters.imap import ImapMailbox
 from heraldry.mailbox.adapters.kept import KeptConnections
-from heraldry.mailbox.application import CONTEXT, Application
+from heraldry.mailbox.application import Application
 from heraldry.mailbox.domain.diagnosis import Failure, diagnose_failure
 from heraldry.mailbox.ports import Accepted, Account, NotSent, Outcome, Submission, Submitter, Trust
 from heraldry.mailbox.service import PROJECTIONS, TYPES
+from heraldry.mailbox.streams import CONTEXT
 from heraldry.mailbox.workers.checking import CheckWorker
 from heraldry.mailbox.workers.crew import Crew
 from heraldry.mailbox.workers.desk import Desk

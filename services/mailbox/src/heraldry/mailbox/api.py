@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+from typing import Final
 
 from heraldry.chassis.bus.rpc import Asking, Server
 from heraldry.chassis.readmodel import ReadModel
+from heraldry.contracts.base import Refused
 from heraldry.contracts.mailbox import (
     ConnectInbox,
     DecideOutcome,
@@ -16,12 +18,20 @@ from heraldry.contracts.mailbox import (
     GetPublicKey,
     InboxView,
     ListInboxes,
+    ListSuppressions,
     PublicKey,
+    ResumeInbox,
+    SuppressionPage,
+    SuppressRecipient,
+    UnsuppressRecipient,
 )
 from heraldry.mailbox import projections
-from heraldry.mailbox.application import Application, no_mail, organization_of
+from heraldry.mailbox.application import Application, no_mail
 from heraldry.mailbox.domain.inbox import unknown
+from heraldry.mailbox.stopping import organization_of
 from nacl.public import PrivateKey
+
+LONGEST_CURSOR: Final = 18  # digits
 
 
 class Questions:
@@ -55,6 +65,15 @@ class Questions:
             raise no_mail()
         return view
 
+    async def suppressions(self, query: ListSuppressions, asking: Asking) -> SuppressionPage:
+        organization, after = str(organization_of(asking)), query.after
+        if after and not (after.isascii() and after.isdigit() and len(after) <= LONGEST_CURSOR):
+            raise Refused("cursor.malformed", "Start again from the first page.", status=422, field="after")
+        before = int(after) if after else None
+        return self._model.read(
+            lambda db: projections.suppressed_by(db, organization, query.search.strip(), before, query.limit)
+        )
+
     async def public_key(self, _: GetPublicKey, __: Asking) -> PublicKey:
         return PublicKey(key=self._public_key)
 
@@ -63,7 +82,11 @@ def register(rpc: Server, application: Application, questions: Questions) -> Non
     rpc.command(ConnectInbox, application.connect)
     rpc.command(DisconnectInbox, application.disconnect)
     rpc.command(DecideOutcome, application.decide_outcome)
+    rpc.command(ResumeInbox, application.pausing.resume)
+    rpc.command(SuppressRecipient, application.stopping.suppress)
+    rpc.command(UnsuppressRecipient, application.stopping.unsuppress)
     rpc.query(ListInboxes, questions.list)
     rpc.query(FindInbox, questions.find)
     rpc.query(GetEmail, questions.email)
+    rpc.query(ListSuppressions, questions.suppressions)
     rpc.query(GetPublicKey, questions.public_key)

@@ -9,7 +9,6 @@ from uuid import UUID, uuid5
 
 from heraldry.chassis.bus.rpc import Asking
 from heraldry.chassis.clock import Clock
-from heraldry.chassis.decider import Decider
 from heraldry.chassis.readmodel import ReadModel
 from heraldry.chassis.runner import Asked, Known, Loaded, Ran, Runner
 from heraldry.chassis.store.port import EventStore
@@ -20,24 +19,25 @@ from heraldry.chassis.vault.secrets import NONE_THERE, SecretConflictError, Secr
 from heraldry.contracts.addresses import normalised
 from heraldry.contracts.base import Accepted, By, Refused
 from heraldry.contracts.mailbox import ConnectInbox, DecideOutcome, DisconnectInbox, EmailQueued
-from heraldry.contracts.markers import Position
 from heraldry.contracts.scheduler import StepCancelled, StepDispatched
 from heraldry.mailbox.domain import email, imports, inbox, reply
-from heraldry.mailbox.projections import Held, email_of, held_by
+from heraldry.mailbox.pausing import Pausing
+from heraldry.mailbox.projections import Held, email_of, held_by, open_through
+from heraldry.mailbox.stopping import Stopping, organization_of
+from heraldry.mailbox.streams import (
+    EMAIL,
+    INBOX,
+    OWNER,
+    REPLY,
+    SYSTEM,
+    email_stream,
+    inbox_stream,
+    owner_stream,
+)
 from nacl.public import PrivateKey
 from uuid_utils.compat import uuid7
 
-INBOX: Decider[inbox.Command, inbox.State, inbox.Event] = Decider(inbox.NO_INBOX, inbox.decide, inbox.evolve)
-EMAIL: Decider[email.Command, email.State, email.Event] = Decider(email.NO_MAIL, email.decide, email.evolve)
-OWNER: Decider[imports.Command, imports.State, imports.Event] = Decider(
-    imports.NOT_HEARD_OF, imports.decide, imports.evolve
-)
-REPLY: Decider[reply.Record, reply.State, reply.Incoming] = Decider(None, reply.decide, reply.evolve)
-
-CONTEXT: Final = "mailbox"
-SYSTEM: Final = "system:mailbox"
 HEARD_OF_WITHIN: Final = 5.0  # seconds a new identity may take from its own context to here
-MODEL_WITHIN: Final = 5.0  # seconds the read model may need to come to the end of the log
 LONGEST_PASSWORD: Final = 1024  # bytes
 ID_BYTES: Final = 16
 
@@ -57,6 +57,8 @@ class Application:
     ) -> None:
         self._runner, self._store, self._model = runner, store, model
         self._keys, self._secrets, self._private_key, self._clock = keys, secrets, private_key, clock
+        self.stopping = Stopping(runner, store, model, keys, clock)
+        self.pausing = Pausing(runner, model, self.stopping, clock)
 
     # --- inboxes
 
@@ -98,7 +100,7 @@ class Application:
             raise _no_identity() from None
         asked = Asked(asking.id, asking.by, connect.at, command.identity)
         try:
-            ran = await self._runner.run(INBOX, _inbox(found), connect, asked)
+            ran = await self._runner.run(INBOX, inbox_stream(found), connect, asked)
         except Refused:  # another identity was quicker: say which, and keep no password for nothing
             await self._forget(command.identity, secret)
             current = await self.inbox(found)
@@ -118,9 +120,34 @@ class Application:
         current = await self.inbox(command.inbox)
         identity = current.holder if isinstance(current, inbox.Inbox) else None
         asked = Asked(asking.id, asking.by, self._clock.now(), identity)
-        change = inbox.Disconnect(organization, asked.at)
-        ran = await self._runner.run(INBOX, _inbox(command.inbox), change, asked)
-        return self._runner.accepted(ran)
+        return self._runner.accepted(await self._disconnect(command.inbox, organization, asked))
+
+    async def _disconnect(
+        self, found: UUID, organization: UUID, asked: Asked
+    ) -> Ran[inbox.State, inbox.Event]:
+        """Nothing more leaves, what is open is stopped, then it is said: nothing is claimed after that."""
+        first = replace(asked, id=uuid5(asked.id, "close"))
+        closed = await self._runner.run(
+            INBOX, inbox_stream(found), inbox.Close(organization, asked.at), first
+        )
+        if isinstance(closed.state, inbox.Inbox) and closed.state.closing:
+            await self._stop_mails_of(found)
+        disconnect = inbox.Disconnect(organization, asked.at)
+        return await self._runner.run(INBOX, inbox_stream(found), disconnect, asked)
+
+    async def finish_closing(self, found: UUID, asking: Asking) -> None:
+        """Go on where somebody was killed between the two steps."""
+        state = await self.inbox(found)
+        if isinstance(state, inbox.Inbox) and state.closing:
+            await self._stop_mails_of(found)
+            disconnect = inbox.Disconnect(state.organization, self._clock.now())
+            asked = Asked(asking.id, asking.by, disconnect.at, state.holder)
+            await self._runner.run(INBOX, inbox_stream(found), disconnect, asked)
+
+    async def _stop_mails_of(self, found: UUID) -> None:
+        await self.stopping.stop_mails(
+            lambda db: open_through(db, str(found)), inbox.NOT_CONNECTED, again=True
+        )
 
     async def forget_passwords(self, found: UUID) -> None:
         """Remove from the vault what the inbox needs no more: superseded, refused, disconnected."""
@@ -130,14 +157,14 @@ class Application:
 
     async def inbox(self, found: UUID) -> inbox.State:
         """An inbox as its stream says it is."""
-        return (await self._runner.load(INBOX, _inbox(found))).state
+        return (await self._runner.load(INBOX, inbox_stream(found))).state
 
     async def about_inbox(
         self, state: inbox.Inbox, command: inbox.Command, identity: UUID
     ) -> Ran[inbox.State, inbox.Event]:
         """A command of a worker of ours, under a fresh id: *fresh* means that this call did it."""
         return await self._runner.run(
-            INBOX, _inbox(state.id), command, self._fresh(state.organization, identity)
+            INBOX, inbox_stream(state.id), command, self._fresh(state.organization, identity)
         )
 
     async def _holder(self, current: inbox.State) -> str:
@@ -162,6 +189,10 @@ class Application:
             html=step.html,
             valid_until=step.valid_until,
             sender=step.sender,
+            campaign=step.campaign,
+            enrollment=step.enrollment,
+            in_reply_to=step.in_reply_to,
+            references=step.references,
             at=self._clock.now(),
         )
         await self._mail(step.attempt, email.Queue(mail), step.identity, asking)
@@ -172,7 +203,7 @@ class Application:
 
     async def mail(self, attempt: UUID) -> Loaded[email.State, email.Event]:
         """A mail as its stream says it is."""
-        return await self._runner.load(EMAIL, f"email-{attempt}")
+        return await self._runner.load(EMAIL, email_stream(attempt))
 
     async def about_mail(
         self,
@@ -187,7 +218,7 @@ class Application:
         `known`: how the mail stood a moment ago, if that was read or written.
         """
         asked = self._fresh(organization, identity)
-        return await self._runner.run(EMAIL, f"email-{attempt}", command, asked, known=known)
+        return await self._runner.run(EMAIL, email_stream(attempt), command, asked, known=known)
 
     async def decide_outcome(self, command: DecideOutcome, asking: Asking) -> Accepted:
         """A person says whether a mail left. Refused `email.unknown`, `email.outcome-known`."""
@@ -197,7 +228,7 @@ class Application:
             raise no_mail()
         asked = Asked(asking.id, asking.by, self._clock.now(), view.identity)
         decision = email.Decide(command.sent, asked.at)
-        ran = await self._runner.run(EMAIL, f"email-{command.attempt}", decision, asked)
+        ran = await self._runner.run(EMAIL, email_stream(command.attempt), decision, asked)
         return self._runner.accepted(ran)
 
     async def record_incoming(self, found: reply.Incoming, organization: UUID, where: str) -> bool:
@@ -208,7 +239,7 @@ class Application:
 
     async def _mail(self, attempt: UUID, command: email.Command, identity: UUID, asking: Asking) -> None:
         asked = Asked(asking.id, asking.by, self._clock.now(), identity)
-        await self._runner.run(EMAIL, f"email-{attempt}", command, asked)
+        await self._runner.run(EMAIL, email_stream(attempt), command, asked)
 
     # --- identities
 
@@ -221,27 +252,24 @@ class Application:
         organization = organization_of(asking)
         command = imports.Import(identity, organization, name, revision, self._clock.now())
         asked = Asked(asking.id, asking.by, command.at, identity)
-        await self._runner.run(OWNER, _owner(identity), command, asked)
+        await self._runner.run(OWNER, owner_stream(identity), command, asked)
 
     async def forget(self, identity: UUID, revision: int, asking: Asking) -> None:
         """The identity was deleted: its inboxes are disconnected, and it can have none any more."""
         command = imports.Remove(identity, revision, self._clock.now())
         asked = Asked(asking.id, asking.by, command.at, identity)
-        await self._runner.run(OWNER, _owner(identity), command, asked)
+        await self._runner.run(OWNER, owner_stream(identity), command, asked)
         for held in await self._held_by(identity):
-            change = inbox.Disconnect(held.organization, self._clock.now())
-            again = Asked(uuid5(asking.id, str(held.inbox)), asking.by, change.at, identity)
-            await self._runner.run(INBOX, _inbox(held.inbox), change, again)
+            again = Asked(uuid5(asking.id, str(held.inbox)), asking.by, self._clock.now(), identity)
+            await self._disconnect(held.inbox, held.organization, again)
 
     async def _held_by(self, identity: UUID) -> tuple[Held, ...]:
         """What the identity holds, once everything stored up to now is in the read model."""
-        head = Position(CONTEXT, self._store.epoch, await self._store.head())
-        if not await self._model.wait_for([str(head)], MODEL_WITHIN):
-            raise Refused("view.behind", "The inboxes are not up to date yet. Try again.", status=503)
+        await self.stopping.catch_up()
         return self._model.read(lambda db: held_by(db, str(identity)))
 
     async def owner(self, identity: UUID) -> imports.State:
-        return (await self._runner.load(OWNER, _owner(identity))).state
+        return (await self._runner.load(OWNER, owner_stream(identity))).state
 
     async def name_of(self, identity: UUID) -> str:
         """The name of an identity; empty if it is not known here."""
@@ -268,15 +296,6 @@ class Application:
         return Asked(uuid7(), By(organization=organization, actor=SYSTEM), self._clock.now(), identity)
 
 
-def organization_of(asking: Asking) -> UUID:
-    """The organization somebody asks for. Refused `organization.missing`."""
-    if asking.by.organization is None:
-        raise Refused(
-            "organization.missing", "Inboxes belong to an organization. Sign in to one.", status=403
-        )
-    return asking.by.organization
-
-
 def _no_identity() -> Refused:
     return Refused(
         "identity.unknown",
@@ -287,11 +306,3 @@ def _no_identity() -> Refused:
 
 def no_mail() -> Refused:
     return Refused("email.unknown", "There is no such mail in your organization.", status=404)
-
-
-def _inbox(found: UUID) -> str:
-    return f"inbox-{found}"
-
-
-def _owner(identity: UUID) -> str:
-    return f"owner-{identity}"

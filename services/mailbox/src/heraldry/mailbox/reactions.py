@@ -7,9 +7,18 @@ from typing import ClassVar
 from uuid import UUID
 
 from heraldry.contracts.base import Command, Envelope, Erased
+from heraldry.contracts.gateway import RecipientUnsubscribed
 from heraldry.contracts.identity import IdentityCreated, IdentityDeleted, IdentityRenamed
-from heraldry.contracts.mailbox import MailboxConnected, MailboxConnectionFailed, MailboxDisconnected
+from heraldry.contracts.mailbox import (
+    EmailBounced,
+    MailboxConnected,
+    MailboxConnectionFailed,
+    MailboxDisconnected,
+)
 from heraldry.contracts.scheduler import StepCancelled, StepDispatched
+from heraldry.mailbox.domain.conversation import ConversationStopBegun
+from heraldry.mailbox.domain.inbox import MailboxClosing
+from heraldry.mailbox.domain.suppression import SuppressionBegun
 
 
 class OwnCommand(Command):
@@ -41,6 +50,60 @@ class ForgetIdentity(OwnCommand):
 
 class ForgetPasswords(OwnCommand):
     inbox: UUID
+
+
+class TakeUnsubscription(OwnCommand):
+    unsubscribed: RecipientUnsubscribed
+
+
+class SuppressBounced(OwnCommand):
+    """The address a mail was for cannot be reached."""
+
+    attempt: UUID
+
+
+class JudgeInbox(OwnCommand):
+    inbox: UUID
+
+
+class FinishSuppression(OwnCommand):
+    recipient: str
+
+
+class FinishConversation(OwnCommand):
+    enrollment: UUID
+    identity: UUID | None
+
+
+class FinishClosing(OwnCommand):
+    inbox: UUID
+
+
+def take_unsubscriptions(event: Envelope[RecipientUnsubscribed]) -> Sequence[OwnCommand]:
+    """Somebody used the link of a mail."""
+    return (TakeUnsubscription(unsubscribed=event.data),)
+
+
+def heed_bounces(event: Envelope[EmailBounced]) -> Sequence[OwnCommand]:
+    """What never arrives is not written to again, and speaks against the inbox."""
+    bounce = event.data
+    if not bounce.hard:
+        return ()
+    return (SuppressBounced(attempt=bounce.attempt), JudgeInbox(inbox=bounce.inbox))
+
+
+def finish_stops(
+    event: Envelope[SuppressionBegun | ConversationStopBegun | MailboxClosing],
+) -> Sequence[OwnCommand]:
+    """Whoever began may have been killed before the second step."""
+    match event.data:
+        case SuppressionBegun(recipient=recipient):
+            return (FinishSuppression(recipient=recipient),)
+        case ConversationStopBegun(enrollment=enrollment):
+            identity = UUID(event.identity) if event.identity else None
+            return (FinishConversation(enrollment=enrollment, identity=identity),)
+        case MailboxClosing(inbox=inbox):
+            return (FinishClosing(inbox=inbox),)
 
 
 def forget_passwords(

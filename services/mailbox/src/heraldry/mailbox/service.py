@@ -21,10 +21,11 @@ from heraldry.mailbox.adapters.check import MailChecker
 from heraldry.mailbox.adapters.imap import ImapMailbox
 from heraldry.mailbox.adapters.kept import KeptConnections
 from heraldry.mailbox.adapters.tls import return_buffers
-from heraldry.mailbox.application import CONTEXT, Application
-from heraldry.mailbox.domain import email, imports, inbox
+from heraldry.mailbox.application import Application
+from heraldry.mailbox.domain import conversation, email, imports, inbox, suppression
 from heraldry.mailbox.ports import Patience, Trust
-from heraldry.mailbox.projections import emails, inboxes
+from heraldry.mailbox.projections import emails, inboxes, suppressions
+from heraldry.mailbox.streams import CONTEXT
 from heraldry.mailbox.subscriptions import CONTROL, IMPORTS, OWN, Own
 from heraldry.mailbox.workers.checking import CheckWorker
 from heraldry.mailbox.workers.crew import Crew
@@ -37,6 +38,10 @@ TYPES: Final[Mapping[str, type[Event]]] = {  # a storage format
     "MailboxConnectionStarted": inbox.MailboxConnectionStarted,
     "MailboxCheckClaimed": inbox.MailboxCheckClaimed,
     "MailboxReadFrom": inbox.MailboxReadFrom,
+    "MailboxClosing": inbox.MailboxClosing,
+    "SuppressionBegun": suppression.SuppressionBegun,
+    "ConversationStopBegun": conversation.ConversationStopBegun,
+    "ConversationStopped": conversation.ConversationStopped,
     "EmailCancelled": email.EmailCancelled,
     "EmailPutBack": email.EmailPutBack,
     "EmailCopyClaimed": email.EmailCopyClaimed,
@@ -44,7 +49,7 @@ TYPES: Final[Mapping[str, type[Event]]] = {  # a storage format
     "OwnerImported": imports.OwnerImported,
     "OwnerRemoved": imports.OwnerRemoved,
 }
-PROJECTIONS: Final = (inboxes, emails)
+PROJECTIONS: Final = (inboxes, emails, suppressions)
 
 
 async def build(house: House) -> None:
@@ -55,12 +60,12 @@ async def build(house: House) -> None:
     api.register(house.rpc, application, api.Questions(application, house.model, private_key))
 
     parking, own = Parking(house.nc, CONTEXT), Own(application)
-    imports_of_identities = Reactions(house.nc, house.settings, IMPORTS, own, parking)
-    await imports_of_identities.start()
-    house.stack.push_async_callback(imports_of_identities.stop)
+    foreign = Reactions(house.nc, house.settings, IMPORTS, own, parking)
+    await foreign.start()
+    house.stack.push_async_callback(foreign.stop)
     house.background(Control(house.nc, CONTEXT, CONTROL, own, parking).run(), "control")
-    forgetting = OwnReactions(house.nc, CONTEXT, house.store, house.codec, TYPES, OWN, own, parking)
-    house.background(forgetting.run(), "forgetting passwords")
+    reacting = OwnReactions(house.nc, CONTEXT, house.store, house.codec, TYPES, OWN, own, parking)
+    house.background(reacting.run(), "own reactions")
     house.background(crew(house, application).run(), "workers")
 
 

@@ -8,19 +8,37 @@ from uuid import UUID
 from heraldry.chassis.bus.reactions import Reaction, reaction
 from heraldry.chassis.bus.rpc import Asking
 from heraldry.contracts.base import By, Command
+from heraldry.contracts.gateway import RecipientUnsubscribed
 from heraldry.contracts.identity import IdentityCreated, IdentityDeleted, IdentityRenamed
-from heraldry.contracts.mailbox import MailboxConnected, MailboxConnectionFailed, MailboxDisconnected
+from heraldry.contracts.mailbox import (
+    EmailBounced,
+    MailboxConnected,
+    MailboxConnectionFailed,
+    MailboxDisconnected,
+)
 from heraldry.contracts.scheduler import StepCancelled, StepDispatched
 from heraldry.mailbox.application import Application
+from heraldry.mailbox.domain.conversation import ConversationStopBegun
+from heraldry.mailbox.domain.inbox import MailboxClosing
+from heraldry.mailbox.domain.suppression import SuppressionBegun
 from heraldry.mailbox.reactions import (
     CancelMail,
+    FinishClosing,
+    FinishConversation,
+    FinishSuppression,
     ForgetIdentity,
     ForgetPasswords,
+    JudgeInbox,
     KnowIdentity,
     QueueMail,
+    SuppressBounced,
+    TakeUnsubscription,
+    finish_stops,
     forget_passwords,
+    heed_bounces,
     import_identities,
     take_steps,
+    take_unsubscriptions,
 )
 
 IMPORTS: Final[tuple[Reaction, ...]] = (
@@ -30,6 +48,7 @@ IMPORTS: Final[tuple[Reaction, ...]] = (
         import_identities,
         from_start=True,
     ),
+    reaction("mailbox-reactions", (RecipientUnsubscribed,), take_unsubscriptions, from_start=True),
 )
 CONTROL: Final[tuple[Reaction, ...]] = (
     reaction("mailbox-control", (StepDispatched, StepCancelled), take_steps, from_start=True),
@@ -42,6 +61,13 @@ OWN: Final[tuple[Reaction, ...]] = (
         forget_passwords,
         from_start=True,
     ),
+    reaction(
+        "mailbox-finishes-stops",
+        (SuppressionBegun, ConversationStopBegun, MailboxClosing),
+        finish_stops,
+        from_start=True,
+    ),
+    reaction("mailbox-heeds-bounces", (EmailBounced,), heed_bounces, from_start=True),
 )
 
 
@@ -53,7 +79,20 @@ class Own:
 
     async def __call__(self, command: Command, *, by: By, id: UUID) -> None:  # noqa: A002  as `Caller.send`
         asking = Asking(id, by)
+        stopping = self._application.stopping
         match command:
+            case TakeUnsubscription(unsubscribed=unsubscribed):
+                await stopping.unsubscribe(unsubscribed, asking)
+            case SuppressBounced(attempt=attempt):
+                await stopping.heed_bounce(attempt, asking)
+            case JudgeInbox(inbox=inbox):
+                await self._application.pausing.judge(inbox)
+            case FinishSuppression(recipient=recipient):
+                await stopping.finish_suppression(recipient, asking)
+            case FinishConversation(enrollment=enrollment, identity=identity):
+                await stopping.finish_conversation(enrollment, identity, by)
+            case FinishClosing(inbox=inbox):
+                await self._application.finish_closing(inbox, asking)
             case QueueMail(step=step):
                 await self._application.queue(step, asking)
             case CancelMail(step=step):

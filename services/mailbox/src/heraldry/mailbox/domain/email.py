@@ -71,13 +71,24 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """It may not leave any more, if it was not begun. `again`: for a reason that passes."""
+
+    diagnosis: Diagnosed
+    again: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """The last gate: what other streams and the halt flag say at this moment.
 
-    `closed`: why nothing may leave through this inbox at all. `halted`: it waits.
+    `closed`: why this mail may not leave; `again`: that passes, so the step may be tried again. `halted`: it
+    waits.
     """
 
     closed: Diagnosed | None = None
+    again: bool = False
     halted: bool = False
 
 
@@ -96,7 +107,7 @@ class Start:
 
     claim: UUID
     message_id: str
-    halted: bool
+    gate: Gate
     at: datetime
 
 
@@ -110,12 +121,16 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Proven not to have left. `retry_at` (real clock): it may succeed then."""
+    """Proven not to have left. `retry_at` (real clock): it may succeed then.
+
+    `again`: should it end here, the step may be tried again.
+    """
 
     claim: UUID
     diagnosis: Diagnosed
     retry_at: datetime | None
     at: datetime
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +162,9 @@ class KeepCopy:
     at: datetime
 
 
-Command: TypeAlias = Queue | Cancel | Claim | Start | Accept | Refuse | GiveUp | Decide | ClaimCopy | KeepCopy
+Command: TypeAlias = (
+    Queue | Cancel | Stop | Claim | Start | Accept | Refuse | GiveUp | Decide | ClaimCopy | KeepCopy
+)
 Event: TypeAlias = (
     EmailCancelled
     | EmailQueued
@@ -233,6 +250,8 @@ def decide(command: Command, state: State) -> Sequence[Event]:
             return _queue(command, state)
         case Cancel():
             return _cancel(command, state)
+        case Stop():
+            return _stop(command, state)
         case Claim():
             return _claim(command, state)
         case Start():
@@ -252,7 +271,7 @@ def _queue(command: Queue, state: State) -> Sequence[Event]:
         case NoMail():
             return (command.mail,)
         case Withdrawn():
-            return (command.mail, _failed(command.mail, WITHDRAWN, command.mail.at))
+            return (command.mail, _failed(command.mail, WITHDRAWN, command.mail.at, again=True))
         case _:
             return ()
 
@@ -262,9 +281,15 @@ def _cancel(command: Cancel, state: State) -> Sequence[Event]:
         case NoMail():
             return (EmailCancelled(attempt=command.attempt, at=command.at),)
         case Waiting() | InHand():  # whoever has it in hand fails at the next append
-            return (_failed(state.mail, WITHDRAWN, command.at),)
+            return (_failed(state.mail, WITHDRAWN, command.at, again=True),)
         case _:
             return ()
+
+
+def _stop(command: Stop, state: State) -> Sequence[Event]:
+    if not isinstance(state, Waiting | InHand):  # whoever has it in hand fails at the next append
+        return ()
+    return (_failed(state.mail, command.diagnosis, command.at, again=command.again),)
 
 
 def _claim(command: Claim, state: State) -> Sequence[Event]:
@@ -272,12 +297,12 @@ def _claim(command: Claim, state: State) -> Sequence[Event]:
         return ()
     mail, now = state.mail, command.at
     if now >= mail.valid_until - MARGIN:
-        return (_failed(mail, _expired(state.reason), now),)
+        return (_failed(mail, _expired(state.reason), now, again=True),)
+    if command.gate.closed is not None:
+        return (_failed(mail, command.gate.closed, now, again=command.gate.again),)
     taken_until = state.not_before if isinstance(state, Waiting) else state.held_until
     if command.gate.halted or (taken_until is not None and taken_until > command.real_now):
         return ()
-    if command.gate.closed is not None:
-        return (_failed(mail, command.gate.closed, now),)
     return (
         EmailClaimed(
             attempt=mail.attempt,
@@ -295,8 +320,10 @@ def _start(command: Start, state: State) -> Sequence[Event]:
         return ()
     mail = state.mail
     if command.at >= mail.valid_until - MARGIN:
-        return (_failed(mail, _expired(state.reason), command.at),)
-    if command.halted:
+        return (_failed(mail, _expired(state.reason), command.at, again=True),)
+    if command.gate.closed is not None:
+        return (_failed(mail, command.gate.closed, command.at, again=command.gate.again),)
+    if command.gate.halted:
         return ()
     return (
         EmailSubmissionStarted(
@@ -329,7 +356,7 @@ def _close(command: Accept | Refuse | GiveUp, state: State) -> Sequence[Event]:
                         at=command.at,
                     ),
                 )
-            return (_failed(state.mail, command.diagnosis, command.at),)
+            return (_failed(state.mail, command.diagnosis, command.at, again=command.again),)
         case GiveUp():
             if not isinstance(state, Leaving) or command.at < state.since + LOOKED_UP_FOR:
                 return ()
@@ -341,6 +368,8 @@ def _close(command: Accept | Refuse | GiveUp, state: State) -> Sequence[Event]:
                     identity=mail.identity,
                     person=mail.person,
                     reason="The connection broke while the mail was leaving, and it was not found since.",
+                    campaign=mail.campaign,
+                    enrollment=mail.enrollment,
                     at=command.at,
                 ),
             )
@@ -431,6 +460,8 @@ def _sent(state: Leaving | Closed, command: Accept) -> EmailSent:
         person=mail.person,
         message_id=state.message_id,
         answer=command.answer,
+        campaign=mail.campaign,
+        enrollment=mail.enrollment,
         at=command.at,
     )
 
@@ -439,7 +470,9 @@ def _expired(reason: str) -> Diagnosed:
     return EXPIRED.model_copy(update={"cause": f"{EXPIRED.cause} {reason}"}) if reason else EXPIRED
 
 
-def _failed(mail: EmailQueued, diagnosis: Diagnosed, at: datetime, *, proven: bool = True) -> EmailFailed:
+def _failed(
+    mail: EmailQueued, diagnosis: Diagnosed, at: datetime, *, proven: bool = True, again: bool = False
+) -> EmailFailed:
     return EmailFailed(
         attempt=mail.attempt,
         inbox=mail.inbox,
@@ -447,5 +480,8 @@ def _failed(mail: EmailQueued, diagnosis: Diagnosed, at: datetime, *, proven: bo
         person=mail.person,
         diagnosis=diagnosis,
         proven=proven,
+        campaign=mail.campaign,
+        enrollment=mail.enrollment,
+        again=again,
         at=at,
     )

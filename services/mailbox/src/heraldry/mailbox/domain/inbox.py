@@ -3,6 +3,7 @@
 The id is made of a keyed hash of the normalised address, so an address belongs to at most one inbox of an
 organization, and connecting it again continues the same one. A try to connect holds its own settings until
 both protocols were validated: until then, and if it fails, an inbox that worked goes on with those it had.
+A paused inbox is connected and read; nothing leaves through it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, Literal, TypeAlias, assert_never
+from typing import Annotated, Final, Literal, TypeAlias, assert_never
 from uuid import UUID
 
 from heraldry.contracts.addresses import Malformed, travelling
@@ -22,9 +23,17 @@ from heraldry.contracts.mailbox import (
     MailboxConnectionFailed,
     MailboxDisconnected,
     MailboxNeedsReconnect,
+    MailboxPaused,
+    MailboxResumed,
     Server,
 )
 
+NOT_CONNECTED: Final = Diagnosed(
+    code="inbox.not-connected",
+    cause="The inbox is not connected.",
+    resolution="Reconnect the inbox, then send it again.",
+)
+TOO_MANY_BOUNCES: Final = "bounce-rate"  # why it is paused
 Standing: TypeAlias = Literal["never", "connected", "needs reconnect", "disconnected"]
 
 
@@ -56,6 +65,13 @@ class MailboxReadFrom(AnyEvent):
     inbox: UUID
     uidvalidity: int
     uid: int
+
+
+class MailboxClosing(AnyEvent):
+    """Private. Nothing leaves through it any more; what is open is being stopped, then it is disconnected."""
+
+    inbox: UUID
+    identity: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +117,32 @@ class Lose:
 
 
 @dataclass(frozen=True, slots=True)
+class Close:
+    """Let nothing more leave: the step before it is disconnected."""
+
+    organization: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Disconnect:
+    organization: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Too many of its last mails bounced. `resumed`: when it was resumed last, as those who counted knew it."""
+
+    reason: str
+    sent: int
+    bounced: int
+    resumed: datetime | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
     organization: UUID
     at: datetime
 
@@ -113,7 +154,9 @@ class ReadFrom:
     at: datetime
 
 
-Command: TypeAlias = Connect | ClaimCheck | FinishCheck | Lose | Disconnect | ReadFrom
+Command: TypeAlias = (
+    Connect | ClaimCheck | FinishCheck | Lose | Close | Disconnect | Pause | Resume | ReadFrom
+)
 Event: TypeAlias = (
     MailboxConnectionStarted
     | MailboxCheckClaimed
@@ -121,7 +164,10 @@ Event: TypeAlias = (
     | MailboxConnected
     | MailboxConnectionFailed
     | MailboxNeedsReconnect
+    | MailboxClosing
     | MailboxDisconnected
+    | MailboxPaused
+    | MailboxResumed
 )
 
 
@@ -161,6 +207,9 @@ class Inbox:
     diagnosis: Diagnosed | None = None
     read_from: tuple[int, int] | None = None  # UIDVALIDITY and UID
     secrets: frozenset[tuple[UUID, str]] = frozenset()  # every password ever given, by identity and name
+    closing: bool = False
+    paused: MailboxPaused | None = None
+    resumed: datetime | None = None  # the last time
 
     @property
     def holder(self) -> UUID | None:
@@ -174,7 +223,7 @@ class Inbox:
     @property
     def live(self) -> Settings | None:
         """The settings of an inbox that can be used."""
-        return self.settings if self.standing == "connected" else None
+        return self.settings if self.standing == "connected" and not self.closing else None
 
     @property
     def forgotten(self) -> frozenset[tuple[UUID, str]]:
@@ -203,9 +252,13 @@ def decide(command: Command, state: State) -> Sequence[Event]:
     match command:
         case Connect():
             return _connect(command, state)
+        case Close():
+            return _closed(command, _own(command.organization, state))
         case Disconnect():
             return _disconnect(command, _own(command.organization, state))
-        case ClaimCheck() | FinishCheck() | Lose() | ReadFrom():
+        case Resume():
+            return _resume(command, _own(command.organization, state))
+        case ClaimCheck() | FinishCheck() | Lose() | Pause() | ReadFrom():
             return () if isinstance(state, NoInbox) else _note(command, state)
         case _:
             assert_never(command)
@@ -236,6 +289,12 @@ def _connect(command: Connect, state: State) -> Sequence[Event]:
     )
 
 
+def _closed(command: Close, inbox: Inbox) -> Sequence[Event]:
+    if inbox.live is None:
+        return ()
+    return (MailboxClosing(inbox=inbox.id, identity=inbox.live.identity, at=command.at),)
+
+
 def _disconnect(command: Disconnect, inbox: Inbox) -> Sequence[Event]:
     holder = inbox.holder
     if holder is None:
@@ -243,7 +302,30 @@ def _disconnect(command: Disconnect, inbox: Inbox) -> Sequence[Event]:
     return (MailboxDisconnected(inbox=inbox.id, identity=holder, at=command.at),)
 
 
-def _note(command: ClaimCheck | FinishCheck | Lose | ReadFrom, inbox: Inbox) -> Sequence[Event]:
+def _pause(command: Pause, inbox: Inbox) -> Sequence[Event]:
+    if inbox.live is None or inbox.paused is not None or inbox.resumed != command.resumed:
+        return ()
+    return (
+        MailboxPaused(
+            inbox=inbox.id,
+            identity=inbox.live.identity,
+            code=TOO_MANY_BOUNCES,
+            reason=command.reason,
+            sent=command.sent,
+            bounced=command.bounced,
+            at=command.at,
+        ),
+    )
+
+
+def _resume(command: Resume, inbox: Inbox) -> Sequence[Event]:
+    if inbox.paused is None:
+        raise Refused("inbox.not-paused", "This inbox is not paused.")
+    identity = inbox.holder or inbox.paused.identity
+    return (MailboxResumed(inbox=inbox.id, identity=identity, at=command.at),)
+
+
+def _note(command: ClaimCheck | FinishCheck | Lose | Pause | ReadFrom, inbox: Inbox) -> Sequence[Event]:
     match command:
         case ClaimCheck():
             trial = inbox.trial
@@ -271,6 +353,8 @@ def _note(command: ClaimCheck | FinishCheck | Lose | ReadFrom, inbox: Inbox) -> 
                     at=command.at,
                 ),
             )
+        case Pause():
+            return _pause(command, inbox)
         case ReadFrom():
             if inbox.read_from is not None:
                 return ()
@@ -294,7 +378,11 @@ def _finish(command: FinishCheck, inbox: Inbox) -> Sequence[Event]:
         )
         return (failed,)
     address = trial.settings.address
-    return (MailboxConnected(inbox=inbox.id, identity=identity, address=address, at=command.at),)
+    connected = MailboxConnected(inbox=inbox.id, identity=identity, address=address, at=command.at)
+    if inbox.paused is None:
+        return (connected,)
+    still = inbox.paused.model_copy(update={"identity": identity, "at": command.at})
+    return (connected, still)  # a pause belongs to the address: reconnecting does not end it
 
 
 def evolve(state: State, event: Event) -> State:
@@ -310,14 +398,22 @@ def evolve(state: State, event: Event) -> State:
             return replace(state, trial=trial)
         case MailboxConnected():
             settings = state.settings if state.trial is None else state.trial.settings
-            return replace(state, standing="connected", settings=settings, trial=None, diagnosis=None)
+            return replace(
+                state, standing="connected", settings=settings, trial=None, diagnosis=None, closing=False
+            )
         case MailboxConnectionFailed():
             return replace(state, trial=None, diagnosis=event.diagnosis)
         case MailboxNeedsReconnect():
             return replace(state, standing="needs reconnect", diagnosis=event.diagnosis)
         case MailboxDisconnected():
             standing: Standing = "never" if state.standing == "never" else "disconnected"
-            return replace(state, standing=standing, trial=None, diagnosis=None)
+            return replace(state, standing=standing, trial=None, diagnosis=None, closing=False)
+        case MailboxClosing():
+            return replace(state, closing=True)
+        case MailboxPaused():
+            return replace(state, paused=event)
+        case MailboxResumed():
+            return replace(state, paused=None, resumed=event.at)
         case MailboxReadFrom():
             return replace(state, read_from=(event.uidvalidity, event.uid))
         case _:

@@ -16,20 +16,26 @@ from heraldry.contracts.mailbox import (
     MailboxConnectionFailed,
     MailboxDisconnected,
     MailboxNeedsReconnect,
+    MailboxPaused,
+    MailboxResumed,
     Server,
 )
+from heraldry.contracts.markers import Position
 from heraldry.mailbox.domain.email import text_of
 from heraldry.mailbox.domain.inbox import MailboxCheckClaimed, MailboxConnectionStarted
 
+HOW_TO_RESUME = "Remove addresses that cannot be reached from your lists, then resume sending. Mail is still read meanwhile."
+
 inboxes = Projection(
     name="inboxes",
-    version=1,
+    version=2,
     tables=("inboxes",),
     schema="""CREATE TABLE inboxes (
   inbox TEXT PRIMARY KEY, organization TEXT NOT NULL, identity TEXT NOT NULL, address TEXT NOT NULL,
   imap TEXT NOT NULL, smtp TEXT NOT NULL, state TEXT NOT NULL, standing TEXT NOT NULL, diagnosis TEXT,
   since TEXT NOT NULL, checking INTEGER NOT NULL, held_until TEXT, tried_identity TEXT NOT NULL,
-  tried_address TEXT NOT NULL, tried_imap TEXT NOT NULL, tried_smtp TEXT NOT NULL) STRICT;
+  tried_address TEXT NOT NULL, tried_imap TEXT NOT NULL, tried_smtp TEXT NOT NULL,
+  paused TEXT, resumed TEXT, resumed_position INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE INDEX inboxes_of ON inboxes (organization, identity)""",
 )
 
@@ -98,11 +104,27 @@ def disconnected(db: Connection, event: MailboxDisconnected, _: Fact) -> None:
     db.execute("UPDATE inboxes SET state = standing WHERE inbox = ?", (str(event.inbox),))
 
 
+@inboxes.on(MailboxPaused)
+def paused(db: Connection, event: MailboxPaused, _: Fact) -> None:
+    why = Diagnosed(code=event.code, cause=event.reason, resolution=HOW_TO_RESUME)
+    db.execute("UPDATE inboxes SET paused = ? WHERE inbox = ?", (why.model_dump_json(), str(event.inbox)))
+
+
+@inboxes.on(MailboxResumed)
+def resumed(db: Connection, event: MailboxResumed, fact: Fact) -> None:
+    db.execute(
+        "UPDATE inboxes SET paused = NULL, resumed = ?, resumed_position = ? WHERE inbox = ?",
+        (event.at.isoformat(), Position.parse(fact.position).number, str(event.inbox)),
+    )
+
+
 WHOSE = "CASE state WHEN 'connecting' THEN tried_identity ELSE identity END"
 INBOX = (
     f"SELECT inbox, {WHOSE}, address,"
     " CASE state WHEN 'connecting' THEN tried_imap ELSE imap END,"
-    " CASE state WHEN 'connecting' THEN tried_smtp ELSE smtp END, state, diagnosis, since FROM inboxes"
+    " CASE state WHEN 'connecting' THEN tried_smtp ELSE smtp END,"
+    " CASE WHEN state = 'connected' AND paused IS NOT NULL THEN 'paused' ELSE state END,"
+    " CASE WHEN state = 'connected' AND paused IS NOT NULL THEN paused ELSE diagnosis END, since FROM inboxes"
 )
 InboxRow = tuple[str, str, str, str, str, str, str | None, str]
 

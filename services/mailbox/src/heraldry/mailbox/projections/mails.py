@@ -9,6 +9,8 @@ from typing import cast
 from uuid import UUID
 
 from heraldry.chassis.projection import Fact, Projection
+from heraldry.contracts.addresses import normalised
+from heraldry.contracts.base import Erased
 from heraldry.contracts.mailbox import (
     Bounce,
     EmailBounced,
@@ -22,21 +24,25 @@ from heraldry.contracts.mailbox import (
     EmailView,
     ReplyReceived,
 )
+from heraldry.contracts.markers import Position
+from heraldry.mailbox.domain.bouncing import LAST, Figures
 from heraldry.mailbox.domain.email import EmailCopyClaimed, EmailCopyKept, EmailPutBack, text_of
 
 MOST_COPY_TRIES = 8  # a Sent folder that refuses that often is left alone
 
 emails = Projection(
     name="emails",
-    version=2,
+    version=3,
     tables=("emails", "email_steps", "replies", "bounces"),
     schema="""CREATE TABLE emails (
   attempt TEXT PRIMARY KEY, organization TEXT NOT NULL, inbox TEXT NOT NULL, identity TEXT NOT NULL,
   person TEXT NOT NULL, recipient TEXT NOT NULL, subject TEXT NOT NULL, text TEXT NOT NULL,
   state TEXT NOT NULL, message_id TEXT NOT NULL DEFAULT '', held_until TEXT, valid_until TEXT NOT NULL,
-  to_copy INTEGER NOT NULL DEFAULT 0, copy_tries INTEGER NOT NULL DEFAULT 0) STRICT;
+  to_copy INTEGER NOT NULL DEFAULT 0, copy_tries INTEGER NOT NULL DEFAULT 0,
+  enrollment TEXT NOT NULL, normal TEXT NOT NULL, sent_position INTEGER) STRICT;
 CREATE INDEX emails_open ON emails (state) WHERE state IN ('queued', 'claimed', 'leaving');
 CREATE INDEX emails_to_copy ON emails (to_copy) WHERE to_copy = 1;
+CREATE INDEX emails_sent ON emails (inbox, sent_position) WHERE sent_position IS NOT NULL;
 CREATE TABLE email_steps (
   attempt TEXT NOT NULL, revision INTEGER NOT NULL, type TEXT NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL,
   detail TEXT NOT NULL, PRIMARY KEY (attempt, revision)) STRICT;
@@ -44,8 +50,10 @@ CREATE TABLE replies (
   stream TEXT PRIMARY KEY, attempt TEXT NOT NULL, message_id TEXT NOT NULL, at TEXT NOT NULL,
   text TEXT NOT NULL) STRICT;
 CREATE INDEX replies_to ON replies (attempt);
-CREATE TABLE bounces (stream TEXT PRIMARY KEY, attempt TEXT NOT NULL, bounce TEXT NOT NULL) STRICT;
-CREATE INDEX bounces_of ON bounces (attempt)""",
+CREATE TABLE bounces (stream TEXT PRIMARY KEY, attempt TEXT NOT NULL, bounce TEXT NOT NULL,
+  inbox TEXT NOT NULL, hard INTEGER NOT NULL) STRICT;
+CREATE INDEX bounces_of ON bounces (attempt);
+CREATE INDEX bounces_hard ON bounces (inbox) WHERE hard = 1""",
 )
 
 
@@ -53,7 +61,7 @@ CREATE INDEX bounces_of ON bounces (attempt)""",
 def queued(db: Connection, event: EmailQueued, fact: Fact) -> None:
     db.execute(
         "INSERT OR REPLACE INTO emails (attempt, organization, inbox, identity, person, recipient, subject,"
-        " text, state, valid_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?)",
+        " text, state, valid_until, enrollment, normal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?)",
         (
             str(event.attempt),
             fact.organization,
@@ -64,6 +72,8 @@ def queued(db: Connection, event: EmailQueued, fact: Fact) -> None:
             text_of(event.subject),
             text_of(event.text),
             event.valid_until.isoformat(),
+            "" if event.enrollment is None else str(event.enrollment),
+            "" if isinstance(event.to, Erased) else normalised(event.to),
         ),
     )
     _step(db, event.attempt, event.at, fact, "Ready to leave until its time is over.")
@@ -90,7 +100,15 @@ def started(db: Connection, event: EmailSubmissionStarted, fact: Fact) -> None:
 
 @emails.on(EmailSent)
 def sent(db: Connection, event: EmailSent, fact: Fact) -> None:
-    _set(db, event.attempt, state="sent", message_id=event.message_id, to_copy=1, held_until=None)
+    _set(
+        db,
+        event.attempt,
+        state="sent",
+        message_id=event.message_id,
+        to_copy=1,
+        held_until=None,
+        sent_position=Position.parse(fact.position).number,
+    )
     _step(db, event.attempt, event.at, fact, event.answer)
 
 
@@ -139,8 +157,8 @@ def bounced(db: Connection, event: EmailBounced, fact: Fact) -> None:
         at=event.at,
     )
     db.execute(
-        "INSERT OR REPLACE INTO bounces VALUES (?, ?, ?)",
-        (fact.stream, str(event.attempt), bounce.model_dump_json()),
+        "INSERT OR REPLACE INTO bounces VALUES (?, ?, ?, ?, ?)",
+        (fact.stream, str(event.attempt), bounce.model_dump_json(), str(event.inbox), int(event.hard)),
     )
 
 
@@ -224,6 +242,55 @@ def to_copy(db: Connection, real_now: datetime) -> tuple[Due, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A mail of which nothing has left yet."""
+
+    attempt: UUID
+    organization: UUID
+    identity: UUID
+
+
+def open_to(db: Connection, organization: str, normal: str) -> tuple[Open, ...]:
+    """An organization's open mails to an address, as it is written for comparing."""
+    return _open(db, "organization = ? AND normal = ?", organization, normal)
+
+
+def open_of(db: Connection, enrollment: str) -> tuple[Open, ...]:
+    """The open mails to a lead of a campaign."""
+    return _open(db, "enrollment = ?", enrollment)
+
+
+def open_through(db: Connection, inbox: str) -> tuple[Open, ...]:
+    """The open mails of an inbox."""
+    return _open(db, "inbox = ?", inbox)
+
+
+def has_bounced(db: Connection, inbox: str) -> bool:
+    """Whether a mail of this inbox ever bounced for good."""
+    found = db.execute("SELECT 1 FROM bounces WHERE inbox = ? AND hard = 1 LIMIT 1", (inbox,)).fetchone()
+    return found is not None
+
+
+def figures(db: Connection, inbox: str) -> Figures:
+    """An inbox's last mails since it was resumed last, and how many of them bounced for good."""
+    row = cast(
+        "tuple[str | None, int] | None",
+        db.execute("SELECT resumed, resumed_position FROM inboxes WHERE inbox = ?", (inbox,)).fetchone(),
+    )
+    resumed, since = row or (None, 0)
+    sent, bounced = cast(
+        "tuple[int, int]",
+        db.execute(
+            "SELECT count(*), coalesce(sum(bounced), 0) FROM (SELECT EXISTS (SELECT 1 FROM bounces"
+            " WHERE bounces.attempt = emails.attempt AND hard = 1) AS bounced FROM emails"
+            " WHERE inbox = ? AND sent_position > ? ORDER BY sent_position DESC LIMIT ?)",
+            (inbox, since, LAST),
+        ).fetchone(),
+    )
+    return Figures(sent, bounced, None if resumed is None else datetime.fromisoformat(resumed))
+
+
 def is_known_reply(db: Connection, attempt: str, message_id: str, text: str) -> bool:
     """Whether this answer was recorded before, perhaps from another copy of the folder.
 
@@ -243,6 +310,20 @@ def is_known_bounce(db: Connection, attempt: str, status: str, *, hard: bool) ->
         (attempt, status, hard),
     ).fetchone()
     return found is not None
+
+
+def _open(db: Connection, condition: str, *values: str) -> tuple[Open, ...]:
+    rows = cast(
+        "list[tuple[str, str, str]]",
+        db.execute(
+            "SELECT attempt, organization, identity FROM emails"
+            f" WHERE state IN ('queued', 'claimed') AND {condition}",
+            values,
+        ).fetchall(),
+    )
+    return tuple(
+        Open(UUID(attempt), UUID(organization), UUID(identity)) for attempt, organization, identity in rows
+    )
 
 
 def _due(db: Connection, sql: str, values: tuple[str | int, ...]) -> tuple[Due, ...]:

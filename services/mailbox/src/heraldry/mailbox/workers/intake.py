@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 import structlog
+from heraldry.contracts.base import By
 from heraldry.contracts.mailbox import EmailBounced, ReplyReceived
 from heraldry.mailbox import ports, projections
-from heraldry.mailbox.domain import email, inbox, reply
+from heraldry.mailbox.domain import conversation, email, inbox, reply
 from heraldry.mailbox.domain.kinds import Classification, classify
 from heraldry.mailbox.domain.reply import LONGEST_SUBJECT, LONGEST_TEXT, attempt_in, shortened
 from heraldry.mailbox.domain.reports import Recipient
+from heraldry.mailbox.streams import SYSTEM
 from heraldry.mailbox.workers.desk import Desk
 
 log = structlog.stdlib.get_logger(__name__)
@@ -72,6 +74,7 @@ class Intake:
         text = shortened(incoming.reply_text, LONGEST_TEXT)
         if desk.model.read(lambda db: projections.is_known_reply(db, attempt, known_as, text)):
             return
+        await self._stop(through, state, "replied")
         found = ReplyReceived(
             inbox=through.id,
             identity=mail.identity,
@@ -80,6 +83,8 @@ class Intake:
             message_id=incoming.message_id,
             subject=shortened(incoming.subject, LONGEST_SUBJECT),
             text=text,
+            campaign=mail.campaign,
+            enrollment=mail.enrollment,
             at=desk.clock.now(),
         )
         await self._record(found, through, message)
@@ -94,6 +99,8 @@ class Intake:
         attempt, status = str(mail.attempt), who.status
         if desk.model.read(lambda db: projections.is_known_bounce(db, attempt, status, hard=who.hard)):
             return
+        if who.hard:
+            await self._stop(through, state, "bounced")
         found = EmailBounced(
             inbox=through.id,
             identity=mail.identity,
@@ -103,9 +110,19 @@ class Intake:
             category=who.category,
             status=status,
             answer=shortened(who.diagnostic, LONGEST_ANSWER),
+            campaign=mail.campaign,
+            enrollment=mail.enrollment,
             at=desk.clock.now(),
         )
         await self._record(found, through, message)
+
+    async def _stop(self, through: inbox.Inbox, state: Begun, why: conversation.Why) -> None:
+        """End the sequence of a lead before anybody is told, so that nothing is begun in it any more."""
+        mail, by = state.mail, By(organization=through.organization, actor=SYSTEM)
+        if mail.enrollment is not None:
+            await self._desk.application.stopping.stop_conversation(
+                mail.enrollment, mail.person, mail.identity, why, by
+            )
 
     async def _record(self, found: reply.Incoming, through: inbox.Inbox, message: ports.RawMessage) -> None:
         where = f"{through.id}-{message.uidvalidity}-{message.uid}"

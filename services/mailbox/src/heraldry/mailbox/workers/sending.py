@@ -9,7 +9,6 @@ from typing import Final
 from uuid import UUID, uuid4
 
 import structlog
-from heraldry.chassis.halt import HaltUnknownError, account, organization
 from heraldry.chassis.points import Points
 from heraldry.chassis.points import none as no_points
 from heraldry.chassis.runner import Known
@@ -28,6 +27,7 @@ from heraldry.mailbox.workers.desk import (
     diagnosed,
     is_lost,
 )
+from heraldry.mailbox.workers.gate import last_gate
 
 log = structlog.stdlib.get_logger(__name__)
 STORE_AGAIN: Final = 1.0  # seconds between two tries to store an outcome
@@ -40,11 +40,6 @@ OWN_TROUBLE: Final = Diagnosed(
     cause="It could not leave at the moment.",
     resolution="Nothing needs to be done: it is tried again by itself.",
     kind="transient",
-)
-NOT_CONNECTED: Final = Diagnosed(
-    code="inbox.not-connected",
-    cause="The inbox is not connected.",
-    resolution="Reconnect the inbox, then send it again.",
 )
 
 
@@ -62,7 +57,6 @@ class _Piece:
     state: email.InHand
     claim: UUID
     claimed: Known[email.State]  # the stream with the claim in it
-    scopes: tuple[str, ...]
 
     @property
     def who(self) -> tuple[UUID, UUID, UUID]:
@@ -109,16 +103,14 @@ class SendWorker:
         if through is None:
             log.error("a mail is for an inbox nobody knows", attempt=str(attempt), inbox=str(mail.inbox))
             return
-        scopes = _scopes(through, mail.sender)
-        gate = email.Gate(closed=_closed(through, mail.identity), halted=await self._halted(scopes))
-        claim = uuid4()
+        gate, claim = await last_gate(desk, mail, through), uuid4()
         await self._points("mail.before-claim")
         take = email.Claim(claim, gate, desk.real.now(), desk.clock.now(), desk.held)
         ran = await desk.application.about_mail(attempt, through.organization, mail.identity, take, known)
         if not ran.fresh or not isinstance(ran.state, email.InHand) or through.live is None:
             return
         await self._points("mail.claimed")
-        await self._submit(_Piece(attempt, through, through.live, ran.state, claim, ran, scopes))
+        await self._submit(_Piece(attempt, through, through.live, ran.state, claim, ran))
 
     async def _submit(self, piece: _Piece) -> None:
         desk, mail = self._desk, piece.state.mail
@@ -141,7 +133,9 @@ class SendWorker:
 
         async def before_content() -> None:
             nonlocal begun
-            start = email.Start(piece.claim, ours, await self._halted(piece.scopes), desk.clock.now())
+            gate = await last_gate(desk, mail)
+            await self._points("mail.before-start")
+            start = email.Start(piece.claim, ours, gate, desk.clock.now())
             ran = await desk.application.about_mail(*piece.who, start, piece.claimed)
             if not ran.fresh or not isinstance(ran.state, email.Leaving):
                 raise HangUp
@@ -161,17 +155,23 @@ class SendWorker:
             case Accepted():
                 await self._points("mail.answered")
                 await self._record(piece, email.Accept(outcome.words, desk.clock.now()), begun)
+                await desk.application.pausing.judge_sender(mail.inbox)
             case NotSent():
-                await self._refuse(piece, diagnosed(outcome.diagnosis), retry=outcome.duration == "transient")
-                if is_lost(outcome.diagnosis):
+                lost = is_lost(outcome.diagnosis)
+                transient = outcome.duration == "transient"
+                await self._refuse(
+                    piece, diagnosed(outcome.diagnosis), retry=transient, again=transient or lost
+                )
+                if lost:
                     await desk.lose(piece.through, piece.live.secret, outcome.diagnosis)
             case Unknown():
                 log.warning("whether a mail left is not known", attempt=str(piece.attempt))
 
-    async def _refuse(self, piece: _Piece, diagnosis: Diagnosed, *, retry: bool) -> None:
+    async def _refuse(self, piece: _Piece, diagnosis: Diagnosed, *, retry: bool, again: bool = False) -> None:
         pause = min(FIRST_PAUSE * 2 ** (piece.state.tries - 1), LONGEST_PAUSE)
         retry_at = self._desk.real.now() + pause if retry else None
-        await self._record(piece, email.Refuse(piece.claim, diagnosis, retry_at, self._desk.clock.now()))
+        refuse = email.Refuse(piece.claim, diagnosis, retry_at, self._desk.clock.now(), again)
+        await self._record(piece, refuse)
 
     async def _record(
         self, piece: _Piece, outcome: email.Command, known: Known[email.State] | None = None
@@ -185,13 +185,6 @@ class SendWorker:
                 await asyncio.sleep(STORE_AGAIN)
             else:
                 return
-
-    async def _halted(self, scopes: tuple[str, ...]) -> bool:
-        """Nothing leaves while a halt is set, nor while nobody can say whether one is."""
-        try:
-            return await self._desk.halt.check_now(*scopes) is not None
-        except HaltUnknownError:
-            return True
 
     # --- looking up
 
@@ -240,16 +233,6 @@ class SendWorker:
         ) as error:
             log.info("a look-up was not possible", attempt=str(attempt), because=type(error).__name__)
         return None
-
-
-def _closed(through: inbox.Inbox, identity: UUID) -> Diagnosed | None:
-    if through.live is None or through.live.identity != identity:
-        return NOT_CONNECTED
-    return None
-
-
-def _scopes(through: inbox.Inbox, sender: str) -> tuple[str, ...]:
-    return (organization(through.organization), *((account(sender),) if sender else ()))
 
 
 def _unmailable(error: ValueError) -> Diagnosed:
