@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from heraldry.chassis.decider import Decider
 from heraldry.chassis.testing.scenario import Scenario
+from heraldry.contracts.identity import WorkingHours
 from heraldry.contracts.scheduler import (
     EmailRate,
     LimitsChanged,
@@ -14,26 +15,24 @@ from heraldry.contracts.scheduler import (
     QuotaReleased,
     StepDispatched,
 )
+from heraldry.scheduler.domain.permits import decide, use
 from heraldry.scheduler.domain.sender import (
     UNOPENED,
+    ChangeHours,
     ChangeRate,
-    ChangeZone,
     Close,
     Command,
     Dispatch,
-    Event,
     Letter,
     Open,
     SayExhausted,
     Sender,
-    SenderOpened,
     Settle,
     State,
-    decide,
     enough,
     evolve,
-    use,
 )
+from heraldry.scheduler.domain.sender_events import Event, SenderOpened
 from hypothesis import given as any_of
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -55,9 +54,14 @@ def opened(zone: str = "UTC", per_day: int = 30, per_hour: int = 5) -> Scenario[
             identity=ADA,
             zone=zone,
             rate=rate,
-            at=NOON - timedelta(days=3),
+            hours=hours(zone),
+            at=NOON - timedelta(hours=1),
         )
     )
+
+
+def hours(zone: str) -> WorkingHours:
+    return WorkingHours(zone=zone)
 
 
 def dispatch(number: int, at: datetime = NOON) -> Dispatch:
@@ -132,12 +136,12 @@ def test_after_a_change_of_zone_the_strictest_day_decides() -> None:
     past = after(
         opened("Pacific/Auckland", per_day=1),
         dispatch(1, NOON - MINUTE),  # 23:59 there: its day is about to end
-        ChangeZone("UTC", NOON),
+        ChangeHours(ADA, hours("UTC"), NOON),
         Settle(UUID(int=1001), proven_not_sent=False, at=NOON),
     )
     refusal = past.when(dispatch(2, NOON + timedelta(hours=2))).then_refused("quota.exhausted")
     assert refusal.extra["until"] == "2026-05-05T00:00:00+00:00"
-    back = after(past, ChangeZone("Pacific/Auckland", NOON + timedelta(hours=2)))
+    back = after(past, ChangeHours(ADA, hours("Pacific/Auckland"), NOON + timedelta(hours=2)))
     back.when(dispatch(2, NOON + timedelta(hours=3))).then_refused("quota.exhausted")
 
 
@@ -150,16 +154,16 @@ def test_reconnecting_starts_nothing_anew() -> None:
     past = after(
         opened(per_hour=1),
         dispatch(1),
-        Close("it was disconnected.", NOON),
-        Open("s", ORG, INBOX, ADA, "UTC", NOON + MINUTE),
+        Close("disconnected", NOON),
+        Open("s", ORG, INBOX, ADA, hours("UTC"), NOON + MINUTE),
     )
     past.when(dispatch(2, NOON + 2 * MINUTE)).then_refused("quota.exhausted")
 
 
 def test_nothing_leaves_from_a_closed_account() -> None:
-    past = after(opened(), Close("it was disconnected.", NOON))
+    past = after(opened(), Close("disconnected", NOON))
     past.when(dispatch(1)).then_refused("inbox.not-connected")
-    past.when(Close("again", NOON)).then_nothing()
+    past.when(Close("disconnected", NOON)).then_nothing()
 
 
 def test_the_ceilings_point_to_support() -> None:
@@ -216,9 +220,9 @@ def test_no_history_sends_more_than_allowed_in_any_hour(
             case "dispatch":
                 command = dispatch(number, at)
             case "zone":
-                command = ChangeZone(ZONES[number], at)
+                command = ChangeHours(ADA, hours(ZONES[number]), at)
             case "reopen":
-                command = Open("s", ORG, INBOX, ADA, ZONES[number], at)
+                command = Open("s", ORG, INBOX, ADA, hours(ZONES[number]), at)
             case _:
                 command = Settle(UUID(int=1000 + number), proven_not_sent=what == "fail", at=at)
         scenario = scenario.given(*scenario.when(command).events)

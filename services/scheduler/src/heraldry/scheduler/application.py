@@ -1,10 +1,11 @@
-"""Commands come in, the decider decides, events are appended."""
+"""Limits and permits: commands come in, the decider decides on the sender's own stream, events are appended."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final, Protocol, TypeAlias
 from uuid import UUID, uuid5
 
 from heraldry.chassis.bus.rpc import Asking
@@ -12,23 +13,32 @@ from heraldry.chassis.clock import Clock
 from heraldry.chassis.decider import Decider
 from heraldry.chassis.readmodel import ReadModel
 from heraldry.chassis.runner import Asked, Ran, Runner
-from heraldry.chassis.vault.hashing import keyed_hash, organization_subject
+from heraldry.chassis.store.port import EventStore
 from heraldry.chassis.vault.keys import KeyDestroyedError, KeyRing
-from heraldry.contracts.addresses import normalised
 from heraldry.contracts.base import Accepted, Refused
-from heraldry.contracts.identity import WorkingHours
-from heraldry.contracts.scheduler import ChangeEmailRate, GetUsage, SendMail, Usage
-from heraldry.scheduler.domain import connection, profile, sender
+from heraldry.contracts.markers import Position
+from heraldry.contracts.scheduler import (
+    ChangeEmailRate,
+    GetUsage,
+    RaiseRateCeiling,
+    RequestRateIncrease,
+    SendMail,
+    Usage,
+)
+from heraldry.scheduler.domain import permits, profile, sender, sender_events
 from heraldry.scheduler.domain.sender import UNOPENED, Unopened
+from heraldry.scheduler.projections import campaign_senders
 from heraldry.scheduler.projections import senders as rows
 
-senders: Decider[sender.Command, sender.State, sender.Event] = Decider(UNOPENED, sender.decide, sender.evolve)
+senders: Decider[sender.Command, sender.State, sender_events.Event] = Decider(
+    UNOPENED, permits.decide, sender.evolve
+)
 profiles: Decider[profile.Command, profile.Profile, profile.Event] = Decider(
     profile.UNKNOWN, profile.decide, profile.evolve
 )
-connections: Decider[connection.Import, connection.Connection, connection.ConnectionImported] = Decider(
-    connection.NEVER, connection.decide, connection.evolve
-)
+CONTEXT: Final = "scheduler"
+MODEL_WITHIN: Final = 5.0  # seconds the read model may need to come to the end of the log
+SenderRan: TypeAlias = Ran[sender.State, sender_events.Event]
 
 
 class NotYetError(Refused):
@@ -38,159 +48,225 @@ class NotYetError(Refused):
         super().__init__("not-yet", f"{what} has not arrived from its context yet.", status=503)
 
 
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """An inbox that can send, as its own context said at `revision` of its stream."""
+class Suppressed(Protocol):
+    """Whether nothing may be written to an address any more."""
 
-    organization: UUID
-    inbox: UUID
+    async def __call__(self, organization: UUID, address: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A sending account, and in whose name its events are recorded."""
+
+    sender: str
     identity: UUID
-    address: str
-    revision: int
+    organization: UUID
 
 
 class Scheduling:
     """Limits and dispatch. Every permit is decided on the sender's own stream."""
 
-    def __init__(self, runner: Runner, model: ReadModel, keys: KeyRing, clock: Clock) -> None:
-        self._runner, self._model, self._keys, self._clock = runner, model, keys, clock
+    def __init__(
+        self,
+        runner: Runner,
+        store: EventStore,
+        model: ReadModel,
+        keys: KeyRing,
+        clock: Clock,
+        suppressed: Suppressed | None = None,
+    ) -> None:
+        self._runner, self._store, self._model = runner, store, model
+        self._keys, self._clock, self._suppressed = keys, clock, suppressed
+
+    # --- permits
 
     async def send_mail(self, command: SendMail, asking: Asking) -> Accepted:
-        """R-RATE-1 and 4. Refused `quota.exhausted` with `until` and `window`."""
-        row = self._mine(command.inbox, asking)
+        """R-RATE-1 and 4. Refused `quota.exhausted` with `until` and `window`, `recipient.suppressed`."""
+        account = self._mine(command.inbox, asking)
+        if self._suppressed is not None and await self._suppressed(account.organization, command.to):
+            raise Refused(
+                "recipient.suppressed",
+                "This address is on your suppression list: nothing is sent to it."
+                " Take it off the list first if that is wrong.",
+            )
+        letter = sender.Letter(command.person, command.to, command.subject, command.text, command.html)
+        dispatch = sender.Dispatch(account.organization, asking.id, letter, self._clock.now())
+        return self._runner.accepted(await self._permit(account, dispatch, asking))
+
+    async def dispatch_step(self, name: str, command: sender.Dispatch, asking: Asking) -> SenderRan:
+        """A campaign's step. Nothing appended: it was dispatched before. `name`: the sending account.
+
+        Refused `quota.exhausted` (until, window), `hours.outside` (until), `campaign.not-open`,
+        `sender.closed` (code), `person.erased`, `inbox.unknown`.
+        """
+        identity = command.identity or self._named(name).identity
+        return await self._permit(Account(name, identity, command.organization), command, asking)
+
+    async def _permit(self, account: Account, command: sender.Dispatch, asking: Asking) -> SenderRan:
         try:
-            await self._keys.create(str(command.person))
+            await self._keys.create(str(command.letter.person))
         except KeyDestroyedError:
             raise Refused(
                 "person.erased", "This person's data was erased: nothing is sent to them any more."
             ) from None
-        letter = sender.Letter(command.person, command.to, command.subject, command.text, command.html)
-        dispatch = sender.Dispatch(UUID(row.organization), asking.id, letter, self._clock.now())
         try:
-            return await self._run(row, dispatch, asking)
+            return await self.run(account, command, asking)
         except Refused as refusal:
             if refusal.code == "quota.exhausted":
-                said = Asking(_derived(asking.id, "exhausted"), asking.by)
-                await self._run(row, sender.SayExhausted(self._clock.now()), said)
+                until = f"exhausted {refusal.extra['window']} {refusal.extra['until']}"
+                said = Asking(derived(asking.id, until), asking.by)
+                await self.run(account, sender.SayExhausted(self._clock.now()), said)
             raise
-
-    async def change_rate(self, command: ChangeEmailRate, asking: Asking) -> Accepted:
-        row = self._mine(command.inbox, asking)
-        change = sender.ChangeRate(UUID(row.organization), command.rate, self._clock.now())
-        return await self._run(row, change, asking)
-
-    async def usage(self, query: GetUsage, asking: Asking) -> Usage:
-        """From the stream itself: what a permit would be decided on."""
-        row = self._mine(query.inbox, asking)
-        now = self._clock.now()
-        loaded = await self._runner.load(senders, f"sender-{row.sender}", enough=_enough(now))
-        state = loaded.state
-        if isinstance(state, Unopened):
-            raise _unknown()
-        used = sender.use(state, now)
-        return Usage(
-            inbox=query.inbox,
-            identity=state.identity,
-            used_today=used.today,
-            used_this_hour=used.this_hour,
-            rate=state.rate,
-            zone=state.zone,
-            next_possible=used.next_possible,
-        )
-
-    async def open_sender(self, connected: Connected, asking: Asking) -> None:
-        """An inbox was connected. Raises NotYetError while its identity's hours are not known here."""
-        if not await self._import(connected.inbox, connected.revision, asking, connected=True):
-            return
-        key = await self._keys.create(organization_subject(connected.organization))
-        name = keyed_hash(key, normalised(connected.address))
-        while True:
-            known = (await self._runner.load(profiles, f"profile-{connected.identity}")).state
-            if known.hours is None:
-                raise NotYetError(f"What is known of the working hours of {connected.identity}")
-            if known.deleted:
-                return
-            opening = sender.Open(
-                name,
-                connected.organization,
-                connected.inbox,
-                connected.identity,
-                known.hours.zone,
-                self._clock.now(),
-            )
-            asked = self._asked(asking, connected.identity, connected.organization)
-            await self._runner.run(senders, f"sender-{name}", opening, asked, enough=_enough(opening.at))
-            present = (await self._runner.load(profiles, f"profile-{connected.identity}")).state
-            if present == known:  # else they changed while this was under way: once more
-                return
-            asking = Asking(_derived(asking.id, str(present.source_revision)), asking.by)
-
-    async def close_sender(self, inbox: UUID, reason: str, revision: int, asking: Asking) -> None:
-        if not await self._import(inbox, revision, asking, connected=False):
-            return
-        row = self._model.read(lambda db: rows.of_inbox(db, str(inbox)))
-        if row is not None:
-            await self._run(row, sender.Close(reason, self._clock.now()), asking)
-
-    async def _import(self, inbox: UUID, revision: int, asking: Asking, *, connected: bool) -> bool:
-        """Whether this is the newest that is known of the inbox."""
-        now = self._clock.now()
-        command = connection.Import(inbox, connected, revision, now)
-        asked = Asked(asking.id, asking.by, now)
-        ran = await self._runner.run(connections, f"connection-{inbox}", command, asked)
-        return ran.state.source_revision == revision
-
-    async def import_hours(self, identity: UUID, hours: WorkingHours, revision: int, asking: Asking) -> None:
-        """The profile first, then every sender: one opened meanwhile reads the new profile itself."""
-        now = self._clock.now()
-        imported = profile.ImportHours(identity, hours, revision, now)
-        asked = self._asked(asking, identity, asking.by.organization)
-        ran = await self._runner.run(profiles, f"profile-{identity}", imported, asked)
-        present = ran.state.hours
-        if present is None:
-            return
-        for row in self._model.read(lambda db: rows.of_identity(db, str(identity))):
-            change = sender.ChangeZone(present.zone, now)
-            await self._run(row, change, Asking(_derived(asking.id, row.sender), asking.by))
-
-    async def import_deletion(self, identity: UUID, asking: Asking) -> None:
-        now = self._clock.now()
-        asked = self._asked(asking, identity, asking.by.organization)
-        await self._runner.run(profiles, f"profile-{identity}", profile.ImportDeletion(identity, now), asked)
-        for row in self._model.read(lambda db: rows.of_identity(db, str(identity))):
-            close = sender.Close("its identity was deleted.", now)
-            await self._run(row, close, Asking(_derived(asking.id, row.sender), asking.by))
 
     async def settle(self, inbox: UUID, attempt: UUID, *, proven_not_sent: bool, asking: Asking) -> None:
         """Raises NotYetError if the sender is not in the read model yet."""
         row = self._model.read(lambda db: rows.of_inbox(db, str(inbox)))
         if row is None:
             raise NotYetError(f"What is known of the sender of {inbox}")
-        await self._run(row, sender.Settle(attempt, proven_not_sent, self._clock.now()), asking)
+        await self.run(_account(row), sender.Settle(attempt, proven_not_sent, self._clock.now()), asking)
 
-    async def _run(self, row: rows.Row, command: sender.Command, asking: Asking) -> Accepted:
-        asked = self._asked(asking, UUID(row.identity), UUID(row.organization))
-        ran: Ran[sender.State, sender.Event] = await self._runner.run(
-            senders, f"sender-{row.sender}", command, asked, enough=_enough(self._clock.now())
+    # --- rates
+
+    async def change_rate(self, command: ChangeEmailRate, asking: Asking) -> Accepted:
+        account = self._mine(command.inbox, asking)
+        change = sender.ChangeRate(account.organization, command.rate, self._clock.now())
+        return self._runner.accepted(await self.run(account, change, asking))
+
+    async def request_increase(self, command: RequestRateIncrease, asking: Asking) -> Accepted:
+        """R-RATE-3: what a user asks of support."""
+        account = self._mine(command.inbox, asking)
+        wish = sender.RequestIncrease(account.organization, command.wanted, command.reason, self._clock.now())
+        return self._runner.accepted(await self.run(account, wish, asking))
+
+    async def raise_ceiling(self, command: RaiseRateCeiling, asking: Asking) -> Accepted:
+        """R-RATE-3: what support grants. Refused `operator.needed` (403) to an organization."""
+        if asking.by.organization is not None:
+            raise Refused(
+                "operator.needed", "Only support can raise this ceiling. Ask for an increase.", status=403
+            )
+        row = self._model.read(lambda db: rows.of_inbox(db, str(command.inbox)))
+        if row is None:
+            raise Refused("inbox.unknown", "There is no such inbox.", status=404)
+        grant = sender.RaiseCeiling(command.ceiling, command.reason, command.until, self._clock.now())
+        return self._runner.accepted(await self.run(_account(row), grant, asking))
+
+    async def usage(self, query: GetUsage, asking: Asking) -> Usage:
+        """From the stream itself: what a permit would be decided on."""
+        account = self._mine(query.inbox, asking)
+        now = self._clock.now()
+        state = await self.state(account.sender, now)
+        if isinstance(state, Unopened):
+            raise _unknown()
+        used = permits.use(state, now)
+        ceiling = state.ceiling_at(now)
+        return Usage(
+            inbox=query.inbox,
+            identity=state.identity,
+            used_today=used.today,
+            used_this_hour=used.this_hour,
+            rate=state.rate_at(now),
+            zone=state.zone,
+            next_possible=used.next_possible,
+            ceiling=ceiling,
+            ceiling_until=None if ceiling == sender.CEILING else state.ceiling_until,
+            requested=state.requested,
         )
-        return self._runner.accepted(ran)
 
-    def _asked(self, asking: Asking, identity: UUID, organization: UUID | None) -> Asked:
-        return Asked(asking.id, asking.by, self._clock.now(), identity, organization)
+    # --- campaigns
 
-    def _mine(self, inbox: UUID, asking: Asking) -> rows.Row:
+    async def open_campaign(
+        self, name: str, campaign: UUID, source_revision: int, asking: Asking
+    ) -> SenderRan:
+        """The campaign is active as of `source_revision` of its stream: it may send from this account."""
+        command = sender.OpenCampaign(campaign, source_revision, self._clock.now())
+        return await self.run(self._named(name), command, asking)
+
+    async def stop_campaign(
+        self, campaign: UUID, identity: UUID, source_revision: int, asking: Asking
+    ) -> int:
+        """It was paused or ended, at `source_revision` of its stream. When this returns that stands in every
+        account concerned, and what may still be on its way is cancelled; how many steps that are.
+
+        Refused `view.behind` (503).
+        """
+        count = 0
+        for account in await self._accounts(campaign, identity):
+            command = sender.StopCampaign(campaign, source_revision, self._clock.now())
+            ran = await self.run(account, command, Asking(derived(asking.id, account.sender), asking.by))
+            count += _leaving(ran.state, campaign, command.at)
+        return count
+
+    async def leaving(self, campaign: UUID, identity: UUID) -> int:
+        """How many steps of it were dispatched, have no outcome yet, and may still leave."""
+        now = self._clock.now()
+        accounts = await self._accounts(campaign, identity)
+        return sum([_leaving(await self.state(one.sender, now), campaign, now) for one in accounts])
+
+    async def _accounts(self, campaign: UUID, identity: UUID) -> tuple[Account, ...]:
+        """Those of the identity, and those the campaign ever sent from, up to the end of the log."""
+        await self.up_to_date()
+
+        def find(db: rows.Connection) -> tuple[rows.Row, ...]:
+            of_identity = rows.of_identity(db, str(identity))
+            known = {row.sender for row in of_identity}
+            others = [
+                row
+                for name in campaign_senders.of_campaign(db, str(campaign))
+                if name not in known and (row := rows.of_sender(db, name)) is not None
+            ]
+            return (*of_identity, *others)
+
+        return tuple(_account(row) for row in self._model.read(find))
+
+    # --- what those beside it use, too
+
+    async def run(self, account: Account, command: sender.Command, asking: Asking) -> SenderRan:
+        """Carry a command out on an account's stream."""
+        now = self._clock.now()
+        asked = Asked(asking.id, asking.by, now, account.identity, account.organization)
+        return await self._runner.run(
+            senders, f"sender-{account.sender}", command, asked, enough=_enough(command.at)
+        )
+
+    async def up_to_date(self) -> None:
+        """Return when everything stored up to now is in the read model. Refused `view.behind` (503)."""
+        head = Position(CONTEXT, self._store.epoch, await self._store.head())
+        if not await self._model.wait_for([str(head)], MODEL_WITHIN):
+            raise Refused("view.behind", "The inboxes are not up to date yet. Try again.", status=503)
+
+    async def state(self, name: str, now: datetime | None = None) -> sender.State:
+        """An account as its stream says it is: all that a decision at `now` needs."""
+        enough = _enough(now or self._clock.now())
+        return (await self._runner.load(senders, f"sender-{name}", enough=enough)).state
+
+    def _mine(self, inbox: UUID, asking: Asking) -> Account:
         row = self._model.read(lambda db: rows.of_inbox(db, str(inbox)))
         if row is None or row.organization != str(asking.by.organization):
             raise _unknown()
-        return row
+        return _account(row)
+
+    def _named(self, name: str) -> Account:
+        row = self._model.read(lambda db: rows.of_sender(db, name))
+        if row is None:
+            raise NotYetError(f"What is known of the account {name}")
+        return _account(row)
 
 
-def _enough(now: datetime) -> Callable[[Sequence[sender.Event]], bool]:
-    return lambda newest_first: sender.enough(newest_first, now)
-
-
-def _derived(command: UUID, name: str) -> UUID:
+def derived(command: UUID, name: str) -> UUID:
+    """The id of a command that follows from another."""
     return uuid5(command, name)
+
+
+def _leaving(state: sender.State, campaign: UUID, now: datetime) -> int:
+    return 0 if isinstance(state, Unopened) else len(state.leaving(campaign, max(now, state.last)))
+
+
+def _account(row: rows.Row) -> Account:
+    return Account(row.sender, UUID(row.identity), UUID(row.organization))
+
+
+def _enough(now: datetime) -> Callable[[Sequence[sender_events.Event]], bool]:
+    return lambda newest_first: sender.enough(newest_first, now)
 
 
 def _unknown() -> Refused:

@@ -15,7 +15,10 @@ from heraldry.contracts.mailbox import (
     MailboxConnected,
     MailboxDisconnected,
     MailboxNeedsReconnect,
+    MailboxPaused,
+    MailboxResumed,
 )
+from heraldry.scheduler.domain.sender import Code
 
 
 class OwnCommand(Command):
@@ -44,7 +47,15 @@ class OpenSender(OwnCommand):
 
 class CloseSender(OwnCommand):
     inbox: UUID
-    reason: str
+    code: Code
+    revision: int
+
+
+class PauseSender(OwnCommand):
+    """The inbox was paused, or resumed."""
+
+    inbox: UUID
+    paused: bool
     revision: int
 
 
@@ -70,7 +81,9 @@ def import_identities(
 
 
 def import_inboxes(
-    event: Envelope[MailboxConnected | MailboxDisconnected | MailboxNeedsReconnect],
+    event: Envelope[
+        MailboxConnected | MailboxDisconnected | MailboxNeedsReconnect | MailboxPaused | MailboxResumed
+    ],
 ) -> Sequence[OwnCommand]:
     match event.data:
         case MailboxConnected(address=Erased()):
@@ -85,11 +98,12 @@ def import_inboxes(
             )
             return (opened,)
         case MailboxDisconnected(inbox=inbox):
-            reason = "it was disconnected."
-            return (CloseSender(inbox=inbox, reason=reason, revision=event.revision),)
+            return (CloseSender(inbox=inbox, code="disconnected", revision=event.revision),)
         case MailboxNeedsReconnect(inbox=inbox):
-            reason = "it needs to be reconnected."
-            return (CloseSender(inbox=inbox, reason=reason, revision=event.revision),)
+            return (CloseSender(inbox=inbox, code="reconnect", revision=event.revision),)
+        case MailboxPaused(inbox=inbox) | MailboxResumed(inbox=inbox):
+            paused = isinstance(event.data, MailboxPaused)
+            return (PauseSender(inbox=inbox, paused=paused, revision=event.revision),)
         case _:
             return ()
 

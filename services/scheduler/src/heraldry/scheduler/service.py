@@ -67,6 +67,7 @@ TYPES: Final[Mapping[str, type[Event]]] = {
 async def build(house: House) -> None:
     scheduling = Scheduling(house.runner, house.store, house.model, house.keys, house.clock)
     standing = Standing(scheduling, house.runner, house.model, house.keys, house.clock)
+    await standing.complete()
     api.register(house.rpc, scheduling)
     reactions = Reactions(
         house.nc, house.settings, REACTIONS, Own(scheduling, standing), Parking(house.nc, CONTEXT)

@@ -16,18 +16,22 @@ from heraldry.contracts.mailbox import (
     MailboxConnected,
     MailboxDisconnected,
     MailboxNeedsReconnect,
+    MailboxPaused,
+    MailboxResumed,
 )
-from heraldry.scheduler.application import Connected, Scheduling
+from heraldry.scheduler.application import Scheduling
 from heraldry.scheduler.reactions import (
     CloseSender,
     ImportDeletion,
     ImportHours,
     OpenSender,
+    PauseSender,
     SettleAttempt,
     import_identities,
     import_inboxes,
     settle,
 )
+from heraldry.scheduler.standing import Connected, Standing
 
 REACTIONS: Final[tuple[Reaction, ...]] = (
     reaction(
@@ -38,7 +42,7 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
     ),
     reaction(
         "scheduler-inboxes",
-        (MailboxConnected, MailboxDisconnected, MailboxNeedsReconnect),
+        (MailboxConnected, MailboxDisconnected, MailboxNeedsReconnect, MailboxPaused, MailboxResumed),
         import_inboxes,
         from_start=True,
     ),
@@ -49,16 +53,16 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
 class Own:
     """Carries out what this context's reactions ask of it, under the ids they derived from the event."""
 
-    def __init__(self, scheduling: Scheduling) -> None:
-        self._scheduling = scheduling
+    def __init__(self, scheduling: Scheduling, standing: Standing) -> None:
+        self._scheduling, self._standing = scheduling, standing
 
     async def __call__(self, command: Command, *, by: By, id: UUID) -> None:  # noqa: A002  as `Caller.send`
         asking = Asking(id, by)
         match command:
             case ImportHours(identity=identity, hours=hours, revision=revision):
-                await self._scheduling.import_hours(identity, hours, revision, asking)
+                await self._standing.hours(identity, hours, revision, asking)
             case ImportDeletion(identity=identity):
-                await self._scheduling.import_deletion(identity, asking)
+                await self._standing.deleted(identity, asking)
             case OpenSender():
                 connected = Connected(
                     command.organization,
@@ -67,9 +71,11 @@ class Own:
                     command.address,
                     command.revision,
                 )
-                await self._scheduling.open_sender(connected, asking)
-            case CloseSender(inbox=inbox, reason=reason, revision=revision):
-                await self._scheduling.close_sender(inbox, reason, revision, asking)
+                await self._standing.connected(connected, asking)
+            case CloseSender(inbox=inbox, code=code, revision=revision):
+                await self._standing.closed(inbox, code, revision, asking)
+            case PauseSender(inbox=inbox, paused=paused, revision=revision):
+                await self._standing.paused(inbox, revision, asking, paused=paused)
             case SettleAttempt(inbox=inbox, attempt=attempt, proven_not_sent=proven):
                 await self._scheduling.settle(inbox, attempt, proven_not_sent=proven, asking=asking)
             case _:

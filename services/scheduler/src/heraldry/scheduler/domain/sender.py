@@ -1,85 +1,101 @@
 """The sender: one per sending account. Stream `sender-<keyed hash of the normalised address>`.
 
 Everything a permit depends on stands in this one stream, so that no concurrency can exceed a limit: the
-rate, the zone, opening and closing, and every permit with its outcome. It is never per day and never per
-identity: disconnecting, deleting and reconnecting start nothing anew. Time in it never goes back.
+rate and its ceiling, the working hours, opening and closing, every campaign that sends through it, and every
+permit with its outcome. It is never per day and never per identity: disconnecting, deleting and reconnecting
+start nothing anew. Time in it never goes back. What is decided on it is in `permits`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias, assert_never
 from uuid import UUID
 
-from heraldry.contracts.base import Event as AnyEvent
-from heraldry.contracts.base import Refused
+from heraldry.contracts.identity import WorkingHours
 from heraldry.contracts.scheduler import (
     EmailRate,
     LimitsChanged,
     QuotaConsumed,
     QuotaExhausted,
     QuotaReleased,
+    RateCeilingExpired,
+    RateCeilingRaised,
+    RateIncreaseRequested,
+    StepCancelled,
     StepDispatched,
 )
-from heraldry.scheduler.domain.calendar import HOUR, LONGEST_DAY, day_end, day_start
+from heraldry.scheduler.domain.calendar import HOUR, LONGEST_DAY
+from heraldry.scheduler.domain.sender_events import (
+    Event,
+    Mark,
+    PermitSettled,
+    SenderCampaignOpened,
+    SenderCampaignStopped,
+    SenderClosed,
+    SenderHoursChanged,
+    SenderOpened,
+    SenderZoneChanged,
+    SettingsRepeated,
+    Window,
+    Zone,
+)
 
 CEILING: Final = EmailRate(per_day=80, per_hour=10)
 LEAVES_WITHIN: Final = timedelta(minutes=10)
 
-
-class SenderOpened(AnyEvent):
-    """Private. The account can send, for this inbox, under these settings."""
-
-    sender: str
-    organization: UUID
-    inbox: UUID
-    identity: UUID
-    zone: str
-    rate: EmailRate
-
-
-class SenderZoneChanged(AnyEvent):
-    """Private. The identity's working hours are in another zone from now on."""
-
-    sender: str
-    zone: str
-
-
-class SenderClosed(AnyEvent):
-    """Private. The account cannot send: disconnected, needs reconnecting, or its identity was deleted."""
-
-    sender: str
-    reason: str
-
-
-class PermitSettled(AnyEvent):
-    """Private. What was permitted has an outcome; from now its hour runs."""
-
-    sender: str
-    attempt: UUID
+Code: TypeAlias = Literal["disconnected", "reconnect", "paused", "identity-deleted"]
+_REASONS: Final[Mapping[str, Code]] = {  # of events that had no code yet
+    "it needs to be reconnected.": "reconnect",
+    "its identity was deleted.": "identity-deleted",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
+    """The account can send for this identity; `closed`: not yet, for this reason."""
+
     sender: str
     organization: UUID
     inbox: UUID
     identity: UUID
-    zone: str
+    hours: WorkingHours
     at: datetime
+    closed: Code | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeZone:
-    zone: str
+class ChangeHours:
+    """The hours of an identity; they bind its own accounts only."""
+
+    identity: UUID
+    hours: WorkingHours
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    reason: str
+    code: Code
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCampaign:
+    """`source_revision`: of the campaign's own stream; what is not newer than what is known changes nothing."""
+
+    campaign: UUID
+    source_revision: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StopCampaign:
+    """Also cancels what of it was dispatched and may still leave."""
+
+    campaign: UUID
+    source_revision: int
     at: datetime
 
 
@@ -91,22 +107,45 @@ class ChangeRate:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestIncrease:
+    organization: UUID
+    wanted: EmailRate
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseCeiling:
+    ceiling: EmailRate
+    reason: str
+    until: datetime
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
-    """What a step is to send, to whom. `person` is the data subject."""
+    """What a step is to send, to whom. `person` is the data subject; `references` oldest first."""
 
     person: UUID
     to: str
     subject: str
     text: str
     html: str = ""
+    in_reply_to: str = ""
+    references: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
+    """Without a campaign it was written by hand. `identity`: in whose name; None: whoever has the account."""
+
     organization: UUID
     attempt: UUID
     letter: Letter
     at: datetime
+    campaign: UUID | None = None
+    enrollment: UUID | None = None
+    identity: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,33 +162,24 @@ class Settle:
     at: datetime
 
 
-Command: TypeAlias = Open | ChangeZone | Close | ChangeRate | Dispatch | SayExhausted | Settle
-Event: TypeAlias = (
-    SenderOpened
-    | SenderZoneChanged
-    | SenderClosed
-    | PermitSettled
-    | LimitsChanged
-    | QuotaConsumed
-    | StepDispatched
-    | QuotaReleased
-    | QuotaExhausted
-)
+Note: TypeAlias = ChangeHours | Close | OpenCampaign | StopCampaign | SayExhausted | Settle
+Command: TypeAlias = Open | Note | ChangeRate | RequestIncrease | RaiseCeiling | Dispatch
 
 
 @dataclass(frozen=True, slots=True)
 class Permit:
     at: datetime
+    valid_until: datetime
     until: datetime  # when its hour ends: outcome, or the last moment it may leave, and 60 minutes
+    identity: UUID
+    campaign: UUID | None = None  # None: written by hand
+    enrollment: UUID | None = None
     settled: bool = False
+    returned: bool = False  # it provably did not leave: it counts nothing, and is not given again
 
-
-@dataclass(frozen=True, slots=True)
-class Zone:
-    """A zone and when it was in force; `until` None: it is now."""
-
-    name: str
-    until: datetime | None = None
+    def leaving(self, now: datetime) -> bool:
+        """Whether it may be on its way: no outcome is known and it may still begin."""
+        return not self.settled and now < self.valid_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,301 +195,204 @@ class Sender:
     identity: UUID
     rate: EmailRate
     zones: tuple[Zone, ...]  # the present one last
+    hours: WorkingHours | None
     last: datetime
-    closed: str = ""  # why it is closed; empty: open
-    permits: dict[UUID, Permit] = field(default_factory=dict[UUID, Permit])
-    said: frozenset[tuple[str, datetime]] = frozenset()
+    repeated: datetime  # when all settings were last written down together
+    ceiling: EmailRate = CEILING
+    ceiling_until: datetime | None = None  # None: it is the usual one
+    requested: EmailRate | None = None
+    closed: str = ""  # a code; empty: open
+    reason: str = ""  # why it is closed, for people
+    campaigns: Mapping[UUID, Mark] = field(default_factory=dict[UUID, Mark])
+    permits: Mapping[UUID, Permit] = field(default_factory=dict[UUID, Permit])
+    said: frozenset[tuple[Window, datetime]] = frozenset()  # what was published of limits that are reached
 
     @property
     def zone(self) -> str:
         return self.zones[-1].name
 
+    def ceiling_at(self, now: datetime) -> EmailRate:
+        """What a raise allowed is over at its end, whether that was written down or not."""
+        return CEILING if self.ceiling_until is not None and self.ceiling_until <= now else self.ceiling
+
+    def rate_at(self, now: datetime) -> EmailRate:
+        """What is allowed: a rate above the ceiling went back to it when the raise ended."""
+        return lowered(self.rate, self.ceiling_at(now))
+
+    def zones_at(self, now: datetime) -> frozenset[str]:
+        """The zones in force in the last 25 hours."""
+        return frozenset(
+            zone.name for zone in self.zones if zone.until is None or zone.until > now - LONGEST_DAY
+        )
+
+    def leaving(self, campaign: UUID, now: datetime) -> tuple[UUID, ...]:
+        """The attempts of a campaign that may be on their way."""
+        return tuple(
+            attempt
+            for attempt, permit in self.permits.items()
+            if permit.campaign == campaign and permit.leaving(now)
+        )
+
 
 State: TypeAlias = Unopened | Sender
-UNOPENED = Unopened()
+UNOPENED: Final = Unopened()
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
-    """What is used at an instant, and from when one more is possible."""
-
-    today: int
-    this_hour: int
-    next_possible: datetime | None
-    window: Literal["day", "hour"] | None  # which limit it waits for
+def lowered(rate: EmailRate, most: EmailRate) -> EmailRate:
+    if rate.per_day <= most.per_day and rate.per_hour <= most.per_hour:
+        return rate
+    return EmailRate(per_day=min(rate.per_day, most.per_day), per_hour=min(rate.per_hour, most.per_hour))
 
 
 def enough(newest_first: Sequence[Event], now: datetime) -> bool:
-    """Whether these events say all a decision at `now` needs: 25 hours, and settings from before them."""
-    horizon = now - LONGEST_DAY - LEAVES_WITHIN - HOUR
-    return any(
-        isinstance(event, SenderOpened | QuotaConsumed) and event.at <= horizon for event in newest_first
-    )
-
-
-def use(sender: Sender, at: datetime) -> Use:
-    """R-LIM-3, R-RATE-1: the strictest of the zones in force within 25 hours, and any 60 minutes."""
-    now = max(at, sender.last)
-    zones = {zone.name for zone in sender.zones if zone.until is None or zone.until > now - LONGEST_DAY}
-    per_zone = {
-        zone: sum(permit.at >= day_start(now, zone) for permit in sender.permits.values()) for zone in zones
-    }
-    ends = sorted(permit.until for permit in sender.permits.values() if permit.until > now)
-    full = [day_end(now, zone) for zone, used in per_zone.items() if used >= sender.rate.per_day]
-    day = max(full, default=None)
-    hour: datetime | None = None
-    if len(ends) >= sender.rate.per_hour:
-        hour = ends[len(ends) - sender.rate.per_hour] if sender.rate.per_hour else day_end(now, sender.zone)
-    today, this_hour = max(per_zone.values(), default=0), len(ends)
-    if day is None and hour is None:
-        return Use(today, this_hour, None, None)
-    if hour is None or (day is not None and day >= hour):
-        return Use(today, this_hour, day, "day")
-    return Use(today, this_hour, hour, "hour")
-
-
-def decide(command: Command, state: State) -> Sequence[Event]:
-    match command:
-        case Open():
-            return _open(command, state)
-        case Dispatch():
-            return _dispatch(command, _own(command.organization, state))
-        case ChangeRate():
-            return _change_rate(command, _own(command.organization, state))
-        case ChangeZone() | Close() | SayExhausted() | Settle():
-            return () if isinstance(state, Unopened) else _note(command, state)
-        case _:
-            assert_never(command)
-
-
-def _open(command: Open, state: State) -> Sequence[Event]:
-    if isinstance(state, Sender):
-        same = (state.inbox, state.identity, state.zone) == (command.inbox, command.identity, command.zone)
-        if same and not state.closed:
-            return ()
-    return (
-        SenderOpened(
-            sender=command.sender,
-            organization=command.organization,
-            inbox=command.inbox,
-            identity=command.identity,
-            zone=command.zone,
-            rate=state.rate if isinstance(state, Sender) else EmailRate(),
-            at=_now(command.at, state),
-        ),
-    )
-
-
-def _note(command: ChangeZone | Close | SayExhausted | Settle, sender: Sender) -> Sequence[Event]:
-    at = _now(command.at, sender)
-    match command:
-        case ChangeZone(zone=zone):
-            return () if zone == sender.zone else (SenderZoneChanged(sender=sender.id, zone=zone, at=at),)
-        case Close(reason=reason):
-            return () if sender.closed else (SenderClosed(sender=sender.id, reason=reason, at=at),)
-        case SayExhausted():
-            return _say_exhausted(sender, at)
-        case Settle():
-            return _settle(command, sender, at)
-        case _:
-            assert_never(command)
-
-
-def _dispatch(command: Dispatch, sender: Sender) -> Sequence[Event]:
-    if command.attempt in sender.permits:
-        return ()  # asked again: already dispatched
-    if sender.closed:
-        raise Refused("inbox.not-connected", f"Nothing can be sent from this inbox: {sender.closed}")
-    at = _now(command.at, sender)
-    used = use(sender, at)
-    if used.next_possible is not None:
-        raise _exhausted(sender, used)
-    valid_until = min(at + LEAVES_WITHIN, *(day_end(at, zone.name) for zone in sender.zones))
-    letter = command.letter
-    return (
-        QuotaConsumed(
-            sender=sender.id,
-            organization=sender.organization,
-            inbox=sender.inbox,
-            identity=sender.identity,
-            attempt=command.attempt,
-            used_today=used.today + 1,
-            used_this_hour=used.this_hour + 1,
-            rate=sender.rate,
-            zone=sender.zone,
-            valid_until=valid_until,
-            at=at,
-        ),
-        StepDispatched(
-            attempt=command.attempt,
-            sender=sender.id,
-            inbox=sender.inbox,
-            identity=sender.identity,
-            person=letter.person,
-            to=letter.to,
-            subject=letter.subject,
-            text=letter.text,
-            html=letter.html,
-            valid_until=valid_until,
-            at=at,
-        ),
-    )
-
-
-def _change_rate(command: ChangeRate, sender: Sender) -> Sequence[Event]:
-    rate = command.rate
-    for name, asked, most in (
-        ("per_day", rate.per_day, CEILING.per_day),
-        ("per_hour", rate.per_hour, CEILING.per_hour),
-    ):
-        if asked > most:
-            raise Refused(
-                "rate.above-ceiling",
-                f"An inbox may send at most {CEILING.per_day} emails a day and {CEILING.per_hour} an hour."
-                " Ask support for a temporary increase.",
-                status=422,
-                field=name,
-            )
-    if rate == sender.rate:
-        return ()
-    at = _now(command.at, sender)
-    return (LimitsChanged(sender=sender.id, inbox=sender.inbox, identity=sender.identity, rate=rate, at=at),)
-
-
-def _say_exhausted(sender: Sender, at: datetime) -> Sequence[Event]:
-    used = use(sender, at)
-    if used.next_possible is None or used.window is None or (used.window, used.next_possible) in sender.said:
-        return ()
-    return (
-        QuotaExhausted(
-            sender=sender.id,
-            inbox=sender.inbox,
-            identity=sender.identity,
-            window=used.window,
-            until=used.next_possible,
-            at=at,
-        ),
-    )
-
-
-def _settle(command: Settle, sender: Sender, at: datetime) -> Sequence[Event]:
-    permit = sender.permits.get(command.attempt)
-    if permit is None or permit.settled:
-        return ()
-    if not command.proven_not_sent:
-        return (PermitSettled(sender=sender.id, attempt=command.attempt, at=at),)
-    without = replace(sender, permits=_without(sender, command.attempt))
-    used = use(without, at)
-    return (
-        QuotaReleased(
-            sender=sender.id,
-            inbox=sender.inbox,
-            identity=sender.identity,
-            attempt=command.attempt,
-            used_today=used.today,
-            used_this_hour=used.this_hour,
-            at=at,
-        ),
-    )
+    """Whether these events say all a decision at `now` needs: the permits that may still count, and all
+    settings from before them.
+    """
+    horizon = now - LONGEST_DAY - HOUR - LEAVES_WITHIN
+    return any(isinstance(event, SettingsRepeated) and event.at <= horizon for event in newest_first)
 
 
 def evolve(state: State, event: Event) -> State:
-    if isinstance(event, SenderOpened | QuotaConsumed):
-        return _with_settings(state, event)
+    if isinstance(event, SenderOpened):
+        return _opened(state, event)
+    if isinstance(event, SettingsRepeated):
+        return _repeated(state, event)
     if isinstance(state, Unopened):
         return state  # before the settings in the part of the stream that was read: too old to count
-    state = replace(state, last=max(state.last, event.at))
+    return _evolved(_at(state, event.at), event)
+
+
+def _evolved(sender: Sender, event: Event) -> Sender:
     match event:
+        case SenderHoursChanged(hours=hours):
+            return replace(sender, hours=hours, zones=_zones(sender, hours.zone, event.at))
         case SenderZoneChanged(zone=zone):
-            return replace(state, zones=_zones(state, zone, event.at))
-        case SenderClosed(reason=reason):
-            return replace(state, closed=reason)
-        case PermitSettled(attempt=attempt):
-            return _settled(state, attempt, event.at)
-        case LimitsChanged(rate=rate):
-            return replace(state, rate=rate)
-        case StepDispatched():
-            return state  # stands for what its QuotaConsumed counted
-        case QuotaReleased(attempt=attempt):
-            return replace(state, permits=_without(state, attempt))
+            hours = None if sender.hours is None else sender.hours.model_copy(update={"zone": zone})
+            return replace(sender, hours=hours, zones=_zones(sender, zone, event.at))
+        case SenderClosed(reason=reason, code=code):
+            return replace(sender, closed=code or _REASONS.get(reason, "disconnected"), reason=reason)
+        case SenderCampaignOpened(campaign=campaign, source_revision=revision):
+            return _marked(sender, Mark(campaign=campaign, revision=revision, open=True, at=event.at))
+        case SenderCampaignStopped(campaign=campaign, source_revision=revision):
+            return _marked(sender, Mark(campaign=campaign, revision=revision, open=False, at=event.at))
+        case LimitsChanged() | RateIncreaseRequested() | RateCeilingRaised() | RateCeilingExpired():
+            return _rates(sender, event)
+        case QuotaConsumed():
+            return replace(sender, permits={**sender.permits, event.attempt: _permit(event)})
+        case PermitSettled(attempt=attempt) | QuotaReleased(attempt=attempt):
+            return _settled(sender, attempt, event.at, returned=isinstance(event, QuotaReleased))
         case QuotaExhausted(window=window, until=until):
-            return replace(state, said=state.said | {(window, until)})
+            return replace(sender, said=sender.said | {(window, until)})
+        case StepDispatched() | StepCancelled() | SenderOpened() | SettingsRepeated():
+            return sender  # a step stands for what its QuotaConsumed counted, until it has an outcome
         case _:
             assert_never(event)
 
 
-def _with_settings(state: State, event: SenderOpened | QuotaConsumed) -> Sender:
+def _rates(
+    sender: Sender, event: LimitsChanged | RateIncreaseRequested | RateCeilingRaised | RateCeilingExpired
+) -> Sender:
+    match event:
+        case LimitsChanged(rate=rate):
+            return replace(sender, rate=rate)
+        case RateIncreaseRequested(wanted=wanted):
+            return replace(sender, requested=wanted)
+        case RateCeilingRaised(ceiling=ceiling, until=until):
+            return replace(sender, ceiling=ceiling, ceiling_until=until, requested=None)
+        case RateCeilingExpired(rate=rate):
+            return replace(sender, ceiling=CEILING, ceiling_until=None, rate=rate)
+        case _:
+            assert_never(event)
+
+
+def _opened(state: State, event: SenderOpened) -> Sender:
     if isinstance(state, Unopened):
-        sender = Sender(
-            event.sender,
-            event.organization,
-            event.inbox,
-            event.identity,
-            event.rate,
-            (Zone(event.zone),),
-            event.at,
-        )
-    else:
-        sender = replace(
-            state,
+        return Sender(
+            id=event.sender,
+            organization=event.organization,
             inbox=event.inbox,
             identity=event.identity,
             rate=event.rate,
-            zones=_zones(state, event.zone, event.at),
-            last=max(state.last, event.at),
-            closed="",
+            zones=(Zone(name=event.zone),),
+            hours=event.hours,
+            last=event.at,
+            repeated=event.at,
         )
-    if isinstance(event, QuotaConsumed):
-        permit = Permit(event.at, event.valid_until + HOUR)
-        return replace(sender, permits={**_recent(sender, event.at), event.attempt: permit})
-    return sender
+    sender = _at(state, event.at)
+    return replace(
+        sender,
+        inbox=event.inbox,
+        identity=event.identity,
+        rate=event.rate,
+        zones=_zones(sender, event.zone, event.at),
+        hours=event.hours,
+        closed="",
+        reason="",
+    )
 
 
-def _settled(sender: Sender, attempt: UUID, at: datetime) -> Sender:
+def _repeated(state: State, event: SettingsRepeated) -> Sender:
+    before = UNOPENED if isinstance(state, Unopened) else _at(state, event.at)
+    return Sender(
+        id=event.sender,
+        organization=event.organization,
+        inbox=event.inbox,
+        identity=event.identity,
+        rate=event.rate,
+        zones=event.zones,
+        hours=event.hours,
+        last=event.at if isinstance(before, Unopened) else before.last,
+        repeated=event.at,
+        ceiling=event.ceiling,
+        ceiling_until=event.ceiling_until,
+        requested=event.requested,
+        closed=event.closed,
+        reason=event.reason,
+        campaigns={mark.campaign: mark for mark in event.campaigns},
+        permits={} if isinstance(before, Unopened) else before.permits,
+        said=frozenset((one.window, one.until) for one in event.said),
+    )
+
+
+def _at(sender: Sender, at: datetime) -> Sender:
+    """The sender at a later time: permits that can count no more are forgotten, wherever reading began."""
+    if at <= sender.last:
+        return sender
+    oldest = at - LONGEST_DAY - HOUR
+    first = next(iter(sender.permits.values()), None)  # the oldest: time never goes back
+    if first is None or first.at > oldest:
+        return replace(sender, last=at)
+    recent = {key: permit for key, permit in sender.permits.items() if permit.at > oldest}
+    return replace(sender, last=at, permits=recent)
+
+
+def _marked(sender: Sender, mark: Mark) -> Sender:
+    return replace(sender, campaigns={**sender.campaigns, mark.campaign: mark})
+
+
+def _permit(event: QuotaConsumed) -> Permit:
+    return Permit(
+        at=event.at,
+        valid_until=event.valid_until,
+        until=event.valid_until + HOUR,
+        identity=event.identity,
+        campaign=event.campaign,
+        enrollment=event.enrollment,
+    )
+
+
+def _settled(sender: Sender, attempt: UUID, at: datetime, *, returned: bool) -> Sender:
     permit = sender.permits.get(attempt)
     if permit is None:
         return sender
-    return replace(
-        sender, permits={**sender.permits, attempt: replace(permit, until=at + HOUR, settled=True)}
-    )
+    late = at > permit.at + LONGEST_DAY  # by then nothing reads back to it any more
+    until = permit.until if returned or late else at + HOUR
+    settled = replace(permit, until=until, settled=True, returned=returned)
+    return replace(sender, permits={**sender.permits, attempt: settled})
 
 
 def _zones(sender: Sender, zone: str, at: datetime) -> tuple[Zone, ...]:
     if zone == sender.zone:
         return sender.zones
-    past = tuple(one if one.until else replace(one, until=at) for one in sender.zones)
-    return (*(one for one in past if one.until and one.until > at - LONGEST_DAY), Zone(zone))
-
-
-def _recent(sender: Sender, now: datetime) -> dict[UUID, Permit]:
-    oldest = now - LONGEST_DAY
-    return {
-        key: permit for key, permit in sender.permits.items() if permit.at >= oldest or permit.until > now
-    }
-
-
-def _without(sender: Sender, attempt: UUID) -> dict[UUID, Permit]:
-    return {key: permit for key, permit in sender.permits.items() if key != attempt}
-
-
-def _now(at: datetime, state: State) -> datetime:
-    return at if isinstance(state, Unopened) else max(at, state.last)
-
-
-def _own(organization: UUID, state: State) -> Sender:
-    if isinstance(state, Unopened) or state.organization != organization:
-        raise Refused("inbox.unknown", "There is no such inbox in your organization.", status=404)
-    return state
-
-
-def _exhausted(sender: Sender, used: Use) -> Refused:
-    until = "" if used.next_possible is None else used.next_possible.isoformat()
-    limit, in_what = (
-        (sender.rate.per_day, "today") if used.window == "day" else (sender.rate.per_hour, "in 60 minutes")
-    )
-    count = "1 email is" if limit == 1 else f"{limit} emails are"
-    return Refused(
-        "quota.exhausted",
-        f"{count} allowed {in_what} from this inbox, and they are used.",
-        extra={"until": until, "window": used.window or ""},
-    )
+    past = tuple(one if one.until else Zone(name=one.name, until=at) for one in sender.zones)
+    return (*(one for one in past if one.until and one.until > at - LONGEST_DAY), Zone(name=zone))
