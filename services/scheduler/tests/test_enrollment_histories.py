@@ -240,7 +240,7 @@ def happen(world: World, what: Sequence[object]) -> None:
         case ("suppress", reason):
             world.run(Suppress(cast("SuppressionReason", reason), world.now))
         case ("lose inbox",):
-            world.run(LoseInbox(INBOX, "", world.now))
+            world.run(LoseInbox(INBOX, world.now))
         case ("regain inbox",):
             world.run(RegainInbox(INBOX, ADA, world.now))
         case ("lose identity",):

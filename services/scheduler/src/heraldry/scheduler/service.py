@@ -33,6 +33,8 @@ from heraldry.scheduler.domain.sender_events import (
     SenderZoneChanged,
     SettingsRepeated,
 )
+from heraldry.scheduler.domain.suppression import SuppressionImported, SuppressionLifted
+from heraldry.scheduler.projections.accounts import accounts
 from heraldry.scheduler.projections.campaigns import campaigns
 from heraldry.scheduler.projections.leads import leads
 from heraldry.scheduler.projections.senders import senders
@@ -61,6 +63,8 @@ TYPES: Final[Mapping[str, type[Event]]] = {
     "StepFailed": StepFailed,
     "StepUnknown": StepUnknown,
     "StepUndecided": StepUndecided,
+    "SuppressionImported": SuppressionImported,
+    "SuppressionLifted": SuppressionLifted,
 }
 
 
@@ -78,4 +82,4 @@ async def build(house: House) -> None:
 
 def main() -> int:
     """Run until SIGTERM; the exit code."""
-    return run(CONTEXT, build, types=TYPES, projections=[senders, campaigns, leads])
+    return run(CONTEXT, build, types=TYPES, projections=[senders, accounts, campaigns, leads])

@@ -203,7 +203,7 @@ def evolve(state: State, event: Event) -> State:
         return NOT_ENROLLED
     match event:
         case InboxAssigned(identity=identity, inbox=inbox, sender=sender):
-            return replace(state, identity=identity, inbox=inbox, sender=sender)
+            return replace(state, identity=identity, inbox=inbox, sender=sender, due=event.at)
         case StepSent() | StepFailed() | StepUnknown() | StepUndecided():
             return _went_on(state, event)
         case LeadReplied():

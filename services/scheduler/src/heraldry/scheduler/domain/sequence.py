@@ -148,10 +148,9 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class LoseInbox:
-    """The inbox its sequence began through was disconnected. `address` names it, for who can reconnect it."""
+    """The inbox its sequence began through was disconnected, or belongs to another identity by now."""
 
     inbox: UUID
-    address: str
     at: datetime
 
 
@@ -390,12 +389,13 @@ def _stopped_here(
     match command:
         case Fail(code=code, reason=reason, resolution=resolution):
             return (_lead_failed(lead, code, reason, resolution, at),) if lead.goes_on else ()
-        case LoseInbox(inbox=inbox, address=address):
+        case LoseInbox(inbox=inbox):
             if lead.inbox != inbox or lead.state not in UNENDED:
                 return ()
-            named = address or "the same address"
             reason = "The inbox its sequence goes through was disconnected."
-            resolution = f"Connect {named} again: the lead goes on by itself. No other inbox takes it over."
+            resolution = (
+                "Connect the same address again: the lead goes on by itself. No other inbox takes over."
+            )
             return (_lead_failed(lead, DISCONNECTED, reason, resolution, at),)
         case LoseIdentity(identity=identity):
             lost = lead.state in UNENDED or (lead.state == "failed" and lead.failure == DISCONNECTED)

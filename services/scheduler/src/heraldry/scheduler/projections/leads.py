@@ -52,7 +52,7 @@ leads = Projection(
   offer TEXT GENERATED ALWAYS AS (CASE
     WHEN state NOT IN ('waiting', 'in progress') OR attempt <> '' THEN ''
     WHEN sender = '' THEN 'first' ELSE 'next' END) VIRTUAL) STRICT;
-CREATE INDEX lead_next ON lead (sender, due_at) WHERE offer = 'next' AND ready = 1;
+CREATE INDEX lead_next ON lead (sender, campaign, due_at) WHERE offer = 'next' AND ready = 1;
 CREATE INDEX lead_first ON lead (campaign, ordinal) WHERE offer = 'first' AND ready = 1;
 CREATE INDEX lead_listed ON lead (campaign, ordinal, enrollment);
 CREATE INDEX lead_in_state ON lead (campaign, state, ordinal, enrollment);
@@ -117,8 +117,14 @@ def given_another_identity(db: Connection, event: CampaignChanged, fact: Fact) -
 def assigned(db: Connection, event: InboxAssigned, fact: Fact) -> None:
     del fact
     db.execute(
-        "UPDATE lead SET sender = ?, inbox = ?, identity = ? WHERE enrollment = ?",
-        (event.sender, str(event.inbox), str(event.identity), str(event.enrollment)),
+        "UPDATE lead SET sender = ?, inbox = ?, identity = ?, due_at = ? WHERE enrollment = ?",
+        (
+            event.sender,
+            str(event.inbox),
+            str(event.identity),
+            event.at.isoformat(),
+            str(event.enrollment),
+        ),
     )
 
 
