@@ -89,6 +89,10 @@ def test_what_was_sealed_for_a_link_stands_in_an_address_as_it_is(content: bytes
     assert quote(token, safe="") == token
     assert open_from_link(owner, token) == content
     assert open_from_link(PrivateKey.generate(), token) is None
+    again = [seal_for_link(owner.public_key, content, alike=secret) for secret in (b"one", b"one", b"two")]
+    assert again[0] == again[1] != again[2]
+    assert open_from_link(owner, again[0]) == open_from_link(owner, again[2]) == content
+    assert len(again[0]) == len(token)
 
 
 @settings(max_examples=50)

@@ -72,6 +72,24 @@ def test_a_long_thread_keeps_its_beginning_and_its_end() -> None:
     assert mail["References"].split() == ["<0@x>", *(f"<{n}@x>" for n in range(81, 100))]
 
 
+def test_a_mail_with_a_link_for_unsubscribing_says_that_one_click_is_enough() -> None:
+    link = f"https://heraldry.example/unsubscribe/{'a_-' * 150}"
+    raw = compose(draft(unsubscribe=link))
+    mail = parsed(raw)
+    assert mail["List-Unsubscribe"] == f"<{link}>"
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert f"List-Unsubscribe: <{link}>\r\n".encode() in raw  # whole: nothing may be folded into an address
+    assert b"List-Unsubscribe" not in compose(draft())
+
+
+@pytest.mark.parametrize(
+    "link", ["http://a.example/x", "https://a b", "https://a>", "https://a\r\nX: y", "/u"]
+)
+def test_what_is_no_https_address_is_no_link(link: str) -> None:
+    with pytest.raises(Unmailable):
+        compose(draft(unsubscribe=link))
+
+
 def test_text_and_html_are_alternatives() -> None:
     mail = parsed(compose(draft(html="<p>Grüße</p>", text="Grüße")))
     assert mail.get_content_type() == "multipart/alternative"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from hashlib import blake2b
 
 from heraldry.chassis.bus import border
 from heraldry.chassis.bus.rights import PUBLIC
@@ -21,7 +22,7 @@ from heraldry.chassis.vault.secrets import (
 )
 from heraldry.contracts.base import Refused
 from nacl.exceptions import CryptoError
-from nacl.public import PrivateKey, PublicKey, SealedBox
+from nacl.public import Box, PrivateKey, PublicKey, SealedBox
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 
@@ -60,9 +61,21 @@ def seal(to: PublicKey, plaintext: bytes) -> str:
     return base64.b64encode(SealedBox(to).encrypt(plaintext)).decode()
 
 
-def seal_for_link(to: PublicKey, plaintext: bytes) -> str:
-    """Like `seal`, as text that may stand in an address of the web."""
-    return base64.urlsafe_b64encode(SealedBox(to).encrypt(plaintext)).decode().rstrip("=")
+def seal_for_link(to: PublicKey, plaintext: bytes, *, alike: bytes = b"") -> str:
+    """Like `seal`, as text that may stand in an address of the web.
+
+    `alike`: a secret of whoever seals. With it the same text is the same token every time.
+    """
+    sealed = _sealed_alike(to, plaintext, alike) if alike else SealedBox(to).encrypt(plaintext)
+    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+
+
+def _sealed_alike(to: PublicKey, plaintext: bytes, secret: bytes) -> bytes:
+    """A sealed box as libsodium makes it, but for its one-time key: that is derived, not drawn."""
+    once = PrivateKey(blake2b(to.encode() + plaintext, key=secret, digest_size=PrivateKey.SIZE).digest())
+    public = once.public_key.encode()
+    nonce = blake2b(public + to.encode(), digest_size=Box.NONCE_SIZE).digest()
+    return public + Box(once, to).encrypt(plaintext, nonce).ciphertext
 
 
 def open_from_link(private: PrivateKey, token: str) -> bytes | None:

@@ -7,7 +7,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, Self, TypeAlias
+from uuid import UUID
 
+from heraldry.contracts.mailbox import EmailQueued
 from heraldry.mailbox.domain.diagnosis import Diagnosis
 from pydantic import SecretStr
 
@@ -75,6 +77,22 @@ class MailProblem(Exception):  # noqa: N818  the domain's word
         super().__init__(f"{diagnosis.protocol} {diagnosis.code}: {diagnosis.cause}")
         self.diagnosis = diagnosis
         self.failures = failures or (diagnosis,)
+
+
+# --- links ----------------------------------------------------------------------------------------
+
+
+class LinkNotReady(Exception):  # noqa: N818  what is so, not that it is an error
+    """A mail needs a link that cannot be made yet. Try again."""
+
+
+class Links(Protocol):
+    async def unsubscribe(self, mail: EmailQueued, organization: UUID) -> str:
+        """The address by which the recipient unsubscribes, the same every time; empty: the mail carries none.
+
+        Raises LinkNotReady, and what NATS raises.
+        """
+        ...
 
 
 # --- checking -------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from heraldry.mailbox import api
 from heraldry.mailbox.adapters.check import MailChecker
 from heraldry.mailbox.adapters.imap import ImapMailbox
 from heraldry.mailbox.adapters.kept import KeptConnections
+from heraldry.mailbox.adapters.links import UnsubscribeLinks
 from heraldry.mailbox.adapters.tls import return_buffers
 from heraldry.mailbox.application import Application
 from heraldry.mailbox.domain import conversation, email, imports, inbox, suppression
@@ -32,6 +33,7 @@ from heraldry.mailbox.workers.crew import Crew
 from heraldry.mailbox.workers.desk import Desk
 from heraldry.mailbox.workers.reading import Places, ReadWorker
 from heraldry.mailbox.workers.sending import SendWorker
+from nacl.public import PrivateKey
 
 TYPES: Final[Mapping[str, type[Event]]] = {  # a storage format
     **registry.types_of(CONTEXT),
@@ -66,15 +68,16 @@ async def build(house: House) -> None:
     house.background(Control(house.nc, CONTEXT, CONTROL, own, parking).run(), "control")
     reacting = OwnReactions(house.nc, CONTEXT, house.store, house.codec, TYPES, OWN, own, parking)
     house.background(reacting.run(), "own reactions")
-    house.background(crew(house, application).run(), "workers")
+    house.background(crew(house, application, private_key).run(), "workers")
 
 
-def crew(house: House, application: Application) -> Crew:
+def crew(house: House, application: Application, private_key: PrivateKey) -> Crew:
     """Everybody who talks to mail servers."""
     settings, real = house.settings, SystemClock()
     trust = Trust(settings.extra_ca_file, settings.allow_private_addresses or settings.sandbox)
     held = timedelta(seconds=settings.claim_seconds)
-    desk = Desk(application, house.secrets, house.halt, house.model, house.clock, real, held)
+    links = UnsubscribeLinks(house.nc, settings.public_url, private_key)
+    desk = Desk(application, house.secrets, house.halt, house.model, house.clock, real, held, links)
     patience = Patience.of(settings.mail_silence_seconds)
     mailbox, submitter = ImapMailbox(trust, patience), KeptConnections(trust, patience)
     house.stack.push_async_callback(submitter.close)

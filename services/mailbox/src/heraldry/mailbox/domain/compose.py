@@ -7,6 +7,7 @@ headers are written here, and only what RFC 5322, 2045 and 2047 ask for is encod
 from __future__ import annotations
 
 import binascii
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ _LINE = 76  # characters of a line, folded where it can be
 _WORD_BYTES = 42  # of text in one encoded word: at most 75 characters with its frame
 _PLAIN_LINE = 998
 _MOST_REFERENCES = 20
+_LONGEST_LINK = 900
+_WEB_ADDRESS = re.compile(r"[!-;=?-~]+")
 _ATOM_SPECIALS = frozenset('()<>[]:;@\\,."')
 
 
@@ -47,6 +50,7 @@ class Draft:
     html: str = ""
     in_reply_to: str = ""
     references: tuple[str, ...] = ()
+    unsubscribe: str = ""  # the address of the link (RFC 8058); empty: none
 
 
 def message_id(attempt: UUID, from_address: str) -> str:
@@ -67,6 +71,11 @@ def compose(draft: Draft) -> bytes:
         headers.append(("In-Reply-To", _id(draft.in_reply_to)))
     if references := _references(draft):
         headers.append(("References", "\r\n ".join(references)))
+    if draft.unsubscribe:
+        headers += [
+            ("List-Unsubscribe", f"<{_link(draft.unsubscribe)}>"),
+            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        ]
     headers += [(ATTEMPT_HEADER, str(draft.attempt)), ("MIME-Version", "1.0")]
     plain = _part("text/plain", draft.text)
     if not draft.html:
@@ -161,6 +170,12 @@ def _id(value: str) -> str:
         raise Unmailable("message-id.invalid", f"{value!r} is not a message id.")
     if len(value) > _PLAIN_LINE - 2 or any(char in "<> " for char in value[1:-1]):
         raise Unmailable("message-id.invalid", "A message id is one word in angle brackets.")
+    return value
+
+
+def _link(value: str) -> str:
+    if not value.startswith("https://") or not _WEB_ADDRESS.fullmatch(value) or len(value) > _LONGEST_LINK:
+        raise Unmailable("link.invalid", "The link for unsubscribing is no https address.")
     return value
 
 

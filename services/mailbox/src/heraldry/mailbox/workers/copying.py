@@ -15,7 +15,7 @@ from heraldry.contracts.mailbox import EmailQueued
 from heraldry.mailbox import projections
 from heraldry.mailbox.domain import email, inbox
 from heraldry.mailbox.domain.compose import Unmailable
-from heraldry.mailbox.ports import Mailbox, MailProblem, Reader
+from heraldry.mailbox.ports import LinkNotReady, Mailbox, MailProblem, Reader
 from heraldry.mailbox.workers.desk import NO_PASSWORD, Desk, Hands
 
 log = structlog.stdlib.get_logger(__name__)
@@ -70,7 +70,7 @@ class CopyWorker:
                     continue
                 mail = claimed.mail
                 try:
-                    content = await desk.composed(mail, live)
+                    content = await desk.composed(mail, live, through.organization)
                     if reader is None:
                         reached = await desk.account(live, connected_before=True)
                         reader, opened_for = (
@@ -78,7 +78,7 @@ class CopyWorker:
                             live,
                         )
                     put = await reader.append_sent(content)
-                except (MailProblem, *NO_PASSWORD) as error:
+                except (MailProblem, LinkNotReady, *NO_PASSWORD) as error:
                     log.info("a copy could not be kept yet", attempt=str(attempt), because=str(error))
                     return
                 except Unmailable as error:

@@ -23,7 +23,7 @@ from heraldry.mailbox.application import Application
 from heraldry.mailbox.domain import email, inbox
 from heraldry.mailbox.domain.compose import Draft, compose
 from heraldry.mailbox.domain.diagnosis import Diagnosis
-from heraldry.mailbox.ports import Account, Endpoint
+from heraldry.mailbox.ports import Account, Endpoint, Links
 from nats.errors import Error as NatsError
 from pydantic import SecretStr
 
@@ -43,6 +43,7 @@ class Desk:
     clock: Clock
     real: Clock
     held: timedelta = email.HELD  # how long a claim keeps others away
+    links: Links | None = None
 
     async def account(self, settings: inbox.Settings, *, connected_before: bool) -> Account:
         """How an inbox is reached. Raises SecretUnknownError and what the vault raises."""
@@ -56,8 +57,9 @@ class Desk:
             connected_before=connected_before,
         )
 
-    async def composed(self, mail: EmailQueued, settings: inbox.Settings) -> bytes:
-        """The mail as it leaves, the same whenever it is composed. Raises Unmailable."""
+    async def composed(self, mail: EmailQueued, settings: inbox.Settings, organization: UUID) -> bytes:
+        """The mail as it leaves, the same whenever it is composed. Raises Unmailable, LinkNotReady."""
+        link = "" if self.links is None else await self.links.unsubscribe(mail, organization)
         return compose(
             Draft(
                 attempt=mail.attempt,
@@ -68,6 +70,9 @@ class Desk:
                 text=email.text_of(mail.text),
                 html=email.text_of(mail.html),
                 at=mail.at,
+                in_reply_to=mail.in_reply_to,
+                references=mail.references,
+                unsubscribe=link,
             )
         )
 

@@ -16,7 +16,16 @@ from heraldry.contracts.mailbox import Diagnosed
 from heraldry.mailbox import projections
 from heraldry.mailbox.domain import email, inbox
 from heraldry.mailbox.domain.compose import ATTEMPT_HEADER, Unmailable, message_id
-from heraldry.mailbox.ports import Accepted, Mailbox, MailProblem, NotSent, Submission, Submitter, Unknown
+from heraldry.mailbox.ports import (
+    Accepted,
+    LinkNotReady,
+    Mailbox,
+    MailProblem,
+    NotSent,
+    Submission,
+    Submitter,
+    Unknown,
+)
 from heraldry.mailbox.workers.copying import CopyWorker
 from heraldry.mailbox.workers.desk import (
     NO_PASSWORD,
@@ -38,6 +47,14 @@ LONGEST_PAUSE: Final = timedelta(minutes=5)
 OWN_TROUBLE: Final = Diagnosed(
     code="mail.not-now",
     cause="It could not leave at the moment.",
+    resolution="Nothing needs to be done: it is tried again by itself.",
+    kind="transient",
+)
+
+
+NO_LINK: Final = Diagnosed(
+    code="unsubscribe.not-ready",
+    cause="Its unsubscribe link could not be made yet.",
     resolution="Nothing needs to be done: it is tried again by itself.",
     kind="transient",
 )
@@ -116,9 +133,12 @@ class SendWorker:
         desk, mail = self._desk, piece.state.mail
         try:
             reached = await desk.account(piece.live, connected_before=True)
-            content = await desk.composed(mail, piece.live)
+            content = await desk.composed(mail, piece.live, piece.through.organization)
         except Unmailable as error:
             await self._refuse(piece, _unmailable(error), retry=False)
+            return
+        except LinkNotReady:
+            await self._refuse(piece, NO_LINK, retry=True)
             return
         except NO_PASSWORD:
             await self._refuse(piece, PASSWORD_GONE, retry=True)
