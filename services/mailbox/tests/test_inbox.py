@@ -14,11 +14,15 @@ from heraldry.contracts.mailbox import (
     MailboxConnectionFailed,
     MailboxDisconnected,
     MailboxNeedsReconnect,
+    MailboxPaused,
+    MailboxResumed,
     Server,
 )
+from heraldry.mailbox.domain.bouncing import AT_LEAST, LAST, Figures
 from heraldry.mailbox.domain.inbox import (
     NO_INBOX,
     ClaimCheck,
+    Close,
     Command,
     Connect,
     Disconnect,
@@ -27,7 +31,10 @@ from heraldry.mailbox.domain.inbox import (
     Inbox,
     Lose,
     MailboxCheckClaimed,
+    MailboxClosing,
     MailboxConnectionStarted,
+    Pause,
+    Resume,
     State,
     decide,
     evolve,
@@ -123,6 +130,73 @@ def test_a_disconnected_address_is_free_and_keeps_its_inbox() -> None:
     assert inbox(gone).live is None
     gone.when(Disconnect(NORTHWIND, NOW)).then_nothing()
     gone.when(replace(CONNECT, identity=BOB)).then(STARTED.model_copy(update={"identity": BOB}))
+
+
+def test_before_it_is_disconnected_nothing_more_leaves() -> None:
+    closing = MailboxClosing(inbox=ID, identity=ADA, at=NOW)
+    connected.when(Close(NORTHWIND, NOW)).then(closing)
+    closed = connected.given(closing)
+    assert inbox(closed).live is None
+    assert inbox(closed).holder == ADA
+    closed.when(Close(NORTHWIND, NOW)).then_nothing()
+    closed.when(Disconnect(NORTHWIND, NOW)).then(DISCONNECTED)
+    connected.given(LOST).when(Close(NORTHWIND, NOW)).then_nothing()
+    connected.when(Close(OTHERS, NOW)).then_refused("inbox.unknown")
+    again = closed.given(DISCONNECTED, STARTED, CLAIMED, CONNECTED)
+    assert inbox(again).live is not None
+
+
+PAUSE = Pause("Too many.", 20, 2, None, NOW)
+PAUSED = MailboxPaused(
+    inbox=ID, identity=ADA, code="bounce-rate", reason="Too many.", sent=20, bounced=2, at=NOW
+)
+RESUMED = MailboxResumed(inbox=ID, identity=ADA, at=NOW)
+paused = connected.given(PAUSED)
+
+
+def test_a_paused_inbox_is_connected_until_somebody_resumes_it() -> None:
+    connected.when(PAUSE).then(PAUSED)
+    assert inbox(paused).live is not None
+    paused.when(PAUSE).then_nothing()
+    paused.when(Resume(NORTHWIND, NOW)).then(RESUMED)
+    connected.when(Resume(NORTHWIND, NOW)).then_refused("inbox.not-paused")
+    paused.when(Resume(OTHERS, NOW)).then_refused("inbox.unknown")
+    for other in (nothing, started, connected.given(DISCONNECTED)):
+        other.when(PAUSE).then_nothing()
+
+
+def test_what_was_counted_before_it_was_resumed_pauses_it_no_more() -> None:
+    resumed = paused.given(RESUMED)
+    resumed.when(PAUSE).then_nothing()
+    resumed.when(replace(PAUSE, resumed=NOW)).then(PAUSED)
+
+
+def test_a_pause_belongs_to_the_address_and_is_said_again_when_it_is_reconnected() -> None:
+    gone = paused.given(DISCONNECTED)
+    theirs = gone.given(STARTED.model_copy(update={"identity": BOB}), CLAIMED)
+    theirs.when(FinishCheck(CLAIM, None, LATER)).then(
+        CONNECTED.model_copy(update={"identity": BOB, "at": LATER}),
+        PAUSED.model_copy(update={"identity": BOB, "at": LATER}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("sent", "bounced", "too_many"),
+    [
+        (AT_LEAST - 1, AT_LEAST - 1, False),
+        (20, 1, False),
+        (20, 2, True),
+        (40, 2, False),
+        (LAST, 5, False),
+        (LAST, 6, True),
+    ],
+)
+def test_more_than_five_percent_of_at_least_twenty_are_too_many(
+    sent: int,
+    bounced: int,
+    too_many: bool,  # noqa: FBT001  a case of the table
+) -> None:
+    assert Figures(sent, bounced).too_many is too_many
 
 
 def test_disconnecting_ends_a_try_under_way() -> None:

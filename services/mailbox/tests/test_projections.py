@@ -10,6 +10,7 @@ from heraldry.chassis.projection import Fact, prepare
 from heraldry.contracts.base import Erased, Event
 from heraldry.contracts.mailbox import (
     Diagnosed,
+    EmailBounced,
     EmailClaimed,
     EmailFailed,
     EmailQueued,
@@ -19,6 +20,10 @@ from heraldry.contracts.mailbox import (
     MailboxConnectionFailed,
     MailboxDisconnected,
     MailboxNeedsReconnect,
+    MailboxPaused,
+    MailboxResumed,
+    RecipientSuppressed,
+    RecipientUnsuppressed,
     ReplyReceived,
     Server,
 )
@@ -88,6 +93,12 @@ REPLY = ReplyReceived(
 )
 
 
+PAUSED = MailboxPaused(
+    inbox=INBOX, identity=ADA, code="bounce-rate", reason="Too many.", sent=20, bounced=2, at=NOW
+)
+RESUMED = MailboxResumed(inbox=INBOX, identity=ADA, at=LATER)
+
+
 @pytest.fixture
 def db() -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(":memory:", isolation_level=None)
@@ -96,7 +107,10 @@ def db() -> Iterator[sqlite3.Connection]:
     connection.close()
 
 
-def apply(db: sqlite3.Connection, events: Sequence[Event], stream: str = "mailbox.email-x") -> None:
+def apply(
+    db: sqlite3.Connection, events: Sequence[Event], stream: str = "mailbox.email-x", before: int = 0
+) -> None:
+    """`before`: the position before the first of them."""
     for revision, event in enumerate(events):
         fact = Fact(
             id=str(revision),
@@ -104,7 +118,7 @@ def apply(db: sqlite3.Connection, events: Sequence[Event], stream: str = "mailbo
             time=NOW,
             stream=stream,
             revision=revision,
-            position=f"mailbox:one:{revision + 1}",
+            position=f"mailbox:one:{before + revision + 1}",
             organization=str(NORTHWIND),
             identity=str(ADA),
             actor="system:mailbox",
@@ -125,6 +139,10 @@ def apply(db: sqlite3.Connection, events: Sequence[Event], stream: str = "mailbo
         ((started(), CLAIMED, CONNECTED, LOST, started(), FAILED), "needs reconnect", True),
         ((started(), CLAIMED, CONNECTED, GONE), "disconnected", True),
         ((started(), GONE), "failed", False),
+        ((started(), CONNECTED, PAUSED), "paused", True),
+        ((started(), CONNECTED, PAUSED, RESUMED), "connected", True),
+        ((started(), CONNECTED, PAUSED, LOST), "needs reconnect", True),
+        ((started(), CONNECTED, PAUSED, GONE, started(), CONNECTED, PAUSED), "paused", True),
     ],
 )
 def test_the_state_of_an_inbox(
@@ -244,3 +262,96 @@ def test_an_erased_person_leaves_a_mail_without_words(db: sqlite3.Connection) ->
     view = projections.email_of(db, str(NORTHWIND), str(ATTEMPT))
     assert view is not None
     assert (view.to, view.text, view.state) == ("", "", "failed")
+
+
+def test_a_paused_inbox_says_why_and_is_read(db: sqlite3.Connection) -> None:
+    apply(db, (started(), CONNECTED, PAUSED))
+    view = projections.inbox_of(db, str(NORTHWIND), str(INBOX))
+    assert view is not None
+    assert view.diagnosis is not None
+    assert (view.diagnosis.code, view.diagnosis.cause) == ("bounce-rate", "Too many.")
+    assert view.diagnosis.resolution
+    assert projections.readable(db)
+
+
+def numbered(number: int) -> UUID:
+    return UUID(int=1000 + number)
+
+
+def a_sent_mail(db: sqlite3.Connection, number: int) -> None:
+    of_it = {"attempt": numbered(number)}
+    history = [one.model_copy(update=of_it) for one in (QUEUED, TAKEN, BEGUN, SENT)]
+    apply(db, history, stream=f"mailbox.email-{number}", before=10 * number)
+
+
+def a_bounce(db: sqlite3.Connection, number: int, *, hard: bool = True) -> None:
+    bounced = EmailBounced(
+        inbox=INBOX,
+        identity=ADA,
+        attempt=numbered(number),
+        person=KIM,
+        hard=hard,
+        category="unknown-address" if hard else "mailbox-full",
+        status="5.1.1" if hard else "4.2.2",
+        answer="No.",
+        at=NOW,
+    )
+    apply(db, (bounced,), stream=f"mailbox.reply-{number}-{hard}", before=10_000 + number)
+
+
+def test_an_inbox_is_judged_by_its_last_hundred_mails_since_it_was_resumed(db: sqlite3.Connection) -> None:
+    apply(db, (started(), CONNECTED))
+    assert not projections.has_bounced(db, str(INBOX))
+    for number in range(1, 121):
+        a_sent_mail(db, number)
+    for number in (3, 30, 40, 119):  # the first of them is older than the last hundred
+        a_bounce(db, number)
+    a_bounce(db, 50, hard=False)
+    a_bounce(db, 30)
+    assert projections.has_bounced(db, str(INBOX))
+    figures = projections.figures(db, str(INBOX))
+    assert (figures.sent, figures.bounced, figures.resumed) == (100, 3, None)
+    apply(db, (RESUMED,), before=1005)  # after the 100th
+    figures = projections.figures(db, str(INBOX))
+    assert (figures.sent, figures.bounced, figures.resumed) == (20, 1, LATER)
+    nobody = projections.figures(db, str(BOB))
+    assert (nobody.sent, nobody.bounced) == (0, 0)
+
+
+def test_open_mails_are_found_by_recipient_lead_and_inbox(db: sqlite3.Connection) -> None:
+    lead, other = UUID(int=70), UUID(int=71)
+    apply(db, (QUEUED.model_copy(update={"enrollment": lead, "to": "Kim@FABRIKAM.example"}),))
+    taken = (QUEUED, TAKEN)
+    apply(db, [one.model_copy(update={"attempt": other}) for one in taken], stream="mailbox.email-y")
+    begun = (QUEUED, TAKEN, BEGUN)
+    apply(db, [one.model_copy(update={"attempt": UUID(int=72)}) for one in begun], stream="mailbox.email-z")
+    both = {ATTEMPT, other}
+    assert {one.attempt for one in projections.open_to(db, str(NORTHWIND), "kim@fabrikam.example")} == both
+    assert {one.attempt for one in projections.open_through(db, str(INBOX))} == both
+    assert [one.attempt for one in projections.open_of(db, str(lead))] == [ATTEMPT]
+    assert not projections.open_to(db, str(BOB), "kim@fabrikam.example")
+    assert not projections.open_to(db, str(NORTHWIND), "")
+
+
+def test_the_suppression_list_comes_in_pages_newest_first(db: sqlite3.Connection) -> None:
+    def suppressed(number: int) -> RecipientSuppressed:
+        return RecipientSuppressed(
+            organization=NORTHWIND,
+            recipient=f"r{number}",
+            person=KIM,
+            address=f"Kim{number}@fabrikam.example",
+            reason="by hand",
+            at=NOW,
+        )
+
+    for number in range(1, 6):
+        apply(db, (suppressed(number),), before=number)
+    lifted = RecipientUnsuppressed(organization=NORTHWIND, recipient="r4", person=KIM, address="x", at=NOW)
+    apply(db, (lifted,), before=10)
+    first = projections.suppressed_by(db, str(NORTHWIND), "", None, 2)
+    assert ([one.recipient for one in first.suppressions], first.total) == (["r5", "r3"], 4)
+    second = projections.suppressed_by(db, str(NORTHWIND), "", int(first.next), 2)
+    assert ([one.recipient for one in second.suppressions], second.next) == (["r2", "r1"], "")
+    found = projections.suppressed_by(db, str(NORTHWIND), "kIM3@", None, 2)
+    assert ([one.recipient for one in found.suppressions], found.total) == (["r3"], 1)
+    assert projections.suppressed_by(db, str(BOB), "", None, 2).total == 0
