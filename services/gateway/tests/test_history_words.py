@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Generator, Mapping
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,15 @@ from uuid import UUID
 import pytest
 from heraldry.chassis.projection import Fact
 from heraldry.chassis.readmodel import ReadModel
-from heraldry.contracts.base import Event
+from heraldry.contracts.base import Event, Refused
+from heraldry.contracts.campaigns import (
+    CampaignChanged,
+    CampaignCreated,
+    CampaignPaused,
+    CampaignSettings,
+    LeadReplied,
+)
+from heraldry.contracts.gateway import RecipientUnsubscribed
 from heraldry.contracts.mailbox import (
     Diagnosed,
     EmailFailed,
@@ -22,10 +30,13 @@ from heraldry.contracts.mailbox import (
     MailboxConnectionFailed,
     ReplyReceived,
 )
+from heraldry.contracts.registry import PUBLISHED, event_type
 from heraldry.contracts.scheduler import EmailRate, QuotaConsumed, QuotaReleased
 from heraldry.gateway.projections import VIEWS
-from heraldry.gateway.views import HistoryEntry, HistoryFilter, Views
+from heraldry.gateway.sentences import KINDS, Words, said
+from heraldry.gateway.views import HistoryEntry, HistoryFilter, Views, kind_of
 
+GOLDEN = Path(__file__).resolve().parents[3] / "contracts" / "tests" / "golden"
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 US, ADA, INBOX, LEA, ATTEMPT = (UUID(int=number) for number in range(1, 6))
 OF: dict[str, Any] = {"inbox": INBOX, "identity": ADA}
@@ -54,20 +65,63 @@ REPLIED = ReplyReceived(at=NOON, **MAIL, message_id="<2@x>", subject="Re: A firs
 NAMED = "“A first hello” to lea@maison.example"
 
 
-def told(folder: Path, *events: Event) -> Mapping[str, HistoryEntry]:
-    """The entries by type, of events that happened a second apart and whose recorded cause nobody sees."""
+@contextmanager
+def seen(folder: Path, *events: Event, actor: str = "user:1") -> Generator[Views]:
+    """Views of events that happened a second apart and whose recorded cause nobody sees."""
     with closing(ReadModel(folder / "model.sqlite", VIEWS)) as model:
         batch = [
             (
                 number,
                 event.model_copy(update={"at": NOON + timedelta(seconds=number)}),
-                Fact(str(number), type(event).__name__, NOON, "s", number, "", str(US), "", "user:1", "cmd"),
+                Fact(str(number), type(event).__name__, NOON, "s", number, "", str(US), "", actor, "cmd"),
             )
             for number, event in enumerate(events, 1)
         ]
         model.apply(batch, upto=len(events), reached=[])
-        found = Views(model).history(US, HistoryFilter())
-    return {one.type: one for one in found.entries}
+        yield Views(model)
+
+
+def told(folder: Path, *events: Event, actor: str = "user:1") -> Mapping[str, HistoryEntry]:
+    """The entries by type."""
+    with seen(folder, *events, actor=actor) as views:
+        return {one.type: one for one in views.history(US, HistoryFilter()).entries}
+
+
+@pytest.mark.parametrize("name", sorted(name for types in PUBLISHED.values() for name in types))
+def test_everything_that_is_published_has_a_sentence_and_a_filter(name: str) -> None:
+    sample = (GOLDEN / f"{name}.v{event_type(name).version}.json").read_bytes()
+    told = said(event_type(name).model_validate_json(sample), Words())
+    assert name not in told.what
+    assert len(told.what.split()) > 1
+    assert "None" not in told.what
+    assert [kind for kind, (_, types) in KINDS.items() if name in types] == [kind_of(name)]
+
+
+def test_a_campaign_is_named_as_it_is_now(tmp_path: Path) -> None:
+    of: dict[str, Any] = {"campaign": UUID(int=9), "identity": ADA}
+    settings = CampaignSettings(name="Spring", identity=ADA)
+    created = CampaignCreated(at=NOON, **of, organization=US, settings=settings)
+    changed = CampaignChanged(at=NOON, **of, settings=settings.model_copy(update={"name": "May"}))
+    found = told(tmp_path, created, changed, CampaignPaused(at=NOON, **of, reason="identity deleted"))
+    assert found["CampaignCreated"].what == "Campaign “Spring” created"
+    assert found["CampaignPaused"].what == "Campaign “May” paused: its identity was deleted"
+
+
+def test_whoever_used_the_link_in_a_mail_is_its_recipient(tmp_path: Path) -> None:
+    wish = RecipientUnsubscribed(
+        at=NOON, organization=US, identity=ADA, person=LEA, address="lea@maison.example", attempt=ATTEMPT
+    )
+    found = told(tmp_path, QUEUED, wish, actor="link:unsubscribe")["RecipientUnsubscribed"]
+    assert (found.actor_name, found.cause) == ("The recipient", f"Mail {NAMED}")
+    assert found.what == "lea@maison.example unsubscribed by the link in a mail"
+
+
+def test_of_a_mail_that_is_known_by_its_lead_only_nothing_is_told_yet(tmp_path: Path) -> None:
+    lead = LeadReplied(
+        at=NOON, campaign=UUID(int=9), enrollment=UUID(int=8), identity=ADA, person=LEA, attempt=ATTEMPT
+    )
+    with seen(tmp_path, lead) as views, pytest.raises(Refused, match="no such mail"):
+        views.mail(US, ATTEMPT)
 
 
 def test_every_step_of_a_mail_names_the_mail(tmp_path: Path) -> None:

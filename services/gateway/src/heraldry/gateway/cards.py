@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,9 @@ from heraldry.gateway.figures import LONGEST_PERIOD, Counted, count
 from heraldry.gateway.state import Gateway
 from heraldry.gateway.views import InboxSeen, WaitingSeen
 from pydantic import BaseModel, ConfigDict
+
+FIRST_DAY: Final = date(1970, 1, 1)
+LAST_DAY: Final = date(9999, 12, 1)  # its days end within the calendar, in every zone
 
 
 class _Shown(BaseModel):
@@ -56,7 +60,10 @@ class Card(_Shown):
 
 
 class Overview(_Shown):
-    """`identities`: how many the organization has, whatever is searched. `totals` are those of the cards."""
+    """`identities`: how many the organization has, whatever is searched. `totals` are those of the cards.
+
+    Trends: a figure a day, or an hour for a single day; the bounce rate is that of what was sent so far.
+    """
 
     zone: str
     first: date
@@ -66,6 +73,7 @@ class Overview(_Shown):
     totals: Figures
     messages_trend: tuple[float, ...]
     replied_trend: tuple[float, ...]
+    bounce_rate_trend: tuple[float, ...]
 
 
 def overview(
@@ -77,7 +85,7 @@ def overview(
     today = gateway.now().astimezone(ZoneInfo(zone)).date()
     begin = first or last or today
     end = last or first or today
-    if begin > end or (end - begin).days >= LONGEST_PERIOD:
+    if begin > end or (end - begin).days >= LONGEST_PERIOD or not FIRST_DAY <= begin <= end <= LAST_DAY:
         raise Refused(
             "period.malformed",
             f"Choose a first day that is not after the last, at most {LONGEST_PERIOD} days.",
@@ -109,6 +117,7 @@ def overview(
         totals=_figures(list(counted.by_identity.values())),
         messages_trend=counted.messages,
         replied_trend=counted.replied,
+        bounce_rate_trend=counted.bounce_rate,
     )
 
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
+from functools import cached_property
+from itertools import accumulate, pairwise, zip_longest
 from sqlite3 import Connection
-from typing import Final, cast
+from typing import Final, Literal, TypeAlias, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import orjson
 from heraldry.gateway.projections import instant
 from heraldry.gateway.views import Views
 
 DEFAULT_RATE: Final = 30  # emails a day of an inbox whose limits nobody changed
 LONGEST_PERIOD: Final = 366  # days
-HOURS: Final = 24
-DAY_BEFORE: Final = timedelta(days=1, hours=14)  # zones differ by less
+Table: TypeAlias = Literal["sent", "replied", "bounced"]
+Owner: TypeAlias = Literal["identity", "inbox"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,21 +37,45 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """`by_identity` has every identity asked for. Trends: a figure a day, or an hour for a single day."""
+    """`by_identity` has every identity asked for. Trends: a figure a day, or an hour for a single day; the
+    bounce rate in percent of what was sent since the period began. Empty: there is nothing to show yet.
+    """
 
     by_identity: Mapping[UUID, Counted]
     messages: tuple[float, ...] = ()
     replied: tuple[float, ...] = ()
+    bounce_rate: tuple[float, ...] = ()
 
 
-@dataclass(slots=True)
-class _Log:
-    """What is known of one inbox or identity: instants as text that sorts."""
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """What an inbox sent on a day of its identity, and how many hard bounces came on it."""
 
-    sent: list[str] = field(default_factory=list[str])
-    replied: list[str] = field(default_factory=list[str])
-    bounced: list[str] = field(default_factory=list[str])
-    inboxes: dict[str, list[tuple[str, bool]]] = field(default_factory=dict[str, list[tuple[str, bool]]])
+    day: date
+    sent: int
+    bounced: int
+
+
+class _Days:
+    """The days `first` to `last` in one zone; instants as text that sorts."""
+
+    def __init__(self, first: date, last: date, zone: str) -> None:
+        self.first, self.last, self.zone = first, last, zone
+
+    @cached_property
+    def midnights(self) -> tuple[str, ...]:
+        """Where each day begins, and where the last one ends."""
+        days = (self.last - self.first).days + 1
+        return tuple(instant(_midnight(self.first + timedelta(days=n), self.zone)) for n in range(days + 1))
+
+    @cached_property
+    def steps(self) -> tuple[str, ...]:
+        """Where each step of a trend begins, and where the last one ends."""
+        if self.first != self.last:
+            return self.midnights
+        begin, end = (datetime.fromisoformat(at) for at in self.midnights)
+        hours = int((end - begin) / timedelta(hours=1))
+        return tuple(instant(begin + timedelta(hours=n)) for n in range(hours + 1))
 
 
 def count(
@@ -59,73 +85,128 @@ def count(
 
     `zones`: the identities wanted, each with its own zone, in which alone messages sent and allowed count.
     """
-    begin, end = _bounds(first, last, zone)
-    around = instant(begin - DAY_BEFORE), instant(end + DAY_BEFORE)
+    days = {name: _Days(first, last, name) for name in {zone, *zones.values()}}
 
     def query(db: Connection) -> Dashboard:
-        logs: dict[str, _Log] = {str(identity): _Log() for identity in zones}
-        of = str(organization)
-        for table in ("sent", "replied", "bounced"):
-            for identity, at in _rows(
-                db,
-                f"SELECT identity, at FROM {table} WHERE organization = ? AND at BETWEEN ? AND ?",
-                (of, *around),
-            ):
-                if identity in logs:
-                    cast("list[str]", getattr(logs[identity], table)).append(at)
-        for inbox, identity, at, connected in cast(
-            "list[tuple[str, str, str, int]]",
-            db.execute(
-                "SELECT inbox, identity, at, connected FROM connection WHERE organization = ? ORDER BY at",
-                (of,),
-            ).fetchall(),
-        ):
-            if identity in logs:
-                logs[identity].inboxes.setdefault(inbox, []).append((at, bool(connected)))
-        rates: dict[str, list[tuple[str, int]]] = {}
-        for inbox, at, per_day in cast(
-            "list[tuple[str, str, int]]",
-            db.execute(
-                "SELECT inbox, at, per_day FROM rate WHERE organization = ? ORDER BY at", (of,)
-            ).fetchall(),
-        ):
-            rates.setdefault(inbox, []).append((at, per_day))
-        counted = {
-            identity: _counted(logs[str(identity)], rates, first, last, zone, own)
-            for identity, own in zones.items()
-        }
-        steps = _steps(first, last, zone)
-        sent = [at for log in logs.values() for at in log.sent]
-        replied = [at for log in logs.values() for at in log.replied]
-        return Dashboard(counted, _trend(sent, steps), _trend(replied, steps))
+        connections, rates = _connections(db, organization), _rates(db, organization)
+        counted = dict[UUID, Counted]()
+        trends = _Trends()
+        for identity, own in zones.items():
+            of = str(organization), "identity", str(identity)
+            sent = _per_step(db, "sent", of, days[zone].steps)
+            own_sent = sent if own == zone else _per_step(db, "sent", of, days[own].steps)
+            replied, bounced = (
+                _per_step(db, table, of, days[zone].steps) for table in ("replied", "bounced")
+            )
+            trends.add(own_sent, replied, sent, bounced)
+            counted[identity] = Counted(
+                messages_sent=sum(own_sent),
+                messages_allowed=_allowed(connections.get(str(identity), {}), rates, days[own].midnights),
+                replied=sum(replied),
+                emails_sent=sum(sent),
+                emails_bounced=sum(bounced),
+            )
+        return trends.dashboard(counted)
 
     return views.model.read(query)
 
 
-def _counted(
-    log: _Log,
+def volume(
+    views: Views, organization: UUID, inbox: UUID, zone: str, last: date, days: int
+) -> tuple[Volume, ...]:
+    """What the inbox did in so many days in this zone, of which `last` is the last."""
+    first = last - timedelta(days=days - 1)
+    midnights = _Days(first, last, zone).midnights
+
+    def query(db: Connection) -> tuple[Volume, ...]:
+        of = str(organization), "inbox", str(inbox)
+        sent, bounced = (_per_step(db, table, of, midnights) for table in ("sent", "bounced"))
+        return tuple(Volume(first + timedelta(days=n), sent[n], bounced[n]) for n in range(days))
+
+    return views.model.read(query)
+
+
+class _Trends:
+    """Sums over identities, step by step. Days of different zones differ in length: a shorter one ends early."""
+
+    def __init__(self) -> None:
+        self.messages, self.replied, self.sent, self.bounced = (list[int]() for _ in range(4))
+
+    def add(
+        self, messages: Sequence[int], replied: Sequence[int], sent: Sequence[int], bounced: Sequence[int]
+    ) -> None:
+        self.messages = _sum(self.messages, messages)
+        self.replied = _sum(self.replied, replied)
+        self.sent, self.bounced = _sum(self.sent, sent), _sum(self.bounced, bounced)
+
+    def dashboard(self, counted: Mapping[UUID, Counted]) -> Dashboard:
+        so_far = zip(accumulate(self.sent), accumulate(self.bounced), strict=True)
+        rate = tuple(100 * bounced / sent if sent else 0.0 for sent, bounced in so_far)
+        return Dashboard(counted, _shown(self.messages), _shown(self.replied), rate if any(self.sent) else ())
+
+
+def _sum(some: Sequence[int], more: Sequence[int]) -> list[int]:
+    return [one + other for one, other in zip_longest(some, more, fillvalue=0)]
+
+
+def _shown(points: Sequence[int]) -> tuple[float, ...]:
+    return tuple(map(float, points)) if any(points) else ()
+
+
+def _per_step(
+    db: Connection, table: Table, of: tuple[str, Owner, str], steps: Sequence[str]
+) -> tuple[int, ...]:
+    """How many rows of an identity or inbox lie in each step. Counted where they lie, by an index."""
+    organization, owner, wanted = of
+    found = cast(
+        "list[tuple[int]]",
+        db.execute(
+            f"SELECT (SELECT count(*) FROM {table} WHERE organization = ?1 AND {owner} = ?2"
+            " AND at >= step.value ->> 0 AND at < step.value ->> 1) FROM json_each(?3) AS step ORDER BY step.key",
+            (organization, wanted, orjson.dumps(list(pairwise(steps))).decode()),
+        ).fetchall(),
+    )
+    return tuple(number for (number,) in found)
+
+
+def _connections(
+    db: Connection, organization: UUID
+) -> Mapping[str, Mapping[str, Sequence[tuple[str, bool]]]]:
+    """By identity and inbox: when it was connected, and when not any more."""
+    found: dict[str, dict[str, list[tuple[str, bool]]]] = {}
+    for inbox, identity, at, connected in cast(
+        "list[tuple[str, str, str, int]]",
+        db.execute(
+            "SELECT inbox, identity, at, connected FROM connection WHERE organization = ? ORDER BY at",
+            (str(organization),),
+        ).fetchall(),
+    ):
+        found.setdefault(identity, {}).setdefault(inbox, []).append((at, bool(connected)))
+    return found
+
+
+def _rates(db: Connection, organization: UUID) -> Mapping[str, Sequence[tuple[str, int]]]:
+    rates: dict[str, list[tuple[str, int]]] = {}
+    for inbox, at, per_day in cast(
+        "list[tuple[str, str, int]]",
+        db.execute(
+            "SELECT inbox, at, per_day FROM rate WHERE organization = ? ORDER BY at", (str(organization),)
+        ).fetchall(),
+    ):
+        rates.setdefault(inbox, []).append((at, per_day))
+    return rates
+
+
+def _allowed(
+    inboxes: Mapping[str, Sequence[tuple[str, bool]]],
     rates: Mapping[str, Sequence[tuple[str, int]]],
-    first: date,
-    last: date,
-    zone: str,
-    own: str,
-) -> Counted:
-    begin, end = (instant(at) for at in _bounds(first, last, zone))
-    own_begin, own_end = (instant(at) for at in _bounds(first, last, own))
-    allowed = 0
-    for day in range((last - first).days + 1):
-        opens, closes = (instant(at) for at in _day(first + timedelta(days=day), own))
-        allowed += sum(
-            _in_force(rates.get(inbox, ()), closes)
-            for inbox, changes in log.inboxes.items()
-            if _was_connected(changes, opens, closes)
-        )
-    return Counted(
-        messages_sent=sum(own_begin <= at < own_end for at in log.sent),
-        messages_allowed=allowed,
-        replied=sum(begin <= at < end for at in log.replied),
-        emails_sent=sum(begin <= at < end for at in log.sent),
-        emails_bounced=sum(begin <= at < end for at in log.bounced),
+    midnights: Sequence[str],
+) -> int:
+    return sum(
+        _in_force(rates.get(inbox, ()), closes)
+        for opens, closes in pairwise(midnights)
+        for inbox, changes in inboxes.items()
+        if _was_connected(changes, opens, closes)
     )
 
 
@@ -143,33 +224,5 @@ def _in_force(rates: Sequence[tuple[str, int]], closes: str) -> int:
     return next((rate for at, rate in reversed(rates) if at < closes), DEFAULT_RATE)
 
 
-def _bounds(first: date, last: date, zone: str) -> tuple[datetime, datetime]:
-    """From the first instant of `first` to the first after `last`."""
-    place = ZoneInfo(zone)
-    begin = datetime.combine(first, time(), place).astimezone(UTC)
-    return begin, datetime.combine(last + timedelta(days=1), time(), place).astimezone(UTC)
-
-
-def _day(day: date, zone: str) -> tuple[datetime, datetime]:
-    return _bounds(day, day, zone)
-
-
-def _steps(first: date, last: date, zone: str) -> tuple[str, ...]:
-    """Where each step of a trend begins, and where the last one ends."""
-    if first == last:
-        begin, end = _bounds(first, last, zone)
-        hours = int((end - begin) / timedelta(hours=1))
-        return tuple(instant(begin + timedelta(hours=n)) for n in range(hours + 1))
-    days = (last - first).days + 1
-    begins = (_day(first + timedelta(days=n), zone)[0] for n in range(days + 1))
-    return tuple(map(instant, begins))
-
-
-def _trend(instants: Sequence[str], steps: Sequence[str]) -> tuple[float, ...]:
-    if not instants:
-        return ()
-    return tuple(float(sum(begin <= at < end for at in instants)) for begin, end in pairwise(steps))
-
-
-def _rows(db: Connection, sql: str, values: Sequence[str]) -> list[tuple[str, str]]:
-    return cast("list[tuple[str, str]]", db.execute(sql, values).fetchall())
+def _midnight(day: date, zone: str) -> datetime:
+    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)

@@ -11,7 +11,7 @@ from sqlite3 import Connection
 from typing import Any, Final
 
 from heraldry.chassis.projection import Fact, Projection
-from heraldry.contracts import gateway, identity, mailbox, scheduler
+from heraldry.contracts import campaigns, gateway, identity, mailbox, scheduler
 from heraldry.contracts.base import Erased, Event
 from heraldry.contracts.registry import PUBLISHED
 
@@ -73,7 +73,7 @@ for _types in PUBLISHED.values():
 
 DIRECTORY: Final = Projection(
     name="directory",
-    version=1,
+    version=2,
     schema="""
 CREATE TABLE organization (id TEXT PRIMARY KEY, name TEXT NOT NULL, zone TEXT NOT NULL) STRICT;
 CREATE TABLE person (id TEXT PRIMARY KEY, organization TEXT NOT NULL, name TEXT NOT NULL, email TEXT NOT NULL,
@@ -87,9 +87,10 @@ CREATE TABLE inbox (id TEXT PRIMARY KEY, organization TEXT NOT NULL, identity TE
   address TEXT NOT NULL, state TEXT NOT NULL, since TEXT NOT NULL, detail TEXT NOT NULL) STRICT;
 CREATE INDEX inbox_of ON inbox (organization);
 CREATE TABLE waiting (inbox TEXT NOT NULL, window TEXT NOT NULL, organization TEXT NOT NULL,
-  until TEXT NOT NULL, PRIMARY KEY (inbox, window)) STRICT
+  until TEXT NOT NULL, PRIMARY KEY (inbox, window)) STRICT;
+CREATE TABLE campaign (id TEXT PRIMARY KEY, organization TEXT NOT NULL, name TEXT NOT NULL) STRICT
 """,
-    tables=("organization", "person", "subscriber", "identity", "inbox", "waiting"),
+    tables=("organization", "person", "subscriber", "identity", "inbox", "waiting", "campaign"),
 )
 
 
@@ -180,6 +181,33 @@ def mailbox_disconnected(db: Connection, event: mailbox.MailboxDisconnected, fac
     )
 
 
+@DIRECTORY.on(mailbox.MailboxPaused)
+def mailbox_paused(db: Connection, event: mailbox.MailboxPaused, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    db.execute(
+        "UPDATE inbox SET state = 'paused', since = ?, detail = ? WHERE id = ?",
+        (instant(event.at), event.reason, str(event.inbox)),
+    )
+
+
+@DIRECTORY.on(mailbox.MailboxResumed)
+def mailbox_resumed(db: Connection, event: mailbox.MailboxResumed, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    db.execute(
+        "UPDATE inbox SET state = 'connected', since = ?, detail = '' WHERE id = ? AND state = 'paused'",
+        (instant(event.at), str(event.inbox)),
+    )
+
+
+@DIRECTORY.on(campaigns.CampaignCreated)
+def campaign_created(db: Connection, event: campaigns.CampaignCreated, fact: Fact) -> None:
+    row = (str(event.campaign), fact.organization, event.settings.name)
+    db.execute("INSERT OR REPLACE INTO campaign VALUES (?, ?, ?)", row)
+
+
+@DIRECTORY.on(campaigns.CampaignChanged)
+def campaign_changed(db: Connection, event: campaigns.CampaignChanged, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    db.execute("UPDATE campaign SET name = ? WHERE id = ?", (event.settings.name, str(event.campaign)))
+
+
 @DIRECTORY.on(scheduler.QuotaExhausted)
 def quota_exhausted(db: Connection, event: scheduler.QuotaExhausted, fact: Fact) -> None:
     row = (str(event.inbox), event.window, fact.organization, instant(event.until))
@@ -198,17 +226,19 @@ def quota_consumed(db: Connection, event: scheduler.QuotaConsumed, fact: Fact) -
 
 FIGURES: Final = Projection(
     name="figures",
-    version=2,
+    version=3,
     schema="""
 CREATE TABLE sent (attempt TEXT PRIMARY KEY, organization TEXT NOT NULL, identity TEXT NOT NULL,
-  at TEXT NOT NULL) STRICT;
-CREATE INDEX sent_when ON sent (organization, at);
-CREATE TABLE replied (inbox TEXT NOT NULL, person TEXT NOT NULL, organization TEXT NOT NULL,
-  identity TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (inbox, person)) STRICT;
-CREATE INDEX replied_when ON replied (organization, at);
+  inbox TEXT NOT NULL, at TEXT NOT NULL) STRICT;
+CREATE INDEX sent_when ON sent (organization, identity, at);
+CREATE INDEX sent_from ON sent (organization, inbox, at);
+CREATE TABLE replied (identity TEXT NOT NULL, person TEXT NOT NULL, channel TEXT NOT NULL,
+  organization TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (identity, person, channel)) STRICT;
+CREATE INDEX replied_when ON replied (organization, identity, at);
 CREATE TABLE bounced (attempt TEXT PRIMARY KEY, organization TEXT NOT NULL, identity TEXT NOT NULL,
-  at TEXT NOT NULL) STRICT;
-CREATE INDEX bounced_when ON bounced (organization, at);
+  inbox TEXT NOT NULL, at TEXT NOT NULL) STRICT;
+CREATE INDEX bounced_when ON bounced (organization, identity, at);
+CREATE INDEX bounced_from ON bounced (organization, inbox, at);
 CREATE TABLE connection (inbox TEXT NOT NULL, at TEXT NOT NULL, organization TEXT NOT NULL,
   identity TEXT NOT NULL, connected INTEGER NOT NULL, PRIMARY KEY (inbox, at)) STRICT;
 CREATE INDEX connection_of ON connection (organization);
@@ -222,8 +252,8 @@ CREATE INDEX rate_of ON rate (organization)
 
 @FIGURES.on(mailbox.EmailSent)
 def email_sent(db: Connection, event: mailbox.EmailSent, fact: Fact) -> None:
-    row = (str(event.attempt), fact.organization, str(event.identity), instant(event.at))
-    db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?, ?, ?)", row)
+    row = (str(event.attempt), fact.organization, str(event.identity), str(event.inbox), instant(event.at))
+    db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?, ?, ?, ?)", row)
 
 
 @FIGURES.on(mailbox.EmailBounced)
@@ -231,17 +261,18 @@ def email_bounced(db: Connection, event: mailbox.EmailBounced, fact: Fact) -> No
     """A mail counts once, by its first hard bounce."""
     if event.hard:
         db.execute(
-            "INSERT INTO bounced VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = min(at, excluded.at)",
-            (str(event.attempt), fact.organization, str(event.identity), instant(event.at)),
+            "INSERT INTO bounced VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = min(at, excluded.at)",
+            (str(event.attempt), fact.organization, str(event.identity), str(event.inbox), instant(event.at)),
         )
 
 
 @FIGURES.on(mailbox.ReplyReceived)
 def reply_received(db: Connection, event: mailbox.ReplyReceived, fact: Fact) -> None:
-    """A conversation counts by its first reply."""
+    """A conversation, a lead on one channel, counts by its first reply."""
     db.execute(
-        "INSERT INTO replied VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = min(at, excluded.at)",
-        (str(event.inbox), str(event.person), fact.organization, str(event.identity), instant(event.at)),
+        "INSERT INTO replied VALUES (?, ?, 'email', ?, ?)"
+        " ON CONFLICT DO UPDATE SET at = min(at, excluded.at)",
+        (str(event.identity), str(event.person), fact.organization, instant(event.at)),
     )
 
 
@@ -262,6 +293,15 @@ def sending_ends(db: Connection, event: mailbox.MailboxDisconnected, fact: Fact)
 
 @FIGURES.on(scheduler.LimitsChanged)
 def rate_changed(db: Connection, event: scheduler.LimitsChanged, fact: Fact) -> None:
+    _rate(db, event, fact)
+
+
+@FIGURES.on(scheduler.RateCeilingExpired)
+def rate_went_back(db: Connection, event: scheduler.RateCeilingExpired, fact: Fact) -> None:
+    _rate(db, event, fact)
+
+
+def _rate(db: Connection, event: scheduler.LimitsChanged | scheduler.RateCeilingExpired, fact: Fact) -> None:
     row = (str(event.inbox), instant(event.at), fact.organization, event.rate.per_day)
     db.execute("INSERT OR REPLACE INTO rate VALUES (?, ?, ?, ?)", row)
 

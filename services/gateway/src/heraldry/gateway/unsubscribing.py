@@ -16,10 +16,10 @@ from heraldry.contracts.base import By
 from heraldry.contracts.gateway import UnsubscribeToken
 from heraldry.gateway.application import random_id
 from heraldry.gateway.domain import unsubscribe
+from heraldry.gateway.views import BY_LINK
 from pydantic import ValidationError
 
 UNSUBSCRIBE: Final = Decider(unsubscribe.initial, unsubscribe.decide, unsubscribe.evolve)
-ACTOR: Final = "link:unsubscribe"
 LONGEST_LINK: Final = 4096  # characters; an address has at most 254
 
 
@@ -55,7 +55,10 @@ class Unsubscribing:
         with suppress(KeyDestroyedError):  # the person was erased: the wish is stored without the address
             await self._ring.create(str(link.person))
         asked = Asked(
-            random_id(), By(organization=link.organization, actor=ACTOR), self._now(), identity=link.identity
+            random_id(),
+            By(organization=link.organization, actor=BY_LINK),
+            self._now(),
+            identity=link.identity,
         )
         await self._runner.run(
             UNSUBSCRIBE,

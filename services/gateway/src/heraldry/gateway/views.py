@@ -29,12 +29,16 @@ from heraldry.contracts.registry import event_type
 from heraldry.gateway.projections import instant
 from heraldry.gateway.sentences import KINDS, UNNAMED, Said, Tone, Words, named, said
 
+BY_LINK: Final = "link:unsubscribe"  # whoever used the unsubscribe link of a mail
 PATIENCE: Final = 3.0  # seconds a reader waits for what was written just now
 LONGEST_PAGE: Final = 500
 CAUSES: Final[Mapping[str, str]] = {  # of one mail's steps: what follows from what
     "EmailQueued": "QuotaConsumed",
     "EmailBounced": "EmailQueued",
     "ReplyReceived": "EmailQueued",
+    "LeadReplied": "ReplyReceived",
+    "LeadBounced": "EmailBounced",
+    "RecipientUnsubscribed": "EmailQueued",
     "QuotaReleased": "EmailFailed",
 }
 Row: TypeAlias = tuple[str, ...]
@@ -200,7 +204,8 @@ class Views:
 
         def query(db: Connection) -> MailSeen | None:
             rows = self._of_attempt(db, organization, str(attempt))
-            return _mail(attempt, rows, _Names(db, organization)) if rows else None
+            known = any(row[6] for row in rows)  # else only of its lead or its recipient is told yet
+            return _mail(attempt, rows, _Names(db, organization)) if known else None
 
         found = self.model.read(query)
         if found is None:
@@ -353,8 +358,15 @@ class _Names:
 
     def _said(self, type_: str, inbox: str, data: str, mail: str = "") -> Said:
         zone = _rows(self._db, "SELECT zone FROM organization WHERE id = ?", (self._organization,))
-        words = Words(self.address(inbox) if inbox else UNNAMED, zone[0][0] if zone else "UTC", mail)
-        return said(event_type(type_).model_validate_json(data), words)
+        event = event_type(type_).model_validate_json(data)
+        campaign = str(getattr(event, "campaign", None) or "")
+        words = Words(
+            inbox=self.address(inbox) if inbox else UNNAMED,
+            zone=zone[0][0] if zone else "UTC",
+            mail=mail,
+            campaign=self._name("campaign", campaign) if campaign else "",
+        )
+        return said(event, words)
 
     def _cause(self, type_: str, causation: str, attempt: str, cursor: str) -> str:
         """What was recorded as the cause is mostly a command or an event no other context sees; then it is the
@@ -394,6 +406,8 @@ class _Names:
         kind, _, who = actor.partition(":")
         if kind == "user":
             return self._name("person", who) or "Somebody who left"
+        if actor == BY_LINK:
+            return "The recipient"
         return {"system": "Heraldry", "key": "A program", "link": "The identity's owner"}.get(kind, actor)
 
     def _name(self, table: str, identifier: str) -> str:
@@ -463,6 +477,7 @@ ORDER: Final = ("permitted", "queued", "claimed", "leaving", "outcome unknown", 
 def _mail(attempt: UUID, rows: Sequence[Row], names: _Names) -> MailSeen:
     to = subject = text = message_id = answer = ""
     bounced = False
+    inbox = next(row[6] for row in rows if row[6])
     state, replies = "permitted", list[str]()
     for row in rows:
         event = event_type(row[2]).model_validate_json(row[8])
@@ -484,8 +499,8 @@ def _mail(attempt: UUID, rows: Sequence[Row], names: _Names) -> MailSeen:
     return MailSeen(
         attempt=attempt,
         identity=UUID(rows[0][1]),
-        inbox=UUID(rows[0][6]),
-        sender=names.address(rows[0][6]),
+        inbox=UUID(inbox),
+        sender=names.address(inbox),
         to=to,
         subject=subject,
         text=text,

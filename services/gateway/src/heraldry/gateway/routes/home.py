@@ -91,7 +91,11 @@ class HomeController(Controller):
             search=q,
             identities=found.identities,
             cards=tuple(map(_card, found.cards)),
-            trends=Trends(messages=found.messages_trend, replied=found.replied_trend),
+            trends=Trends(
+                messages=found.messages_trend,
+                replied=found.replied_trend,
+                bounce_rate=found.bounce_rate_trend,
+            ),
             notices=_notices(found, len(gateway.views.undecided(call.organization))),
             day_zone=found.zone,
         )

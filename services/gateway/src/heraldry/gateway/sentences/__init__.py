@@ -1,0 +1,42 @@
+"""What happened, in words: one sentence and one outcome for every published event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from heraldry.contracts.base import Event
+from heraldry.gateway.sentences import (
+    campaigns,
+    identities,
+    inboxes,
+    limits,
+    mails,
+    organization,
+    suppression,
+)
+from heraldry.gateway.sentences.words import UNNAMED, Said, Tone, Words, named
+
+__all__ = ["KINDS", "UNNAMED", "Said", "Tone", "Words", "named", "said"]
+
+KINDS: Final[
+    Mapping[str, tuple[str, tuple[str, ...]]]
+] = {  # a filter's value, its words, what it lets through
+    "mail": ("Mails", mails.TYPES),
+    "reply": ("Replies", mails.REPLIES),
+    "bounce": ("Bounces", mails.BOUNCES),
+    "campaign": ("Campaigns", campaigns.TYPES),
+    "lead": ("Leads", campaigns.LEADS),
+    "suppression": ("Suppression list", suppression.TYPES),
+    "limit": ("Limits", limits.TYPES),
+    "inbox": ("Inboxes", inboxes.TYPES),
+    "identity": ("Identities", identities.TYPES),
+    "organization": ("Organization", organization.TYPES),
+}
+CONTEXTS: Final = (mails, limits, campaigns, inboxes, suppression, identities, organization)
+
+
+def said(event: Event, words: Words) -> Said:
+    """The sentence for an event; its type's name for one nobody wrote a sentence for."""
+    found = (context.said(event, words) for context in CONTEXTS)
+    return next((one for one in found if one is not None), Said(type(event).__name__))

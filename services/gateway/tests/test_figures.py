@@ -1,0 +1,219 @@
+"""The dashboard's figures, from events: what counts, in whose day, and how fast it is counted."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+from heraldry.chassis.projection import Fact
+from heraldry.chassis.readmodel import ReadModel
+from heraldry.contracts.base import Event
+from heraldry.contracts.mailbox import (
+    Diagnosed,
+    EmailBounced,
+    EmailSent,
+    MailboxConnected,
+    MailboxDisconnected,
+    MailboxNeedsReconnect,
+    ReplyReceived,
+)
+from heraldry.contracts.scheduler import EmailRate, LimitsChanged, RateCeilingExpired
+from heraldry.gateway.figures import Counted, Dashboard, Volume, count, volume
+from heraldry.gateway.projections import VIEWS, instant
+from heraldry.gateway.views import Views
+
+US, ADA, SOFIA, SALES, SUPPORT, LEA, TOM = (UUID(int=number) for number in range(1, 8))
+NOON: Final = datetime(2026, 11, 24, 12, tzinfo=UTC)
+TODAY: Final = NOON.date()
+WITHIN: Final = 0.3  # seconds, promised for the figures of a month with 100,000 mails
+
+
+@contextmanager
+def views(folder: Path, *events: Event) -> Generator[Views]:
+    model = ReadModel(folder / "model.sqlite", VIEWS)
+    batch = [
+        (
+            number,
+            event,
+            Fact(str(number), type(event).__name__, event.at, "s", number, "", str(US), "", "", ""),
+        )
+        for number, event in enumerate(events, 1)
+    ]
+    model.apply(batch, upto=len(events), reached=[])
+    yield Views(model)
+    model.close()
+
+
+def counted(
+    folder: Path, *events: Event, zone: str = "UTC", own: str = "UTC", first: date = TODAY, last: date = TODAY
+) -> Counted:
+    with views(folder, *events) as found:
+        return count(found, US, zone, {ADA: own}, first, last).by_identity[ADA]
+
+
+def mail(number: int, **changes: Any) -> dict[str, Any]:
+    named = {"attempt": UUID(int=1000 + number), "inbox": SALES, "identity": ADA, "person": LEA}
+    return {"at": NOON, **named, **changes}
+
+
+def sent(number: int, **changes: Any) -> EmailSent:
+    return EmailSent(**mail(number, **changes), message_id=f"<{number}@x>", answer="250")
+
+
+def bounced(number: int, **changes: Any) -> EmailBounced:
+    report: dict[str, Any] = {"hard": True, "category": "unknown", "status": "5.1.1", "answer": "No"}
+    return EmailBounced(**{**mail(number), **report, **changes})
+
+
+def replied(number: int, **changes: Any) -> ReplyReceived:
+    return ReplyReceived(
+        **mail(number, **changes), message_id=f"<r{number}@x>", subject="Re: Hello", text="Yes"
+    )
+
+
+def connected(inbox: UUID = SALES, at: datetime = NOON, identity: UUID = ADA) -> MailboxConnected:
+    return MailboxConnected(at=at, inbox=inbox, identity=identity, address="ada@northwind.example")
+
+
+def limits(per_day: int, at: datetime = NOON, inbox: UUID = SALES) -> LimitsChanged:
+    rate = EmailRate(per_day=per_day, per_hour=5)
+    return LimitsChanged(at=at, sender="s", inbox=inbox, identity=ADA, rate=rate)
+
+
+def test_a_conversation_counts_once_by_its_first_reply(tmp_path: Path) -> None:
+    yesterday = NOON - timedelta(days=1)
+    events = (
+        replied(1, at=yesterday),
+        replied(2),  # the same lead again
+        replied(3, inbox=SUPPORT),  # and at another inbox of the same identity
+        replied(4, person=TOM),
+    )
+    assert counted(tmp_path, *events).replied == 1
+    assert counted(tmp_path, *events, first=TODAY - timedelta(days=1)).replied == 2
+    assert counted(tmp_path / "late", *reversed(events)).replied == 1
+
+
+def test_the_bounce_rate_is_of_hard_bounces_and_of_what_was_sent(tmp_path: Path) -> None:
+    events = (
+        *(sent(number) for number in range(4)),
+        bounced(0),
+        bounced(0, at=NOON + timedelta(days=1)),  # reported twice: the first counts
+        bounced(1, hard=False),
+    )
+    with views(tmp_path, *events) as found:
+        board = count(found, US, "UTC", {ADA: "UTC"}, TODAY, TODAY + timedelta(days=1))
+    assert board.by_identity[ADA] == Counted(messages_sent=4, emails_sent=4, emails_bounced=1)
+    assert board.bounce_rate == (25.0, 25.0)
+
+
+def test_messages_allowed_are_the_days_times_the_rates_of_what_is_connected(tmp_path: Path) -> None:
+    day = timedelta(days=1)
+    broken = MailboxNeedsReconnect(
+        at=NOON + day, inbox=SUPPORT, identity=ADA, diagnosis=Diagnosed(code="x", cause="x", resolution="x")
+    )
+    events = (
+        connected(),
+        connected(SUPPORT),
+        limits(40, NOON + day),
+        broken,
+        connected(SOFIA, identity=SOFIA),
+    )
+    assert counted(tmp_path / "1", *events).messages_allowed == 30 + 30
+    assert counted(tmp_path / "2", *events, last=TODAY + day).messages_allowed == 60 + 40 + 30
+    assert counted(tmp_path / "3", *events, last=TODAY + 2 * day).messages_allowed == 60 + 70 + 40
+    gone = MailboxDisconnected(at=NOON + 2 * day, inbox=SALES, identity=ADA)
+    assert counted(tmp_path / "4", *events, gone, first=TODAY + 3 * day, last=TODAY + 3 * day) == Counted()
+
+
+def test_a_raise_that_ended_counts_no_more(tmp_path: Path) -> None:
+    day = timedelta(days=1)
+    back = RateCeilingExpired(
+        at=NOON + day, sender="s", inbox=SALES, identity=ADA, rate=EmailRate(per_day=80, per_hour=10)
+    )
+    events = (connected(), limits(150), back)
+    assert counted(tmp_path, *events, last=TODAY + day).messages_allowed == 150 + 80
+
+
+def test_messages_count_in_the_identitys_own_day_and_all_else_in_the_organizations(tmp_path: Path) -> None:
+    late = datetime(2026, 11, 24, 22, 30, tzinfo=UTC)  # the 25th in Tokyo and in Stockholm's summer only
+    events = (
+        connected(at=NOON - timedelta(days=9)),
+        sent(1, at=late),
+        replied(1, at=late),
+        bounced(1, at=late),
+    )
+    found = counted(tmp_path, *events, zone="UTC", own="Asia/Tokyo")
+    assert (found.messages_sent, found.emails_sent, found.replied, found.emails_bounced) == (0, 1, 1, 1)
+    other = counted(tmp_path / "other", *events, zone="Asia/Tokyo", own="UTC")
+    assert (other.messages_sent, other.emails_sent, other.replied, other.emails_bounced) == (1, 0, 0, 0)
+
+
+def test_a_trend_adds_up_to_its_figure_whatever_the_zones(tmp_path: Path) -> None:
+    events = [sent(number, at=NOON + timedelta(hours=number)) for number in range(-30, 30)]
+    events += [sent(100 + number, at=NOON + timedelta(hours=number), identity=SOFIA) for number in range(9)]
+    zones = {ADA: "Asia/Kathmandu", SOFIA: "America/St_Johns"}
+    for first, last in ((TODAY, TODAY), (TODAY - timedelta(days=1), TODAY + timedelta(days=1))):
+        with views(tmp_path / str(first), *events) as found:
+            board = count(found, US, "Europe/Stockholm", zones, first, last)
+        assert sum(board.messages) == sum(one.messages_sent for one in board.by_identity.values()) > 0
+
+
+@pytest.mark.parametrize(
+    ("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25), (date(2026, 11, 24), 24)]
+)
+def test_a_day_has_the_hours_it_has(tmp_path: Path, day: date, hours: int) -> None:
+    midnight = datetime(day.year, day.month, day.day, 10, tzinfo=UTC)
+    with views(tmp_path, sent(1, at=midnight)) as found:
+        board = count(found, US, "UTC", {ADA: "Europe/Stockholm"}, day, day)
+    assert len(board.messages) == hours
+
+
+def test_where_nothing_happened_there_is_no_trend(tmp_path: Path) -> None:
+    with views(tmp_path, connected()) as found:
+        assert count(found, US, "UTC", {ADA: "UTC"}, TODAY, TODAY) == Dashboard(
+            {ADA: Counted(messages_allowed=30)}
+        )
+
+
+def test_the_volume_of_an_inbox_is_its_own(tmp_path: Path) -> None:
+    events = (sent(1), sent(2), bounced(1), sent(3, inbox=SUPPORT), sent(4, at=NOON - timedelta(days=40)))
+    with views(tmp_path, *events) as found:
+        days = volume(found, US, SALES, "UTC", TODAY, 30)
+        assert volume(found, TOM, SALES, "UTC", TODAY, 30)[-1].sent == 0
+    assert len(days) == 30
+    assert days[-1] == Volume(TODAY, 2, 1)
+    assert sum(day.sent for day in days) == 2
+
+
+def test_a_month_of_100_000_mails_is_counted_in_time(tmp_path: Path) -> None:
+    identities = [UUID(int=5000 + number) for number in range(40)]
+    apart = timedelta(days=30) / 100_000
+    rows = (
+        (
+            str(UUID(int=number)),
+            str(US),
+            str(identities[number % 40]),
+            str(SALES),
+            instant(NOON - number * apart),
+        )
+        for number in range(100_000)
+    )
+    zones = {one: ("Asia/Tokyo", "Europe/Stockholm", "UTC")[one.int % 3] for one in identities}
+    with views(tmp_path, connected()) as found:
+        with closing(sqlite3.connect(tmp_path / "model.sqlite")) as db, db:
+            db.executemany("INSERT INTO sent VALUES (?, ?, ?, ?, ?)", rows)
+        taken = list[float]()
+        boards = list[Dashboard]()
+        for _ in range(3):
+            begun = perf_counter()
+            boards.append(count(found, US, "Europe/Stockholm", zones, TODAY - timedelta(days=29), TODAY))
+            taken.append(perf_counter() - begun)
+    assert sum(one.emails_sent for one in boards[0].by_identity.values()) > 95_000
+    assert min(taken) < WITHIN, taken
