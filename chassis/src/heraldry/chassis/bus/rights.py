@@ -42,6 +42,7 @@ DURABLES: Mapping[str, tuple[str, ...]] = {  # `<context>-<purpose>`: a checkpoi
         f"{context}-reactions",
         f"{context}-imports",
         f"{context}-inboxes",
+        f"{context}-people",
         f"{context}-outcomes",
         *(f"{context}-control-{partition}" for partition in range(PARTITIONS)),
         *(f"{context}-views-{replica}" for replica in range(VIEWS)),

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from heraldry.chassis.bus.own import OwnReactions
 from heraldry.chassis.bus.parking import Parking
 from heraldry.chassis.bus.reactions import Reactions
 from heraldry.chassis.host import House, run
 from heraldry.contracts import registry
 from heraldry.contracts.base import Event
 from heraldry.scheduler import api
+from heraldry.scheduler.adapters.templates import LiquidTemplates
 from heraldry.scheduler.application import Scheduling
+from heraldry.scheduler.campaign_questions import CampaignQuestions
+from heraldry.scheduler.campaigns import Campaigns
 from heraldry.scheduler.domain.connection import ConnectionImported, PauseImported
 from heraldry.scheduler.domain.enrollment import (
     InboxAssigned,
@@ -22,7 +26,13 @@ from heraldry.scheduler.domain.enrollment import (
     StepUndecided,
     StepUnknown,
 )
-from heraldry.scheduler.domain.profile import DeletionImported, HoursImported
+from heraldry.scheduler.domain.profile import (
+    DeletionImported,
+    DetailsImported,
+    HoursImported,
+    NameImported,
+    OwnerImported,
+)
 from heraldry.scheduler.domain.sender_events import (
     PermitSettled,
     SenderCampaignOpened,
@@ -35,11 +45,12 @@ from heraldry.scheduler.domain.sender_events import (
 )
 from heraldry.scheduler.domain.suppression import SuppressionImported, SuppressionLifted
 from heraldry.scheduler.projections.accounts import accounts
-from heraldry.scheduler.projections.campaigns import campaigns
+from heraldry.scheduler.projections.campaigns import campaigns as all_campaigns
 from heraldry.scheduler.projections.leads import leads
 from heraldry.scheduler.projections.senders import senders
+from heraldry.scheduler.speakers import Speakers
 from heraldry.scheduler.standing import Standing
-from heraldry.scheduler.subscriptions import REACTIONS, Own
+from heraldry.scheduler.subscriptions import OWN, REACTIONS, Own
 
 CONTEXT: Final = "scheduler"
 TYPES: Final[Mapping[str, type[Event]]] = {
@@ -53,6 +64,9 @@ TYPES: Final[Mapping[str, type[Event]]] = {
     "PermitSettled": PermitSettled,
     "SettingsRepeated": SettingsRepeated,
     "HoursImported": HoursImported,
+    "OwnerImported": OwnerImported,
+    "NameImported": NameImported,
+    "DetailsImported": DetailsImported,
     "DeletionImported": DeletionImported,
     "ConnectionImported": ConnectionImported,
     "PauseImported": PauseImported,
@@ -72,14 +86,20 @@ async def build(house: House) -> None:
     scheduling = Scheduling(house.runner, house.store, house.model, house.keys, house.clock)
     standing = Standing(scheduling, house.runner, house.model, house.keys, house.clock)
     await standing.complete()
+    speakers, templates = Speakers(house.runner, house.keys, house.clock), LiquidTemplates()
+    campaigns = Campaigns(house.runner, house.model, house.clock, scheduling, speakers, templates)
     api.register(house.rpc, scheduling)
-    reactions = Reactions(
-        house.nc, house.settings, REACTIONS, Own(scheduling, standing), Parking(house.nc, CONTEXT)
+    api.register_campaigns(
+        house.rpc, campaigns, CampaignQuestions(house.model, scheduling, speakers, templates)
     )
+    own, parking = Own(scheduling, standing, speakers, campaigns), Parking(house.nc, CONTEXT)
+    reactions = Reactions(house.nc, house.settings, REACTIONS, own, parking)
     await reactions.start()
     house.stack.push_async_callback(reactions.stop)
+    own_reactions = OwnReactions(house.nc, CONTEXT, house.store, house.codec, TYPES, OWN, own, parking)
+    house.background(own_reactions.run(), "own reactions")
 
 
 def main() -> int:
     """Run until SIGTERM; the exit code."""
-    return run(CONTEXT, build, types=TYPES, projections=[senders, accounts, campaigns, leads])
+    return run(CONTEXT, build, types=TYPES, projections=[senders, accounts, all_campaigns, leads])

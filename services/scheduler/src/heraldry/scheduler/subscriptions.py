@@ -8,7 +8,14 @@ from uuid import UUID
 from heraldry.chassis.bus.reactions import Reaction, reaction
 from heraldry.chassis.bus.rpc import Asking
 from heraldry.contracts.base import By, Command
-from heraldry.contracts.identity import IdentityCreated, IdentityDeleted, WorkingHoursChanged
+from heraldry.contracts.campaigns import CampaignFinished, CampaignPaused, CampaignResumed, CampaignStarted
+from heraldry.contracts.identity import (
+    ContactDetailsChanged,
+    IdentityCreated,
+    IdentityDeleted,
+    IdentityRenamed,
+    WorkingHoursChanged,
+)
 from heraldry.contracts.mailbox import (
     EmailFailed,
     EmailOutcomeUnknown,
@@ -20,6 +27,15 @@ from heraldry.contracts.mailbox import (
     MailboxResumed,
 )
 from heraldry.scheduler.application import Scheduling
+from heraldry.scheduler.campaign_reactions import (
+    CheckIdentity,
+    ImportPerson,
+    StopCampaign,
+    check_identity,
+    import_people,
+    stop_everywhere,
+)
+from heraldry.scheduler.campaigns import Campaigns
 from heraldry.scheduler.reactions import (
     CloseSender,
     ImportDeletion,
@@ -31,6 +47,7 @@ from heraldry.scheduler.reactions import (
     import_inboxes,
     settle,
 )
+from heraldry.scheduler.speakers import Speakers
 from heraldry.scheduler.standing import Connected, Standing
 
 REACTIONS: Final[tuple[Reaction, ...]] = (
@@ -46,15 +63,33 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
         import_inboxes,
         from_start=True,
     ),
+    reaction(
+        "scheduler-people",
+        (IdentityCreated, IdentityRenamed, ContactDetailsChanged),
+        import_people,
+        from_start=True,
+    ),
     reaction("scheduler-outcomes", (EmailSent, EmailFailed, EmailOutcomeUnknown), settle, from_start=True),
+)
+
+OWN: Final[tuple[Reaction, ...]] = (
+    reaction(
+        "scheduler-stops-campaigns", (CampaignPaused, CampaignFinished), stop_everywhere, from_start=True
+    ),
+    reaction(
+        "scheduler-checks-identities", (CampaignStarted, CampaignResumed), check_identity, from_start=True
+    ),
 )
 
 
 class Own:
     """Carries out what this context's reactions ask of it, under the ids they derived from the event."""
 
-    def __init__(self, scheduling: Scheduling, standing: Standing) -> None:
+    def __init__(
+        self, scheduling: Scheduling, standing: Standing, speakers: Speakers, campaigns: Campaigns
+    ) -> None:
         self._scheduling, self._standing = scheduling, standing
+        self._speakers, self._campaigns = speakers, campaigns
 
     async def __call__(self, command: Command, *, by: By, id: UUID) -> None:  # noqa: A002  as `Caller.send`
         asking = Asking(id, by)
@@ -78,5 +113,11 @@ class Own:
                 await self._standing.paused(inbox, revision, asking, paused=paused)
             case SettleAttempt(inbox=inbox, attempt=attempt, proven_not_sent=proven):
                 await self._scheduling.settle(inbox, attempt, proven_not_sent=proven, asking=asking)
+            case ImportPerson():
+                await self._speakers.learn(command, asking)
+            case StopCampaign(campaign=campaign, revision=revision):
+                await self._campaigns.stop(campaign, revision, asking)
+            case CheckIdentity(campaign=campaign):
+                await self._campaigns.check_identity(campaign, asking)
             case _:
                 raise TypeError(f"{type(command).__name__} is no command of a reaction here")

@@ -1,0 +1,123 @@
+"""Questions about campaigns, answered from the read model; another organization's campaign is unknown."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from heraldry.chassis.bus.rpc import Asking
+from heraldry.chassis.readmodel import ReadModel
+from heraldry.contracts.base import Refused
+from heraldry.contracts.campaigns import (
+    CampaignSettings,
+    CampaignView,
+    GetCampaign,
+    LeadData,
+    ListCampaigns,
+    PreviewSteps,
+    RenderedStep,
+    SendEmail,
+)
+from heraldry.scheduler.application import Scheduling
+from heraldry.scheduler.domain import campaign
+from heraldry.scheduler.ports import Speaker, TemplateError, Templates
+from heraldry.scheduler.projections import campaigns as rows
+from heraldry.scheduler.projections import tallies
+from heraldry.scheduler.speakers import Speakers
+
+EXAMPLE: Final = LeadData(
+    name="Alex Example",
+    first_name="Alex",
+    last_name="Example",
+    email="alex@example.com",
+    linkedin_url="https://www.linkedin.com/in/alex-example",
+)
+
+
+class CampaignQuestions:
+    """R-CAMP-2 and 4: the campaigns of an organization, and what their steps look like."""
+
+    def __init__(
+        self, model: ReadModel, scheduling: Scheduling, speakers: Speakers, templates: Templates
+    ) -> None:
+        self._model, self._scheduling = model, scheduling
+        self._speakers, self._templates = speakers, templates
+
+    async def list(self, query: ListCampaigns, asking: Asking) -> tuple[CampaignView, ...]:
+        organization = str(asking.by.organization)
+        identity = "" if query.identity is None else str(query.identity)
+        found = self._model.read(lambda db: rows.of_organization(db, organization, identity))
+        return tuple([await self._view(row) for row in found])
+
+    async def get(self, query: GetCampaign, asking: Asking) -> CampaignView:
+        return await self._view(self._mine(query.campaign, asking))
+
+    async def preview(self, query: PreviewSteps, asking: Asking) -> tuple[RenderedStep, ...]:
+        """Steps as they are typed, as a lead would get them; what cannot be rendered says why."""
+        row = self._mine(query.campaign, asking)
+        known = await self._speakers.known(query.settings.identity)
+        if str(known.organization) != row.organization:
+            raise Refused("identity.unknown", "There is no such identity in your organization.", status=404)
+        speaker = Speaker(known.name, known.details)
+        lead = self._lead(row, query.enrollment)
+        if lead is None:
+            lead = self._example(query.settings, speaker)
+        rendered: list[RenderedStep] = []
+        for step in query.settings.steps:
+            rendered.append(self._rendered(step, lead, speaker, rendered[0] if rendered else None))
+        return tuple(rendered)
+
+    async def _view(self, row: rows.Row) -> CampaignView:
+        which = UUID(row.id)
+        counts, leaving = self._model.read(
+            lambda db: (tallies.counts(db, row.id), tallies.leaving(db, row.id))
+        )
+        if leaving:  # exactly: what is past its time leaves no more
+            leaving = await self._scheduling.leaving(which, UUID(row.identity))
+        return CampaignView.model_validate(
+            {
+                "campaign": which,
+                "settings": CampaignSettings.model_validate_json(row.settings),
+                "state": row.state,
+                "pause_reason": row.pause_reason or None,
+                "leaving": leaving,
+                "counts": counts,
+                "created": datetime.fromisoformat(row.created),
+                "revision": row.revision,
+            }
+        )
+
+    def _mine(self, which: UUID, asking: Asking) -> rows.Row:
+        row = self._model.read(lambda db: rows.one(db, str(which)))
+        if row is None or row.organization != str(asking.by.organization):
+            raise campaign.unknown()
+        return row
+
+    def _lead(self, row: rows.Row, enrollment: UUID | None) -> LeadData | None:
+        wanted = "" if enrollment is None else str(enrollment)
+        found = self._model.read(lambda db: tallies.data_of(db, row.id, wanted))
+        if found is None and enrollment is not None:
+            raise Refused("lead.unknown", "There is no such lead in this campaign.", status=404)
+        return found
+
+    def _example(self, settings: CampaignSettings, speaker: Speaker) -> LeadData:
+        """Somebody who has every column that the steps name."""
+        own: dict[str, str] = {}
+        for step in settings.steps:
+            try:
+                lacking = self._templates.missing((step,), EXAMPLE.model_copy(update={"own": own}), speaker)
+            except TemplateError:
+                continue  # said where it is rendered
+            own |= {name: f"[{name}]" for name in lacking if not name.startswith("identity.")}
+        return EXAMPLE.model_copy(update={"own": own})
+
+    def _rendered(
+        self, step: SendEmail, lead: LeadData, speaker: Speaker, in_thread_of: RenderedStep | None
+    ) -> RenderedStep:
+        try:
+            mail = self._templates.render(step, lead, speaker)
+        except TemplateError as error:
+            return RenderedStep(delay=step.delay, subject="", text="", html="", problem=error.detail)
+        subject = in_thread_of.subject if in_thread_of else mail.subject
+        return RenderedStep(delay=step.delay, subject=subject, text=mail.text, html=mail.html)
