@@ -32,7 +32,7 @@ pytestmark = pytest.mark.stack
 Route: TypeAlias = tuple[str, str]  # method, path with names in braces
 Body: TypeAlias = Mapping[str, object] | None
 SERVER = {"host": "mail.example", "port": 993, "security": "tls"}
-FOREIGN: Final = ("identity", "inbox", "attempt", "subscriber")
+FOREIGN: Final = ("identity", "inbox", "attempt", "subscriber", "recipient")
 """Names in paths that stand for something an organization has."""
 PUBLIC: Final = ("token", "name")
 """Names in paths that stand for nothing of an organization: a one-time link, a file."""
@@ -72,11 +72,13 @@ API_CASES: dict[Route, Body] = {
     ("GET", "/mails/{attempt}"): None,
     ("POST", "/mails/{attempt}/outcome"): {"sent": True},
     ("DELETE", "/subscribers/{subscriber}"): None,
+    ("DELETE", "/suppressions/{recipient}"): None,
 }
 PAGE_CASES: dict[Route, Body] = {
     ("GET", "/activity/mails/{attempt}"): None,
     ("POST", "/activity/mails/{attempt}/outcome"): {"sent": "yes"},
     ("POST", "/organization/subscribers/{subscriber}/revoke"): {},
+    ("POST", "/suppressions/{recipient}/remove"): {},
     ("GET", "/identities/{identity}"): None,
     ("POST", "/identities/{identity}/contact"): {"name": "Mine"},
     ("POST", "/identities/{identity}/hours"): {"zone": "UTC"},
@@ -145,7 +147,9 @@ class Theirs:
         """What they see, to be compared."""
         paths = [route[1] for route in API_CASES if route[0] == "GET"]
         answers = [self.admin.send("GET", path.format_map(dict(self.ids))) for path in paths]
-        answers += [self.admin.send("GET", path) for path in ("/inboxes", "/subscribers", "/history")]
+        answers += [
+            self.admin.send("GET", path) for path in ("/inboxes", "/subscribers", "/suppressions", "/history")
+        ]
         assert {answer.status_code for answer in answers} == {200}
         return [(answer.status_code, answer.content) for answer in answers]
 
@@ -167,7 +171,15 @@ def theirs(stack: Stack) -> Iterator[Theirs]:
         attempt = admin.call("POST", f"/inboxes/{inbox}/mails", mail)["attempt"]
         admin.mail_in(attempt, "sent")
         subscriber = admin.call("POST", "/subscribers", {"name": "Quendolina's CRM"})["id"]
-        ids = {"identity": identity, "inbox": inbox, "attempt": attempt, "subscriber": subscriber}
+        admin.call("POST", "/suppressions", {"address": "Quendolina@elsewhere.example"})
+        (suppressed,) = admin.get("/suppressions")["suppressions"]
+        ids = {
+            "identity": identity,
+            "inbox": inbox,
+            "attempt": attempt,
+            "subscriber": subscriber,
+            "recipient": suppressed["recipient"],
+        }
         yield Theirs(admin, ids)
 
 
@@ -261,6 +273,8 @@ def test_no_list_and_no_question_shows_what_is_theirs(
         "/activity/export.csv?identity={identity}",
         f"{API}/identities?search={{name}}",
         f"{API}/dashboard?search={{name}}",
+        f"{API}/suppressions?search={{name}}",
+        "/suppressions?q={name}",
         "/identities?q={name}",
         f"/identities/{ours}/inboxes/new?inbox={{inbox}}",
     )

@@ -15,6 +15,7 @@ from heraldry.gateway.api.inboxes import InboxesController
 from heraldry.gateway.api.leads import LeadsController
 from heraldry.gateway.api.organization import OrganizationController
 from heraldry.gateway.api.sessions import SessionsController
+from heraldry.gateway.api.suppressions import SuppressionsController
 from heraldry.gateway.assets import Asset, Files
 from heraldry.gateway.routes import PAGES
 from heraldry.gateway.state import AnyRequest, Call, Gateway, call_of
@@ -35,6 +36,7 @@ API: Final = (
     LeadsController,
     ImportsController,
     HistoryController,
+    SuppressionsController,
     OrganizationController,
 )
 

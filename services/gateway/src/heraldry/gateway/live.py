@@ -21,12 +21,15 @@ QUEUED: Final = 256  # changes a slow browser may be behind; then it is told to 
 HEARTBEAT: Final = 15.0  # seconds
 RETRY: Final = 2000  # milliseconds after which a browser comes back
 NAMES: Final = {
-    "mail": ("activity", "mails", "identities"),
+    "mail": ("activity", "mails", "identities", "campaigns"),
     "reply": ("activity", "mails", "identities"),
     "bounce": ("activity", "mails", "identities"),
     "limit": ("activity", "mails", "identities", "inboxes"),
     "inbox": ("activity", "inboxes", "identities"),
     "identity": ("activity", "identities"),
+    "campaign": ("activity", "campaigns", "identities"),
+    "lead": ("activity", "campaigns"),
+    "suppression": ("activity", "suppressions"),
     "organization": ("activity", "organization"),
 }
 

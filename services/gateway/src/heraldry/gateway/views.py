@@ -285,6 +285,15 @@ class Views:
         ]
         return tuple(sorted(found, key=lambda one: (one.name.casefold(), one.id)))
 
+    def actors(self, organization: UUID, actors: Iterable[str]) -> Mapping[str, str]:
+        """How each of them is named to people."""
+
+        def query(db: Connection) -> Mapping[str, str]:
+            names = _Names(db, organization)
+            return {actor: names.actor(actor) for actor in actors}
+
+        return self.model.read(query)
+
     def has_identity(self, organization: UUID, identity: UUID) -> bool:
         """Also one that was deleted: its history stays."""
         wanted = (str(identity), str(organization))
@@ -337,7 +346,7 @@ class _Names:
             type=type_,
             kind=kind_of(type_),
             actor=actor,
-            actor_name=self._actor(actor),
+            actor_name=self.actor(actor),
             what=told.what,
             cause=self._cause(type_, causation, attempt, cursor),
             outcome=told.outcome,
@@ -402,7 +411,7 @@ class _Names:
             self._known[key] = f" {named(mail.subject, mail.to)}" if mail else ""
         return self._known[key]
 
-    def _actor(self, actor: str) -> str:
+    def actor(self, actor: str) -> str:
         kind, _, who = actor.partition(":")
         if kind == "user":
             return self._name("person", who) or "Somebody who left"

@@ -10,6 +10,7 @@ from heraldry.gateway.routes.entrance import EntranceController
 from heraldry.gateway.routes.halting import HaltingController
 from heraldry.gateway.routes.home import HomeController
 from heraldry.gateway.routes.inboxes import InboxPagesController
+from heraldry.gateway.routes.suppressions import SuppressionPagesController
 from heraldry.gateway.routes.unsubscribe import UnsubscribeController
 
 PAGES: Final = (
@@ -20,5 +21,6 @@ PAGES: Final = (
     ActivityController,
     OrganizationPagesController,
     HaltingController,
+    SuppressionPagesController,
     UnsubscribeController,
 )

@@ -36,6 +36,8 @@ FLASHES: Final[Mapping[str, Flash]] = {
     "mail-known": Flash("What became of this mail is known meanwhile; nothing was changed.", "info"),
     "resumed": Flash("Things leave again."),
     "subscriber-revoked": Flash("The credentials were revoked."),
+    "suppressed": Flash("The address is on the list: nobody writes to it any more."),
+    "unsuppressed": Flash("The address was taken off the list."),
 }
 
 
