@@ -46,6 +46,7 @@ from heraldry.scheduler.domain.sender import (
     State,
     StopCampaign,
     Unopened,
+    Withdraw,
     evolve,
     lowered,
 )
@@ -169,6 +170,11 @@ def _note(command: Note, sender: Sender, at: datetime) -> Sequence[Event]:
             return _say_exhausted(sender, at)
         case Settle():
             return _settle(command, sender, at)
+        case Withdraw(attempt=attempt):
+            permit = sender.permits.get(attempt)
+            if permit is None or permit.settled:
+                return ()
+            return (StepCancelled(attempt=attempt, identity=permit.identity, at=at),)
         case _:
             assert_never(command)
 
@@ -275,19 +281,26 @@ def _dispatch(command: Dispatch, sender: Sender, at: datetime) -> Sequence[Event
 
 
 def _may_send(command: Dispatch, sender: Sender) -> None:
-    by_hand = command.campaign is None
-    if sender.closed:
-        code = "inbox.not-connected" if by_hand and sender.closed != "paused" else "sender.closed"
+    if sender.closed and command.campaign is None and sender.closed != "paused":
         raise Refused(
-            code, f"Nothing can be sent from this inbox: {sender.reason}", extra={"code": sender.closed}
+            "inbox.not-connected",
+            f"Nothing can be sent from this inbox: {sender.reason}",
+            extra={"code": sender.closed},
+        )
+    if sender.closed:
+        raise Refused(
+            "sender.closed",
+            f"Nothing can be sent from this inbox: {sender.reason}",
+            extra={"code": sender.closed},
         )
     if command.identity is not None and command.identity != sender.identity:
         raise Refused(
             "sender.closed", "This inbox belongs to another identity now.", extra={"code": "disconnected"}
         )
-    mark = None if command.campaign is None else sender.campaigns.get(command.campaign)
-    if not by_hand and (mark is None or not mark.open):
-        raise Refused("campaign.not-open", "The campaign does not send from this inbox at the moment.")
+    if command.campaign is not None:
+        mark = sender.campaigns.get(command.campaign)
+        if mark is None or not mark.open:
+            raise Refused("campaign.not-open", "The campaign does not send from this inbox at the moment.")
 
 
 def _working_end(sender: Sender, at: datetime, day_ends: datetime) -> datetime:

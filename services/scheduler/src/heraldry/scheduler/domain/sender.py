@@ -162,7 +162,15 @@ class Settle:
     at: datetime
 
 
-Note: TypeAlias = ChangeHours | Close | OpenCampaign | StopCampaign | SayExhausted | Settle
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """There is no news of this step: ask that it be closed."""
+
+    attempt: UUID
+    at: datetime
+
+
+Note: TypeAlias = ChangeHours | Close | OpenCampaign | StopCampaign | SayExhausted | Settle | Withdraw
 Command: TypeAlias = Open | Note | ChangeRate | RequestIncrease | RaiseCeiling | Dispatch
 
 
