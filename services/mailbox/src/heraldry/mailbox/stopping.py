@@ -124,14 +124,17 @@ class Stopping:
         )
 
     async def finish_suppression(self, recipient: str, asking: Asking) -> None:
-        """Go on where somebody was killed between the two steps."""
-        state = await self._suppression(recipient)
+        """Go on where somebody was killed between the two steps, in the name of who began."""
+        loaded = await self._runner.load(SUPPRESSION, suppression_stream(recipient))
+        state = loaded.state
         if not isinstance(state, suppression.Suppressed) or state.said:
             return
         if not isinstance(state.address, Erased):
             await self._stop_to(state.organization, state.address)
         finish = suppression.Finish(self._clock.now())
-        asked = Asked(asking.id, asking.by, finish.at, organization=state.organization)
+        begun = loaded.decoded[-1].meta
+        by = asking.by.model_copy(update={"actor": begun.actor, "correlation": begun.correlation})
+        asked = Asked(asking.id, by, finish.at, organization=state.organization)
         await self._runner.run(SUPPRESSION, suppression_stream(recipient), finish, asked)
 
     async def _stop_to(self, organization: UUID, address: str) -> None:
