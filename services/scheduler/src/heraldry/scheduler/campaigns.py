@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from heraldry.chassis.bus.rpc import Asking
 from heraldry.chassis.clock import Clock
 from heraldry.chassis.decider import Decider
 from heraldry.chassis.readmodel import ReadModel
-from heraldry.chassis.runner import Asked, Ran, Runner
-from heraldry.contracts.base import Accepted, Refused
+from heraldry.chassis.runner import Asked, Loaded, Ran, Runner
+from heraldry.contracts.base import Accepted, By, Refused
 from heraldry.contracts.campaigns import (
     CampaignSettings,
     ChangeCampaign,
@@ -23,7 +23,7 @@ from heraldry.contracts.campaigns import (
     ResumeCampaign,
     StartCampaign,
 )
-from heraldry.scheduler.application import Scheduling, derived
+from heraldry.scheduler.application import CONTEXT, Scheduling, derived
 from heraldry.scheduler.domain import campaign
 from heraldry.scheduler.domain.campaign import UNCREATED, Campaign
 from heraldry.scheduler.ports import TemplateError, Templates
@@ -60,7 +60,7 @@ class Campaigns:
     async def create(self, command: CreateCampaign, asking: Asking) -> Accepted:
         """Refused `identity.unknown`, `inbox.unknown` (404), `template.invalid` (422)."""
         organization = _organization(asking)
-        found = await self.load(command.campaign)
+        found = (await self.load(command.campaign)).state
         if isinstance(found, Campaign) and found.organization != organization:
             raise campaign.unknown()
         if not isinstance(found, Campaign):  # else refused, or a repeat: there is nothing to check
@@ -116,18 +116,23 @@ class Campaigns:
 
     # --- what this context asks of itself
 
-    async def load(self, which: UUID) -> campaign.State:
-        """As its stream says."""
-        return (await self._runner.load(decider, _stream(which))).state
+    async def load(self, which: UUID) -> Loaded[campaign.State, campaign.Event]:
+        """As its stream says; `revision` is what senders know it by."""
+        return await self._runner.load(decider, _stream(which))
 
-    async def finish_if_done(self, which: UUID, leads: int, going_on: int, asking: Asking) -> bool:
-        """Whether it ended by this: every one of its `leads` has ended, none is `going_on`."""
-        ran = await self._run(which, campaign.FinishIfDone(leads, going_on, self._clock.now()), asking)
-        return ran.fresh
+    async def finish_if_done(self, which: UUID) -> bool:
+        """Whether it ended by this: it has leads, and none of them may get another step."""
+        await self._scheduling.up_to_date()
+        leads, going_on = self._model.read(
+            lambda db: (tallies.ready(db, str(which)), tallies.going_on(db, str(which)))
+        )
+        done = campaign.FinishIfDone(leads, going_on, self._clock.now())
+        asking = Asking(uuid4(), By(organization=None, actor=f"system:{CONTEXT}"))
+        return (await self._run(which, done, asking)).fresh
 
     async def stop(self, which: UUID, revision: int, asking: Asking) -> None:
         """It was paused or ended at `revision`: until this returns, that may not stand in every sender."""
-        found = await self.load(which)
+        found = (await self.load(which)).state
         if isinstance(found, Campaign):
             await self._scheduling.stop_campaign(which, found.identity, revision, asking)
 
@@ -139,7 +144,7 @@ class Campaigns:
 
     async def check_identity(self, which: UUID, asking: Asking) -> None:
         """A campaign that got going while its identity was being deleted has lost it, too."""
-        found = await self.load(which)
+        found = (await self.load(which)).state
         if isinstance(found, Campaign) and (await self._speakers.known(found.identity)).deleted:
             await self._lose(which, found.identity, asking)
 
@@ -165,7 +170,7 @@ class Campaigns:
             await self._scheduling.stop_campaign(which, ran.state.identity, ran.revision, stopping)
 
     async def _run(self, which: UUID, command: campaign.Command, asking: Asking) -> CampaignRan:
-        found = await self.load(which)
+        found = (await self.load(which)).state
         identity, organization = None, asking.by.organization
         if isinstance(found, Campaign):
             identity, organization = found.identity, found.organization
@@ -180,7 +185,7 @@ class Campaigns:
         return await self._runner.run(decider, _stream(which), command, asked)
 
     async def _mine(self, which: UUID, asking: Asking) -> Campaign:
-        found = await self.load(which)
+        found = (await self.load(which)).state
         if not isinstance(found, Campaign) or found.organization != asking.by.organization:
             raise campaign.unknown()
         return found

@@ -16,6 +16,7 @@ from heraldry.scheduler.adapters.templates import LiquidTemplates
 from heraldry.scheduler.application import Scheduling
 from heraldry.scheduler.campaign_questions import CampaignQuestions
 from heraldry.scheduler.campaigns import Campaigns
+from heraldry.scheduler.continuity import Continuity
 from heraldry.scheduler.domain.connection import ConnectionImported, PauseImported
 from heraldry.scheduler.domain.enrollment import (
     InboxAssigned,
@@ -44,13 +45,17 @@ from heraldry.scheduler.domain.sender_events import (
     SettingsRepeated,
 )
 from heraldry.scheduler.domain.suppression import SuppressionImported, SuppressionLifted
+from heraldry.scheduler.lead_questions import LeadQuestions
+from heraldry.scheduler.leads import Leads
 from heraldry.scheduler.projections.accounts import accounts
+from heraldry.scheduler.projections.campaign_senders import campaign_senders
 from heraldry.scheduler.projections.campaigns import campaigns as all_campaigns
-from heraldry.scheduler.projections.leads import leads
+from heraldry.scheduler.projections.leads import leads as all_leads
 from heraldry.scheduler.projections.senders import senders
 from heraldry.scheduler.speakers import Speakers
 from heraldry.scheduler.standing import Standing
 from heraldry.scheduler.subscriptions import OWN, REACTIONS, Own
+from heraldry.scheduler.suppressions import Suppressions
 
 CONTEXT: Final = "scheduler"
 TYPES: Final[Mapping[str, type[Event]]] = {
@@ -80,10 +85,14 @@ TYPES: Final[Mapping[str, type[Event]]] = {
     "SuppressionImported": SuppressionImported,
     "SuppressionLifted": SuppressionLifted,
 }
+PROJECTIONS: Final = (senders, accounts, campaign_senders, all_campaigns, all_leads)
 
 
 async def build(house: House) -> None:
-    scheduling = Scheduling(house.runner, house.store, house.model, house.keys, house.clock)
+    suppressions = Suppressions(house.runner, house.keys, house.clock)
+    scheduling = Scheduling(
+        house.runner, house.store, house.model, house.keys, house.clock, suppressions.includes
+    )
     standing = Standing(scheduling, house.runner, house.model, house.keys, house.clock)
     await standing.complete()
     speakers, templates = Speakers(house.runner, house.keys, house.clock), LiquidTemplates()
@@ -92,7 +101,21 @@ async def build(house: House) -> None:
     api.register_campaigns(
         house.rpc, campaigns, CampaignQuestions(house.model, scheduling, speakers, templates)
     )
-    own, parking = Own(scheduling, standing, speakers, campaigns), Parking(house.nc, CONTEXT)
+    leads = Leads(house.runner, house.model, house.keys, house.clock, scheduling, suppressions)
+    continuity = Continuity(
+        house.store,
+        house.model,
+        house.clock,
+        scheduling,
+        standing,
+        campaigns,
+        speakers,
+        suppressions,
+        leads,
+    )
+    api.register_leads(house.rpc, leads, continuity, LeadQuestions(house.model, house.clock, house.halt))
+    own = Own(scheduling, standing, speakers, campaigns, leads, continuity)
+    parking = Parking(house.nc, CONTEXT)
     reactions = Reactions(house.nc, house.settings, REACTIONS, own, parking)
     await reactions.start()
     house.stack.push_async_callback(reactions.stop)
@@ -102,4 +125,4 @@ async def build(house: House) -> None:
 
 def main() -> int:
     """Run until SIGTERM; the exit code."""
-    return run(CONTEXT, build, types=TYPES, projections=[senders, accounts, all_campaigns, leads])
+    return run(CONTEXT, build, types=TYPES, projections=PROJECTIONS)

@@ -30,6 +30,16 @@ def ready(db: Connection, campaign: str) -> int:
     return _number(db, "SELECT count(*) FROM lead WHERE campaign = ? AND ready = 1", campaign)
 
 
+def going_on(db: Connection, campaign: str) -> int:
+    """How many may still get a step, those of an import that is not complete included."""
+    return _number(
+        db,
+        "SELECT count(*) FROM lead WHERE campaign = ?"
+        " AND (ready = 0 OR state IN ('waiting', 'in progress', 'outcome unknown'))",
+        campaign,
+    )
+
+
 def leaving(db: Connection, campaign: str) -> int:
     """How many steps were dispatched and have no outcome here."""
     return _number(db, "SELECT count(*) FROM lead WHERE campaign = ? AND attempt <> ''", campaign)
