@@ -1,0 +1,144 @@
+"""A file of leads read as a whole: what it is, what is wrong with it, and who is in it. Runs in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from heraldry.contracts.base import Value
+from heraldry.contracts.campaigns import CampaignSettings, Column, LeadData, RowProblem
+from heraldry.scheduler.adapters.encodings import Encoded, encoded
+from heraldry.scheduler.domain.columns import checked, guessed
+from heraldry.scheduler.domain.importing import Format
+from heraldry.scheduler.domain.leadfile import Found, Missing, Wrong, clean, judged, nothing_missing
+from heraldry.scheduler.domain.tables import Table, csv_table, json_table
+from heraldry.scheduler.ports import Speaker, TemplateError, Templates
+
+MOST_SAID: Final = 200  # problems, and rows left out
+LONGEST_CELL: Final = 200  # of the sample
+NO_ADDRESSES: Final = RowProblem(
+    row=1, code="column.missing", text="No column holds email addresses. Choose the one that does."
+)
+
+Hashed = Callable[[str], str]
+
+
+class Report(Value):
+    """What is kept, encrypted, of a file that was checked. A storage format. `wrong`: rows left out for errors."""
+
+    columns: tuple[Column, ...]
+    sample: tuple[tuple[str, ...], ...]
+    problems: tuple[RowProblem, ...]
+    skipped: tuple[RowProblem, ...]
+    wrong: tuple[int, ...]
+
+
+class Candidate(NamedTuple):
+    """A row that can be a lead. `digest`: the keyed hash of its address."""
+
+    row: int
+    digest: str
+    found: Found
+
+    @property
+    def data(self) -> LeadData:
+        return self.found.data
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a file holds by itself, whatever the organization knows already. `good`: row, digest and address."""
+
+    encoding: str
+    delimiter: str
+    columns: tuple[Column, ...]
+    sample: tuple[tuple[str, ...], ...]
+    rows: int = 0
+    wrong: list[int] = field(default_factory=list[int])
+    problems: list[RowProblem] = field(default_factory=list[RowProblem])
+    skipped: dict[str, int] = field(default_factory=dict[str, int])
+    skipped_rows: list[RowProblem] = field(default_factory=list[RowProblem])
+    good: list[tuple[int, str, str]] = field(default_factory=list[tuple[int, str, str]])
+
+    def skip(self, row: int, code: str, text: str) -> None:
+        self.skipped[code] = self.skipped.get(code, 0) + 1
+        if len(self.skipped_rows) < MOST_SAID:
+            self.skipped_rows.append(RowProblem(row=row, code=code, text=text))
+
+    def report(self) -> Report:
+        return Report(
+            columns=self.columns,
+            sample=self.sample,
+            problems=tuple(self.problems),
+            skipped=tuple(sorted(self.skipped_rows, key=lambda one: one.row)),
+            wrong=tuple(self.wrong),
+        )
+
+
+def read(
+    content: bytes, form: Format, columns: Sequence[Column], missing: Missing, hashed: Hashed
+) -> Reading:
+    """Every row judged. Without columns they are guessed.
+
+    Refused `import.too-large`, `import.unreadable`, `import.columns`.
+    """
+    file = encoded(content)
+    table = _table(file, form)
+    known = checked(columns, table.headers) if columns else guessed(table.headers, table.sample)
+    sample = tuple(tuple(clean(cell[:LONGEST_CELL]) for cell in row) for row in table.sample)
+    reading = Reading(file.encoding, table.delimiter, known, sample)
+    addressed = any(column.field == "email" for column in known)
+    if not addressed:
+        reading.problems.append(NO_ADDRESSES)
+    seen: dict[str, int] = {}
+    for one in judged(table, known, missing, lossy=file.lossy):
+        reading.rows += 1
+        if isinstance(one, Wrong):
+            reading.wrong.append(one.row)
+            if addressed and len(reading.problems) < MOST_SAID:
+                reading.problems.extend(one.problems[: MOST_SAID - len(reading.problems)])
+        elif (before := seen.setdefault(one.address, one.row)) != one.row:
+            reading.skip(one.row, "duplicate-in-file", f"{one.values['email']} is in row {before} already.")
+        else:
+            reading.good.append((one.row, hashed(one.address), one.values["email"]))
+    return reading
+
+
+def candidates(
+    content: bytes, form: Format, columns: Sequence[Column], left_out: Container[int], hashed: Hashed
+) -> Iterator[Candidate]:
+    """The rows of a file that was checked, as it was checked: who is in it twice comes once."""
+    file = encoded(content)
+    seen: set[str] = set()
+    for one in judged(_table(file, form), columns, nothing_missing, lossy=file.lossy):
+        if isinstance(one, Found) and one.row not in left_out and one.address not in seen:
+            seen.add(one.address)
+            yield Candidate(one.row, hashed(one.address), one)
+
+
+def missing_in(templates: Templates, settings: CampaignSettings, speaker: Speaker) -> Missing:
+    """Says which variables a row lacks. Texts without conditions lack the same wherever the same is empty."""
+    steps = settings.steps
+    if not steps:
+        return nothing_missing
+    told: dict[tuple[bool, ...], Sequence[str]] = {}
+    conditional = any("{%" in text for step in steps for text in (step.subject, step.text, step.html))
+
+    def missing(values: Mapping[str, str], own: Mapping[str, str]) -> Sequence[str]:
+        filled = (*map(bool, values.values()), *map(bool, own.values()))
+        if conditional or filled not in told:
+            told[filled] = _missing(values, own)
+        return told[filled]
+
+    def _missing(values: Mapping[str, str], own: Mapping[str, str]) -> Sequence[str]:
+        try:
+            return templates.missing(steps, LeadData(**values, own=dict(own)), speaker)
+        except TemplateError:  # it fails for every lead, and is said where the step is written
+            return ()
+
+    return missing
+
+
+def _table(file: Encoded, form: Format) -> Table:
+    return csv_table(file.text) if form == "csv" else json_table(file.text)
