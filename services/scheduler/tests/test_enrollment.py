@@ -282,14 +282,15 @@ def test_leads_that_have_begun_fail_for_good_with_their_identity(before: tuple[C
 
 
 def test_a_failed_lead_is_retried_only_when_what_failed_is_resolved() -> None:
-    Scenario(decider).when(Retry("", NOON)).then_refused("lead.unknown")
-    after(ASSIGN).when(Retry("", NOON)).then_refused("lead.not-failed")
+    Scenario(decider).when(Retry(ORG, "", NOON)).then_refused("lead.unknown")
+    after(ASSIGN).when(Retry(ORG, "", NOON)).then_refused("lead.not-failed")
     failed = after(ASSIGN, not_sent(0))
     assert (
-        failed.when(Retry("Reconnect it.", NOON)).then_refused("lead.not-resolved").detail == "Reconnect it."
+        failed.when(Retry(ORG, "Reconnect it.", NOON)).then_refused("lead.not-resolved").detail
+        == "Reconnect it."
     )
-    assert isinstance(failed.when(Retry("", NOON)).events[0], LeadRecovered)
-    assert lead(after(ASSIGN, not_sent(0), Retry("", NOON))).attempt == attempt(0, 1)
+    assert isinstance(failed.when(Retry(ORG, "", NOON)).events[0], LeadRecovered)
+    assert lead(after(ASSIGN, not_sent(0), Retry(ORG, "", NOON))).attempt == attempt(0, 1)
 
 
 def test_what_cannot_be_sent_at_all_fails_before_it_is_dispatched() -> None:

@@ -59,6 +59,7 @@ from services.scheduler.tests.test_enrollment import (
     LEAD,
     MINUTE,
     NOON,
+    ORG,
 )
 
 decider: Decider[Command, State, Event] = Decider(NOT_ENROLLED, decide, evolve)
@@ -246,7 +247,7 @@ def happen(world: World, what: Sequence[object]) -> None:
         case ("lose identity",):
             world.run(LoseIdentity(ADA, world.now))
         case ("retry",):
-            world.run(Retry("", world.now))
+            world.run(Retry(ORG, "", world.now))
         case ("finish",):
             world.run(Finish(world.now))
         case ("wait", int(days)):

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from heraldry.chassis.bus.rpc import Server
 from heraldry.contracts.campaigns import (
+    AddImportPart,
     ChangeCampaign,
+    CheckImport,
+    ConfirmImport,
     CreateCampaign,
     FinishCampaign,
     GetCampaign,
+    GetConsequences,
+    GetImport,
+    GetLead,
     GiveIdentity,
     ListCampaigns,
+    ListLeads,
+    OpenImport,
     PauseCampaign,
     PreviewSteps,
     ResumeCampaign,
+    RetryLead,
     StartCampaign,
+    StopIdentity,
+    UndoImport,
 )
 from heraldry.contracts.scheduler import (
     ChangeEmailRate,
@@ -25,6 +36,10 @@ from heraldry.contracts.scheduler import (
 from heraldry.scheduler.application import Scheduling
 from heraldry.scheduler.campaign_questions import CampaignQuestions
 from heraldry.scheduler.campaigns import Campaigns
+from heraldry.scheduler.continuity import Continuity
+from heraldry.scheduler.imports import Imports
+from heraldry.scheduler.lead_questions import LeadQuestions
+from heraldry.scheduler.leads import Leads
 
 
 def register(rpc: Server, scheduling: Scheduling) -> None:
@@ -46,3 +61,20 @@ def register_campaigns(rpc: Server, campaigns: Campaigns, questions: CampaignQue
     rpc.query(ListCampaigns, questions.list)
     rpc.query(GetCampaign, questions.get)
     rpc.query(PreviewSteps, questions.preview)
+
+
+def register_leads(rpc: Server, leads: Leads, continuity: Continuity, questions: LeadQuestions) -> None:
+    rpc.command(RetryLead, leads.retry)
+    rpc.command(StopIdentity, continuity.stop_identity)
+    rpc.query(ListLeads, questions.list)
+    rpc.query(GetLead, questions.get)
+    rpc.query(GetConsequences, questions.consequences)
+
+
+def register_imports(rpc: Server, imports: Imports) -> None:
+    rpc.command(OpenImport, imports.open)
+    rpc.command(AddImportPart, imports.add)
+    rpc.command(CheckImport, imports.check)
+    rpc.command(ConfirmImport, imports.confirm)
+    rpc.command(UndoImport, imports.undo)
+    rpc.query(GetImport, imports.get)

@@ -9,6 +9,7 @@ from heraldry.chassis.bus.reactions import Reaction, reaction
 from heraldry.chassis.bus.rpc import Asking
 from heraldry.contracts.base import By, Command
 from heraldry.contracts.campaigns import CampaignFinished, CampaignPaused, CampaignResumed, CampaignStarted
+from heraldry.contracts.gateway import RecipientUnsubscribed
 from heraldry.contracts.identity import (
     ContactDetailsChanged,
     IdentityCreated,
@@ -17,6 +18,7 @@ from heraldry.contracts.identity import (
     WorkingHoursChanged,
 )
 from heraldry.contracts.mailbox import (
+    EmailBounced,
     EmailFailed,
     EmailOutcomeUnknown,
     EmailSent,
@@ -25,6 +27,9 @@ from heraldry.contracts.mailbox import (
     MailboxNeedsReconnect,
     MailboxPaused,
     MailboxResumed,
+    RecipientSuppressed,
+    RecipientUnsuppressed,
+    ReplyReceived,
 )
 from heraldry.scheduler.application import Scheduling
 from heraldry.scheduler.campaign_reactions import (
@@ -36,6 +41,23 @@ from heraldry.scheduler.campaign_reactions import (
     stop_everywhere,
 )
 from heraldry.scheduler.campaigns import Campaigns
+from heraldry.scheduler.continuity import Continuity
+from heraldry.scheduler.domain.profile import DeletionImported
+from heraldry.scheduler.domain.sender_events import SenderClosed, SenderOpened
+from heraldry.scheduler.lead_reactions import (
+    EndLeads,
+    FollowAccount,
+    ImportSuppression,
+    LeaveIdentity,
+    LiftSuppression,
+    RecordOutcome,
+    end_leads,
+    follow_accounts,
+    import_suppressions,
+    leave_identities,
+    record_outcomes,
+)
+from heraldry.scheduler.leads import Leads
 from heraldry.scheduler.reactions import (
     CloseSender,
     ImportDeletion,
@@ -70,6 +92,18 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
         from_start=True,
     ),
     reaction("scheduler-outcomes", (EmailSent, EmailFailed, EmailOutcomeUnknown), settle, from_start=True),
+    reaction(
+        "scheduler-leads",
+        (EmailSent, EmailFailed, EmailOutcomeUnknown, EmailBounced, ReplyReceived),
+        record_outcomes,
+        from_start=True,
+    ),
+    reaction(
+        "scheduler-suppressions",
+        (RecipientSuppressed, RecipientUnsubscribed, RecipientUnsuppressed),
+        import_suppressions,
+        from_start=True,
+    ),
 )
 
 OWN: Final[tuple[Reaction, ...]] = (
@@ -79,6 +113,9 @@ OWN: Final[tuple[Reaction, ...]] = (
     reaction(
         "scheduler-checks-identities", (CampaignStarted, CampaignResumed), check_identity, from_start=True
     ),
+    reaction("scheduler-follows-accounts", (SenderOpened, SenderClosed), follow_accounts, from_start=True),
+    reaction("scheduler-leaves-identities", (DeletionImported,), leave_identities, from_start=True),
+    reaction("scheduler-ends-leads", (CampaignFinished,), end_leads, from_start=True),
 )
 
 
@@ -86,10 +123,17 @@ class Own:
     """Carries out what this context's reactions ask of it, under the ids they derived from the event."""
 
     def __init__(
-        self, scheduling: Scheduling, standing: Standing, speakers: Speakers, campaigns: Campaigns
+        self,
+        scheduling: Scheduling,
+        standing: Standing,
+        speakers: Speakers,
+        campaigns: Campaigns,
+        leads: Leads,
+        continuity: Continuity,
     ) -> None:
         self._scheduling, self._standing = scheduling, standing
         self._speakers, self._campaigns = speakers, campaigns
+        self._leads, self._continuity = leads, continuity
 
     async def __call__(self, command: Command, *, by: By, id: UUID) -> None:  # noqa: A002  as `Caller.send`
         asking = Asking(id, by)
@@ -119,5 +163,22 @@ class Own:
                 await self._campaigns.stop(campaign, revision, asking)
             case CheckIdentity(campaign=campaign):
                 await self._campaigns.check_identity(campaign, asking)
+            case _:
+                await self._about_leads(command, asking)
+
+    async def _about_leads(self, command: Command, asking: Asking) -> None:
+        match command:
+            case RecordOutcome(enrollment=enrollment, outcome=outcome):
+                await self._leads.record(enrollment, outcome, asking)
+            case ImportSuppression(said=said, revision=revision):
+                await self._continuity.suppressed(said, revision, asking)
+            case LiftSuppression(said=said, revision=revision):
+                await self._continuity.lifted(said, revision, asking)
+            case FollowAccount(sender=sender):
+                await self._continuity.follow_account(sender, asking)
+            case LeaveIdentity(identity=identity):
+                await self._continuity.leave_identity(identity, asking)
+            case EndLeads(campaign=campaign):
+                await self._continuity.end_campaign(campaign, asking)
             case _:
                 raise TypeError(f"{type(command).__name__} is no command of a reaction here")

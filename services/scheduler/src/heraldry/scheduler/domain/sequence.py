@@ -173,8 +173,9 @@ class RegainInbox:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A person asks. `unresolved`: what still keeps it from going on; empty: nothing."""
+    """A person of `organization` asks. `unresolved`: what still keeps it from going on; empty: nothing."""
 
+    organization: UUID | None
     unresolved: str
     at: datetime
 
@@ -209,9 +210,9 @@ Command: TypeAlias = (
 def decide(command: Command, state: State) -> Sequence[Event]:
     if isinstance(command, Enroll):
         return _enroll(command, state)
+    if isinstance(command, Retry):
+        return _retry(command, state)
     if isinstance(state, NotEnrolled):
-        if isinstance(command, Retry):
-            raise Refused("lead.unknown", "There is no such lead in your organization.", status=404)
         return ()
     match command:
         case Drop(import_id=import_id, at=at):
@@ -231,7 +232,7 @@ def decide(command: Command, state: State) -> Sequence[Event]:
             return _count_as_sent(command, state)
         case RecordReply() | RecordBounce() | Suppress():
             return _stopped_by_recipient(command, state)
-        case Fail() | LoseInbox() | LoseIdentity() | RegainInbox() | Retry() | Finish():
+        case Fail() | LoseInbox() | LoseIdentity() | RegainInbox() | Finish():
             return _stopped_here(command, state)
         case _:
             assert_never(command)
@@ -253,6 +254,16 @@ def _enroll(command: Enroll, state: State) -> Sequence[Event]:
             at=command.at,
         ),
     )
+
+
+def _retry(command: Retry, state: State) -> Sequence[Event]:
+    if isinstance(state, NotEnrolled) or state.organization != command.organization:
+        raise unknown()
+    if state.state != "failed":
+        raise Refused("lead.not-failed", "Only a failed lead can be retried.")
+    if command.unresolved:
+        raise Refused("lead.not-resolved", command.unresolved)
+    return (_recovered(state, command.at),)
 
 
 def _assign(command: Assign, lead: Enrollment) -> Sequence[Event]:
@@ -383,7 +394,7 @@ def _suppressed(command: Suppress, lead: Enrollment) -> Sequence[Event]:
 
 
 def _stopped_here(
-    command: Fail | LoseInbox | LoseIdentity | RegainInbox | Retry | Finish, lead: Enrollment
+    command: Fail | LoseInbox | LoseIdentity | RegainInbox | Finish, lead: Enrollment
 ) -> Sequence[Event]:
     at = command.at
     match command:
@@ -408,12 +419,6 @@ def _stopped_here(
             regained = lead.state == "failed" and lead.failure == DISCONNECTED
             same = (lead.inbox, lead.identity) == (inbox, identity)
             return (_recovered(lead, at),) if regained and same else ()
-        case Retry(unresolved=unresolved):
-            if lead.state != "failed":
-                raise Refused("lead.not-failed", "Only a failed lead can be retried.")
-            if unresolved:
-                raise Refused("lead.not-resolved", unresolved)
-            return (_recovered(lead, at),)
         case Finish():
             return _finished(lead, at) if lead.state in UNENDED else ()
         case _:
@@ -462,3 +467,7 @@ def _recovered(lead: Enrollment, at: datetime) -> LeadRecovered:
     return LeadRecovered(
         campaign=lead.campaign, enrollment=lead.id, identity=lead.identity, person=lead.person, at=at
     )
+
+
+def unknown() -> Refused:
+    return Refused("lead.unknown", "There is no such lead in your organization.", status=404)

@@ -53,6 +53,7 @@ leads = Projection(
     WHEN state NOT IN ('waiting', 'in progress') OR attempt <> '' THEN ''
     WHEN sender = '' THEN 'first' ELSE 'next' END) VIRTUAL) STRICT;
 CREATE INDEX lead_next ON lead (sender, campaign, due_at) WHERE offer = 'next' AND ready = 1;
+CREATE INDEX lead_due ON lead (sender, due_at) WHERE offer = 'next' AND ready = 1;
 CREATE INDEX lead_first ON lead (campaign, ordinal) WHERE offer = 'first' AND ready = 1;
 CREATE INDEX lead_listed ON lead (campaign, ordinal, enrollment);
 CREATE INDEX lead_in_state ON lead (campaign, state, ordinal, enrollment);

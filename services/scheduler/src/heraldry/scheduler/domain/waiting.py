@@ -1,0 +1,149 @@
+"""Why a lead's next step waits, and until when (R-LIM-6): told from rows, and decided nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from heraldry.contracts.campaigns import CampaignState, LeadState, PauseReason, WaitReason
+from heraldry.contracts.identity import WorkingHours
+from heraldry.scheduler.domain.calendar import day_end, day_start, next_opening
+from heraldry.scheduler.domain.pacing import Today, even, working_between
+
+CLOSED: Final = {
+    "paused": ("inbox-paused", "Its inbox is paused until somebody lets it send again."),
+    "reconnect": ("reconnect", "Its inbox needs to be reconnected."),
+    "disconnected": ("inbox-disconnected", "Its inbox is not connected."),
+}
+NO_INBOX: Final = WaitReason(
+    code="no-inbox", text="The identity has no inbox that the campaign can send from.", until=None
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A sending account the step may go through. `exhausted`: the limit that was met, and until when."""
+
+    sender: str
+    closed: str
+    halted: bool
+    hours: WorkingHours | None
+    per_day: int
+    used_today: int
+    last: datetime | None
+    exhausted: tuple[str, datetime] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A lead's next step, and what it depends on. `ahead`: others of the same inbox are before it."""
+
+    state: LeadState
+    leaving_until: datetime | None
+    due: datetime | None
+    ahead: bool
+    campaign: CampaignState
+    pause: PauseReason | None
+    even: bool
+    accounts: Sequence[Account]
+
+
+def reason(step: Step, now: datetime) -> WaitReason | None:
+    """None: it does not wait, or it has no next step."""
+    if step.leaving_until is not None:
+        return WaitReason(code="leaving", text="It is leaving now.", until=step.leaving_until)
+    if step.state not in ("waiting", "in progress"):
+        return None
+    if (paused := _by_campaign(step)) is not None:
+        return paused
+    if (closed := _by_accounts(step.accounts)) is not None:
+        return closed
+    if step.due is not None and step.due > now:
+        return WaitReason(
+            code="delay", text="Its delay after the step before has not passed.", until=step.due
+        )
+    open_ = [account for account in step.accounts if not account.closed and not account.halted]
+    found = [_by_limits(account, now, paced=step.even) for account in open_]
+    if (soonest := _soonest(found)) is not None:
+        return soonest
+    if step.ahead:
+        return WaitReason(code="turn", text="Other leads of the same inbox are before it.", until=now)
+    return WaitReason(code="turn", text="It is its turn: it leaves in a moment.", until=now)
+
+
+def _by_campaign(step: Step) -> WaitReason | None:
+    match step.campaign:
+        case "draft":
+            return WaitReason(code="campaign-draft", text="The campaign has not been started.", until=None)
+        case "paused":
+            text = "The campaign is paused."
+            if step.pause == "identity deleted":
+                text = "The campaign is paused: its identity was deleted."
+            return WaitReason(code="campaign-paused", text=text, until=None)
+        case _:
+            return None
+
+
+def _by_accounts(accounts: Sequence[Account]) -> WaitReason | None:
+    """Where none of them can send until somebody does something."""
+    closed = [account.closed for account in accounts if account.closed]
+    if len(closed) == len(accounts):
+        for code, (known_as, text) in CLOSED.items():
+            if code in closed:
+                return WaitReason(code=known_as, text=text, until=None)
+        return NO_INBOX
+    if all(account.halted for account in accounts if not account.closed):
+        return WaitReason(code="halted", text="Everything is halted until somebody resumes it.", until=None)
+    return None
+
+
+def _soonest(found: Sequence[WaitReason | None]) -> WaitReason | None:
+    """Of several inboxes, the one that can go on first decides; None: one can go on now."""
+    waiting = [one for one in found if one is not None]
+    if len(waiting) < len(found):
+        return None
+    ending = [(one.until, one) for one in waiting if one.until is not None]
+    return min(ending, key=lambda one: one[0])[1] if ending else next(iter(waiting), None)
+
+
+def _by_limits(account: Account, now: datetime, *, paced: bool) -> WaitReason | None:
+    hours = account.hours
+    if hours is None:
+        return None
+    opening = next_opening(now, hours)
+    if opening is None or opening > now:
+        return WaitReason(code="hours", text="It is outside the identity's working hours.", until=opening)
+    used = account.used_today if account.last and account.last >= day_start(now, hours.zone) else 0
+    if account.exhausted is not None and account.exhausted[1] > now:
+        window, until = account.exhausted
+        return _by_limit(window, next_opening(until, hours))
+    if used >= account.per_day:
+        return _by_limit("day", next_opening(day_end(now, hours.zone), hours))
+    if paced and (at := _paced(account, hours, used, now)) > now:
+        text = "Mails are spread over the working day."
+        return WaitReason(code="pace", text=text, until=next_opening(at, hours))
+    return None
+
+
+def _by_limit(window: str, until: datetime | None) -> WaitReason:
+    if window == "day":
+        return WaitReason(code="day-limit", text="Today's limit of its inbox is used.", until=until)
+    return WaitReason(code="hour-limit", text="The limit of its inbox for an hour is used.", until=until)
+
+
+def _paced(account: Account, hours: WorkingHours, used: int, now: datetime) -> datetime:
+    """When the engine lets the next one go, as far as rows tell."""
+    opened = next_opening(day_start(now, hours.zone), hours) or now
+    last = max(account.last, opened) if account.last is not None else opened
+    today = Today(
+        sender=account.sender,
+        day=now.astimezone(ZoneInfo(hours.zone)).date(),
+        used=used,
+        left=max(account.per_day - used, 0),
+        last=last,
+        working=working_between(last, day_end(now, hours.zone), hours),
+    )
+    return even(today)

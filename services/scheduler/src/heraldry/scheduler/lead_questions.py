@@ -1,0 +1,156 @@
+"""What is asked about leads, answered from rows: where each is, why it waits, and what a deletion would do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final, cast
+from uuid import UUID
+
+from heraldry.chassis.bus.rpc import Asking
+from heraldry.chassis.clock import Clock
+from heraldry.chassis.halt import HaltFlags, HaltUnknownError, account, organization
+from heraldry.chassis.readmodel import ReadModel
+from heraldry.contracts.base import Erased, Refused
+from heraldry.contracts.campaigns import (
+    CampaignSettings,
+    CampaignState,
+    Consequences,
+    GetConsequences,
+    GetLead,
+    LeadData,
+    LeadPage,
+    LeadState,
+    LeadView,
+    ListLeads,
+    PauseReason,
+)
+from heraldry.contracts.identity import WorkingHours
+from heraldry.scheduler.domain import waiting
+from heraldry.scheduler.domain.campaign import unknown as campaign_unknown
+from heraldry.scheduler.domain.sequence import unknown as lead_unknown
+from heraldry.scheduler.projections import campaigns, consequences, lead_pages
+from heraldry.scheduler.projections.lead_pages import Filter, Row
+from pydantic import TypeAdapter
+
+_DATA: Final[TypeAdapter[LeadData | Erased]] = TypeAdapter(LeadData | Erased)
+
+
+class LeadQuestions:
+    """Another organization's leads are unknown."""
+
+    def __init__(self, model: ReadModel, clock: Clock, halt: HaltFlags) -> None:
+        self._model, self._clock, self._halt = model, clock, halt
+
+    async def list(self, query: ListLeads, asking: Asking) -> LeadPage:
+        """In the order they were imported."""
+        campaign = self._model.read(lambda db: campaigns.one(db, str(query.campaign)))
+        if campaign is None or campaign.organization != str(asking.by.organization):
+            raise campaign_unknown()
+        wanted = Filter(
+            campaign.id, query.state or "", query.search.strip(), _cursor(query.after), query.limit
+        )
+        rows, total = self._model.read(lambda db: lead_pages.page(db, wanted))
+        last = rows[-1] if len(rows) == query.limit else None
+        return LeadPage(
+            leads=tuple(self._view(row, str(asking.by.organization)) for row in rows),
+            next="" if last is None else f"{last.ordinal}.{last.enrollment}",
+            total=total,
+        )
+
+    async def get(self, query: GetLead, asking: Asking) -> LeadView:
+        mine = str(asking.by.organization)
+        row = self._model.read(lambda db: lead_pages.one(db, mine, str(query.enrollment)))
+        if row is None:
+            raise lead_unknown()
+        return self._view(row, mine)
+
+    async def consequences(self, query: GetConsequences, asking: Asking) -> Consequences:
+        """R-ID-4, R-BOX-11: said before it is done."""
+        mine = str(asking.by.organization)
+        if (query.identity is None) == (query.inbox is None):
+            raise Refused("input.invalid", "Name an identity or an inbox.", status=422)
+        if query.identity is not None:
+            identity = str(query.identity)
+            found = self._model.read(lambda db: consequences.of_deletion(db, mine, identity))
+        else:
+            inbox = str(query.inbox)
+            found = self._model.read(lambda db: consequences.of_disconnection(db, mine, inbox))
+        names = [
+            (UUID(one), CampaignSettings.model_validate_json(text).name) for one, text in found.campaigns
+        ]
+        return Consequences(campaigns=tuple(names), begun=found.begun, waiting=found.waiting)
+
+    def _view(self, row: Row, organization_id: str) -> LeadView:
+        settings = CampaignSettings.model_validate_json(row.settings)
+        return LeadView(
+            enrollment=UUID(row.enrollment),
+            campaign=UUID(row.campaign),
+            identity=UUID(row.identity),
+            person=UUID(row.person),
+            data=_DATA.validate_json(row.data),
+            state=cast("LeadState", row.state),
+            step=row.step,
+            steps=len(settings.steps),
+            inbox=UUID(row.inbox) if row.inbox else None,
+            waiting=waiting.reason(self._step(row, settings, organization_id), self._clock.now()),
+            failure=(row.code, row.reason, row.resolution) if row.state == "failed" else None,
+            attempts=tuple(UUID(one) for one in cast("list[str]", json.loads(row.attempts))),
+            since=datetime.fromisoformat(row.since),
+        )
+
+    def _step(self, row: Row, settings: CampaignSettings, organization_id: str) -> waiting.Step:
+        found = cast("list[Mapping[str, str | int]]", json.loads(row.accounts))
+        return waiting.Step(
+            state=cast("LeadState", row.state),
+            leaving_until=datetime.fromisoformat(row.valid_until) if row.attempt else None,
+            due=_due(row, settings),
+            ahead=bool(row.ahead),
+            campaign=cast("CampaignState", row.running),
+            pause=cast("PauseReason", row.pause_reason) if row.pause_reason else None,
+            even=row.pace == "even",
+            accounts=[self._account(one, organization_id) for one in found],
+        )
+
+    def _account(self, found: Mapping[str, str | int], organization_id: str) -> waiting.Account:
+        sender, last, until = str(found["sender"]), str(found["last_at"]), str(found["exhausted_until"])
+        hours = str(found["hours"])
+        return waiting.Account(
+            sender=sender,
+            closed=str(found["closed"]),
+            halted=self._is_halted(organization_id, sender),
+            hours=WorkingHours.model_validate_json(hours) if hours else None,
+            per_day=int(found["per_day"]),
+            used_today=int(found["used_today"]),
+            last=datetime.fromisoformat(last) if last else None,
+            exhausted=(str(found["exhausted_window"]), datetime.fromisoformat(until)) if until else None,
+        )
+
+    def _is_halted(self, organization_id: str, sender: str) -> bool:
+        try:
+            return self._halt.halted(organization(UUID(organization_id)), account(sender)) is not None
+        except HaltUnknownError:
+            return True
+
+
+def _due(row: Row, settings: CampaignSettings) -> datetime | None:
+    if row.due_at:
+        return datetime.fromisoformat(row.due_at)
+    if not row.started_at or not settings.steps:
+        return None
+    return datetime.fromisoformat(row.started_at) + timedelta(hours=settings.steps[0].delay)
+
+
+def _cursor(after: str) -> tuple[int, str]:
+    ordinal, _, enrollment = after.partition(".")
+    if not after:
+        return (-1, "")
+    if not ordinal.isdigit() or not enrollment:
+        raise Refused(
+            "cursor.invalid",
+            "This is no place in the list. Start from its beginning.",
+            status=422,
+            field="after",
+        )
+    return (int(ordinal), enrollment)

@@ -1,0 +1,82 @@
+"""Leads by what they have in common. Only where to look: every decision is taken on the lead's own stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from sqlite3 import Connection
+from typing import Final, cast
+
+AT_ONCE: Final = 200  # of many
+_COLUMNS: Final = "enrollment, campaign, organization, identity, person, sender, attempt, subject"
+_UNENDED: Final = "('waiting', 'in progress', 'outcome unknown')"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`attempt`: the one that is leaving, else empty. `subject`: of the last one dispatched."""
+
+    enrollment: str
+    campaign: str
+    organization: str
+    identity: str
+    person: str
+    sender: str
+    attempt: str
+    subject: str
+
+
+def one(db: Connection, enrollment: str) -> Row | None:
+    return next(iter(_rows(db, "enrollment = ?", (enrollment,))), None)
+
+
+def of_person(db: Connection, organization: str, person: str) -> Sequence[Row]:
+    """In every campaign of the organization."""
+    return _rows(db, "person = ? AND organization = ?", (person, organization))
+
+
+def begun_through(db: Connection, sender: str, after: str) -> Sequence[Row]:
+    """Leads in mid-sequence of an account, in the order of their ids; `after` empty: the first ones."""
+    return _page(db, f"sender = ? AND state IN {_UNENDED}", (sender,), after)
+
+
+def lost_with(db: Connection, sender: str, after: str) -> Sequence[Row]:
+    """Leads that failed because the inbox of this account was disconnected."""
+    return _page(db, "sender = ? AND state = 'failed' AND code = 'inbox.disconnected'", (sender,), after)
+
+
+def begun_by(db: Connection, identity: str, after: str) -> Sequence[Row]:
+    """Leads in mid-sequence of an identity, those that lost its inbox included."""
+    where = (
+        f"identity = ? AND sender <> '' AND (state IN {_UNENDED}"
+        " OR (state = 'failed' AND code = 'inbox.disconnected'))"
+    )
+    return _page(db, where, (identity,), after)
+
+
+def going_on_in(db: Connection, campaign: str, after: str) -> Sequence[Row]:
+    """Leads of a campaign whose sequence has not ended."""
+    return _page(db, f"campaign = ? AND state IN {_UNENDED}", (campaign,), after)
+
+
+def lost_on_their_way(db: Connection, before: datetime) -> Sequence[Row]:
+    """Leads whose step ought to have had an outcome long ago: it could leave no more after `before`."""
+    return _rows(
+        db, "attempt <> '' AND valid_until < ? ORDER BY valid_until LIMIT ?", (before.isoformat(), AT_ONCE)
+    )
+
+
+def undecided(db: Connection, before: datetime) -> Sequence[Row]:
+    """Leads with an unknown outcome since before `before`."""
+    where = "state = 'outcome unknown' AND since <= ? ORDER BY since LIMIT ?"
+    return _rows(db, where, (before.isoformat(), AT_ONCE))
+
+
+def _page(db: Connection, where: str, values: Sequence[str], after: str) -> Sequence[Row]:
+    return _rows(db, f"{where} AND enrollment > ? ORDER BY enrollment LIMIT ?", (*values, after, AT_ONCE))
+
+
+def _rows(db: Connection, where: str, values: Sequence[str | int]) -> Sequence[Row]:
+    found = db.execute(f"SELECT {_COLUMNS} FROM lead WHERE {where}", values).fetchall()
+    return [Row(*row) for row in cast("list[tuple[str, ...]]", found)]
