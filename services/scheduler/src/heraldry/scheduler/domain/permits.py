@@ -47,6 +47,7 @@ from heraldry.scheduler.domain.sender import (
     StopCampaign,
     Unopened,
     Withdraw,
+    as_of,
     evolve,
     lowered,
 )
@@ -113,7 +114,7 @@ def decide(command: Command, state: State) -> Sequence[Event]:
         return _unopened(command)
     at = max(command.at, state.last)
     overdue = _overdue(state, at)
-    sender = _after(state, overdue)
+    sender = _after(as_of(state, at), overdue)
     events = _decided(command, sender, at)
     if not events:
         return ()

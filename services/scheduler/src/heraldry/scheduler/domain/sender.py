@@ -267,7 +267,7 @@ def evolve(state: State, event: Event) -> State:
         return _repeated(state, event)
     if isinstance(state, Unopened):
         return state  # before the settings in the part of the stream that was read: too old to count
-    return _evolved(_at(state, event.at), event)
+    return _evolved(as_of(state, event.at), event)
 
 
 def _evolved(sender: Sender, event: Event) -> Sender:
@@ -326,7 +326,7 @@ def _opened(state: State, event: SenderOpened) -> Sender:
             last=event.at,
             repeated=event.at,
         )
-    sender = _at(state, event.at)
+    sender = as_of(state, event.at)
     return replace(
         sender,
         inbox=event.inbox,
@@ -340,7 +340,7 @@ def _opened(state: State, event: SenderOpened) -> Sender:
 
 
 def _repeated(state: State, event: SettingsRepeated) -> Sender:
-    before = UNOPENED if isinstance(state, Unopened) else _at(state, event.at)
+    before = UNOPENED if isinstance(state, Unopened) else as_of(state, event.at)
     return Sender(
         id=event.sender,
         organization=event.organization,
@@ -362,7 +362,7 @@ def _repeated(state: State, event: SettingsRepeated) -> Sender:
     )
 
 
-def _at(sender: Sender, at: datetime) -> Sender:
+def as_of(sender: Sender, at: datetime) -> Sender:
     """The sender at a later time: permits that can count no more are forgotten, wherever reading began."""
     if at <= sender.last:
         return sender
