@@ -51,9 +51,11 @@ class Campaigns:
         scheduling: Scheduling,
         speakers: Speakers,
         templates: Templates,
+        heard_within: float = HEARD_WITHIN,
     ) -> None:
         self._runner, self._model, self._clock = runner, model, clock
         self._scheduling, self._speakers, self._templates = scheduling, speakers, templates
+        self._heard_within = heard_within
 
     # --- what users ask
 
@@ -210,7 +212,7 @@ class Campaigns:
             known = await self._speakers.known(identity)
             return known.organization == organization and not known.deleted
 
-        if not await _heard(usable):
+        if not await self._heard(usable):
             raise Refused(
                 "identity.unknown",
                 "There is no such identity in your organization. It may have been deleted.",
@@ -226,7 +228,7 @@ class Campaigns:
                 str(settings.identity),
             )
 
-        if settings.inbox is not None and not await _heard(usable):
+        if settings.inbox is not None and not await self._heard(usable):
             raise Refused(
                 "inbox.unknown",
                 "This identity has no such inbox. Choose one of its inboxes, or Shuffle.",
@@ -246,17 +248,16 @@ class Campaigns:
                     return True
             return False
 
-        return frozenset({"email"}) if await _heard(email) else frozenset()
+        return frozenset({"email"}) if await self._heard(email) else frozenset()
 
-
-async def _heard(condition: Callable[[], Awaitable[bool]]) -> bool:
-    """Whether it is so, or becomes so within a moment."""
-    until = asyncio.get_running_loop().time() + HEARD_WITHIN
-    while not await condition():
-        if asyncio.get_running_loop().time() > until:
-            return False
-        await asyncio.sleep(LOOK_AGAIN)
-    return True
+    async def _heard(self, condition: Callable[[], Awaitable[bool]]) -> bool:
+        """Whether it is so, or becomes so within a moment."""
+        until = asyncio.get_running_loop().time() + self._heard_within
+        while not await condition():
+            if asyncio.get_running_loop().time() > until:
+                return False
+            await asyncio.sleep(LOOK_AGAIN)
+        return True
 
 
 def _stream(which: UUID) -> str:

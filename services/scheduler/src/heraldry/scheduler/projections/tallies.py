@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from sqlite3 import Connection
 from typing import cast
+from uuid import UUID
 
 from heraldry.contracts.base import Erased
 from heraldry.contracts.campaigns import CampaignCounts, LeadData
+from heraldry.scheduler.projections import imports
 from pydantic import TypeAdapter
 
 _DATA: TypeAdapter[LeadData | Erased] = TypeAdapter(LeadData | Erased)
@@ -31,8 +33,9 @@ def ready(db: Connection, campaign: str) -> int:
 
 
 def going_on(db: Connection, campaign: str) -> int:
-    """How many may still get a step, those of an import that is not complete included."""
-    return _number(
+    """How many may still get a step; an import that brings more counts as one."""
+    more = int(imports.is_under_way(db, UUID(campaign)))
+    return more + _number(
         db,
         "SELECT count(*) FROM lead WHERE campaign = ?"
         " AND (ready = 0 OR state IN ('waiting', 'in progress', 'outcome unknown'))",
