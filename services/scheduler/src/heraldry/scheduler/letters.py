@@ -1,0 +1,62 @@
+"""What the next step of a lead says: its template filled in, and its place in the thread."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+from uuid import UUID
+
+from heraldry.contracts.base import Erased
+from heraldry.contracts.campaigns import CampaignSettings
+from heraldry.scheduler.domain.enrollment import Enrollment
+from heraldry.scheduler.domain.sender import Letter
+from heraldry.scheduler.ports import MissingVariableError, Speaker, TemplateError, Templates
+
+ERASED: Final = "This person's data was erased."
+
+
+class UnwritableError(Exception):
+    """The step cannot be written for this lead. `code` is stable; `resolution` is what resolves it."""
+
+    def __init__(self, code: str, reason: str, resolution: str) -> None:
+        super().__init__(reason)
+        self.code, self.reason, self.resolution = code, reason, resolution
+
+
+class Letters:
+    """`speaker` gives in whose name an identity's mails are written."""
+
+    def __init__(self, templates: Templates, speaker: Callable[[UUID], Awaitable[Speaker]]) -> None:
+        self._templates, self._speaker = templates, speaker
+
+    async def write(self, lead: Enrollment, settings: CampaignSettings) -> Letter:
+        """R-BOX-17: a follow-up answers what was sent before it, under the same subject. Raises UnwritableError."""
+        if isinstance(lead.data, Erased):
+            raise UnwritableError("person.erased", ERASED, "Nothing is sent to them any more.")
+        if lead.step >= len(settings.steps):
+            raise UnwritableError("step.missing", "The campaign has no such step.", "Add the step again.")
+        speaker = await self._speaker(lead.identity)
+        try:
+            mail = self._templates.render(settings.steps[lead.step], lead.data, speaker)
+            subject = mail.subject
+            if lead.step:
+                known = next((one.subject for one in lead.thread if one.subject), "")
+                subject = known or self._templates.render(settings.steps[0], lead.data, speaker).subject
+        except MissingVariableError as missing:
+            raise UnwritableError(
+                "template.variable-missing",
+                missing.detail,
+                f"Give the step a fallback for {missing.variable}, or fill it in.",
+            ) from None
+        except TemplateError as error:
+            raise UnwritableError("template.invalid", error.detail, "Change the step.") from None
+        ids = tuple(one.message_id for one in lead.thread if one.message_id)
+        return Letter(
+            person=lead.person,
+            to=lead.data.email,
+            subject=subject,
+            text=mail.text,
+            html=mail.html,
+            in_reply_to=ids[-1] if ids else "",
+            references=ids,
+        )
