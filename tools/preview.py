@@ -71,6 +71,7 @@ from heraldry.gateway.pages.models import (
     Waiting,
 )
 from heraldry.gateway.pages.render import STATIC, render
+from preview_campaigns import campaigns
 
 NOW = datetime(2026, 11, 24, 13, 3, 12, tzinfo=UTC)
 ZONE = "Europe/Stockholm"
@@ -539,6 +540,7 @@ def pages() -> Iterator[tuple[str, str, Shell, object]]:
     yield from entrance()
     yield from identities()
     yield from configuration()
+    yield from campaigns()
     yield from history()
     yield from organization()
 

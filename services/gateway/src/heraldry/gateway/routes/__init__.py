@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from heraldry.gateway.routes.activity import ActivityController, OrganizationPagesController
+from heraldry.gateway.routes.campaigns import CampaignPagesController
 from heraldry.gateway.routes.configuration import ConfigurationController
 from heraldry.gateway.routes.entrance import EntranceController
 from heraldry.gateway.routes.halting import HaltingController
 from heraldry.gateway.routes.home import HomeController
+from heraldry.gateway.routes.imports import ImportPagesController, UploadPagesController
 from heraldry.gateway.routes.inboxes import InboxPagesController
+from heraldry.gateway.routes.leads import LeadPagesController
 from heraldry.gateway.routes.suppressions import SuppressionPagesController
 from heraldry.gateway.routes.unsubscribe import UnsubscribeController
 
@@ -18,6 +21,10 @@ PAGES: Final = (
     HomeController,
     ConfigurationController,
     InboxPagesController,
+    CampaignPagesController,
+    UploadPagesController,
+    ImportPagesController,
+    LeadPagesController,
     ActivityController,
     OrganizationPagesController,
     HaltingController,

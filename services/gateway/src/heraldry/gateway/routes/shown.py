@@ -25,13 +25,23 @@ ZONE_COOKIE: Final = "zone"
 SEEN_FOR: Final = 300  # seconds a browser remembers what it has written
 NO_STORE: Final = {"Cache-Control": "no-store"}
 FLASHES: Final[Mapping[str, Flash]] = {
+    "campaign-created": Flash("The campaign was created. Write what it sends, then import its leads."),
+    "campaign-finished": Flash("The campaign was finished: its leads get no further step."),
+    "campaign-given": Flash(
+        "The leads that have not begun have another identity. Resume the campaign to go on."
+    ),
+    "campaign-paused": Flash("No further step begins."),
+    "campaign-resumed": Flash("The campaign goes on."),
+    "campaign-started": Flash("The campaign was started. Each lead says below when it is its turn."),
     "identity-added": Flash("The identity was added. Connect an inbox to send from it."),
     "identity-deleted": Flash("The identity was deleted."),
+    "import-undone": Flash("The import was dropped. None of its leads was taken."),
     "inbox-connected": Flash("The inbox is connected: it can send, and its mail is read."),
     "inbox-connecting": Flash(
         "The inbox is still being tried. It shows here as soon as it is known.", "info"
     ),
     "inbox-disconnected": Flash("The inbox was disconnected."),
+    "lead-retried": Flash("The lead goes on."),
     "mail-decided": Flash("Noted: it is in the history, with your name."),
     "mail-known": Flash("What became of this mail is known meanwhile; nothing was changed.", "info"),
     "resumed": Flash("Things leave again."),

@@ -7,12 +7,17 @@ const say = (text) => { const box = one("#announcer"); if (box && text) box.text
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 document.cookie = `zone=${encodeURIComponent(zone)}; Path=/; Max-Age=31536000; SameSite=Lax${location.protocol === "https:" ? "; Secure" : ""}`;
 
+// Input that is not saved is not lost without a question.
+const dirty = new Set();
+
 function prepare(root) {
   for (const input of all("[data-browser-zone]", root)) input.value = zone;
   for (const place of all("[data-zone-name]", root)) place.textContent = ` (${zone.replaceAll("_", " ")})`;
+  for (const form of all("form[data-unsaved]", root)) dirty.add(form);
   const wrong = one("[aria-invalid=true]", root) ?? one("[data-focus]", root);
   if (wrong && !wrong.closest("[hidden]")) wrong.focus();
 }
+
 prepare(document);
 
 // What is wrong stands under the field, in our words, until it is changed.
@@ -79,8 +84,6 @@ document.addEventListener("submit", (event) => {
 }, true);
 addEventListener("pageshow", (event) => { if (event.persisted) all("form").forEach(rest); });
 
-// Input that is not saved is not lost without a question.
-const dirty = new Set();
 document.addEventListener("input", (event) => {
   const form = event.target.form;
   if (form?.hasAttribute("data-guard")) dirty.add(form);
@@ -185,6 +188,15 @@ document.addEventListener("keydown", (event) => {
   open.removeAttribute("data-open");
   button.setAttribute("aria-expanded", "false");
   button.focus();
+});
+
+// A file that is too large is not sent on its way first.
+document.addEventListener("change", (event) => {
+  const input = event.target, largest = input.type === "file" && Number(input.closest("[data-largest]")?.dataset.largest);
+  if (!largest) return;
+  const large = input.files[0]?.size > largest * 1024 * 1024;
+  input.setCustomValidity(large ? `The file is larger than ${largest} MB. Import it in several files.` : "");
+  mark(input, input.validationMessage && large ? input.validationMessage : "");
 });
 
 // Custom days appear when they are chosen; the port follows the security; the hosts follow the address.

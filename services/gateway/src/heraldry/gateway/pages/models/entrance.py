@@ -45,6 +45,10 @@ ERRORS: Final[dict[int, tuple[str, str]]] = {
         "There is nothing here",
         "The page does not exist, was deleted, or belongs to another organization.",
     ),
+    413: (
+        "That is too large",
+        "Nothing was taken. A file of leads may have 10 MB and 10,000 rows, a picture 5 MB.",
+    ),
     500: (
         "Something went wrong",
         "It is our fault, not yours. What you had saved is stored. Try again in a moment.",

@@ -8,7 +8,7 @@ from typing import Literal
 
 Tone = Literal["good", "warn", "bad", "idle", "info"]
 Role = Literal["member", "admin", "operator"]
-Nav = Literal["", "identities", "activity", "suppressions", "organization"]
+Nav = Literal["", "identities", "campaigns", "activity", "suppressions", "organization"]
 
 
 @dataclass(frozen=True, slots=True)

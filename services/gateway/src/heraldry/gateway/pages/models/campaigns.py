@@ -1,0 +1,339 @@
+"""Campaigns: what they send, in whose name, how far their leads are; and the files leads come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal
+from urllib.parse import urlencode
+from uuid import UUID
+
+from heraldry.contracts.campaigns import CampaignCounts, CampaignState, LeadState
+from heraldry.gateway.pages.campaign_forms import CampaignForm, ColumnForm, UploadForm
+from heraldry.gateway.pages.models.shell import Chip, Option, Outcome, Waiting
+
+CAMPAIGN_STATES: Final[dict[CampaignState, Chip]] = {
+    "draft": Chip("Draft", "idle"),
+    "active": Chip("Active", "good"),
+    "paused": Chip("Paused", "warn"),
+    "finished": Chip("Finished", "idle"),
+}
+LEAD_STATES: Final[dict[LeadState, Chip]] = {
+    "waiting": Chip("Waiting", "idle"),
+    "in progress": Chip("In progress", "info"),
+    "replied": Chip("Replied", "good"),
+    "finished": Chip("Finished", "idle"),
+    "bounced": Chip("Bounced", "bad"),
+    "unsubscribed": Chip("Unsubscribed", "warn"),
+    "outcome unknown": Chip("Outcome unknown", "warn"),
+    "failed": Chip("Failed", "bad"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """How many leads are in which state."""
+
+    counts: CampaignCounts
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.model_dump().values())
+
+    @property
+    def begun(self) -> int:
+        return self.total - self.counts.waiting
+
+    @property
+    def to_look_at(self) -> int:
+        return self.counts.failed + self.counts.outcome_unknown
+
+    def of(self, state: str) -> int:
+        return int(getattr(self.counts, state.replace(" ", "_")))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignRow:
+    """`leaving`: steps that had begun to leave when it was paused. `identity` None: it was deleted."""
+
+    id: UUID
+    name: str
+    state: CampaignState
+    leaving: int
+    identity: UUID | None
+    identity_name: str
+    numbers: Numbers
+    steps: int
+    lost: bool = False  # its identity was deleted
+
+    @property
+    def chip(self) -> Chip:
+        return campaign_chip(self.state, self.leaving)
+
+    @property
+    def note(self) -> str:
+        return campaign_note(self.state, self.leaving, lost=self.lost)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignsPage:
+    """campaigns.html at GET /campaigns. `identities`: how many the organization has."""
+
+    campaigns: tuple[CampaignRow, ...] = ()
+    identities: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCampaignPage:
+    """campaign_new.html at GET /campaigns/new; posts to /campaigns. `inboxes`: by identity's name."""
+
+    form: CampaignForm = field(default_factory=CampaignForm)
+    identities: tuple[Option, ...] = ()
+    inboxes: tuple[tuple[str, tuple[Option, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewedStep:
+    """A step as a lead gets it. `when` in words; `html` is safe to show; `problem` empty: there is none."""
+
+    number: int
+    when: str
+    subject: str = ""
+    text: str = ""
+    html: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditorPage:
+    """campaign_editor.html at GET /campaigns/<id>/edit; posts there.
+
+    `begun`: only name, inbox, pace and the texts may change. `variables`: (name, an example) that templates may
+    use. `focus`: the step to look at. `unsaved`: the form shows what is not stored. `problem`: why there is no
+    preview.
+    """
+
+    id: UUID
+    name: str
+    form: CampaignForm
+    begun: bool = False
+    identities: tuple[Option, ...] = ()
+    inboxes: tuple[tuple[str, tuple[Option, ...]], ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
+    leads: tuple[Option, ...] = ()
+    lead: str = ""
+    preview: tuple[PreviewedStep, ...] = ()
+    problem: str = ""
+    outcome: Outcome | None = None
+    focus: int | None = None
+    unsaved: bool = False
+
+    @property
+    def url(self) -> str:
+        return f"/campaigns/{self.id}"
+
+    @property
+    def identity_name(self) -> str:
+        return next(
+            (one.label for one in self.identities if one.value == self.form.identity.value), "Deleted"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeadRow:
+    """`now`: what it waits for. `failure`: (reason, what resolves it). `name` empty: the data was erased."""
+
+    id: UUID
+    name: str
+    email: str
+    state: LeadState
+    step: int
+    steps: int
+    since: datetime
+    now: Waiting | None = None
+    failure: tuple[str, str] | None = None
+    inbox: str = ""
+
+    @property
+    def chip(self) -> Chip:
+        return LEAD_STATES[self.state]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeadTable:
+    """The leads of a campaign, a page of them. `next` empty: there are no more. `total`: of the filter."""
+
+    campaign: UUID
+    rows: tuple[LeadRow, ...] = ()
+    total: int = 0
+    state: str = ""
+    search: str = ""
+    after: str = ""
+    next: str = ""
+
+    @property
+    def states(self) -> dict[LeadState, Chip]:
+        return LEAD_STATES
+
+    @property
+    def filtered(self) -> bool:
+        return bool(self.state or self.search)
+
+    def url(self, after: str = "") -> str:
+        parts = {"state": self.state, "search": self.search, "after": after}
+        query = urlencode({key: value for key, value in parts.items() if value})
+        return f"/campaigns/{self.campaign}" + (f"?{query}" if query else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignPage:
+    """campaign.html at GET /campaigns/<id>?state=&search=&after=.
+
+    `steps`: (when, subject or first words) of each. `unsubscribe`: mails carry an unsubscribe link. `lost`: its
+    identity was deleted; `identities` are those its leads can be given.
+    """
+
+    id: UUID
+    name: str
+    state: CampaignState
+    leaving: int
+    identity: UUID
+    identity_name: str
+    inbox: str
+    pace: str
+    numbers: Numbers
+    steps: tuple[tuple[str, str], ...]
+    created: datetime
+    leads: LeadTable
+    lost: bool = False
+    channels: bool = True  # an inbox is connected
+    unsubscribe: bool = True
+    identities: tuple[Option, ...] = ()
+    outcome: Outcome | None = None
+
+    @property
+    def url(self) -> str:
+        return f"/campaigns/{self.id}"
+
+    @property
+    def chip(self) -> Chip:
+        return campaign_chip(self.state, self.leaving)
+
+    @property
+    def note(self) -> str:
+        return campaign_note(self.state, self.leaving, lost=self.lost)
+
+    @property
+    def ready(self) -> bool:
+        return bool(self.steps and self.numbers.total and self.channels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeadMail:
+    """A step that was sent, or is leaving."""
+
+    attempt: UUID
+    subject: str
+    state: Chip
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeadDetails:
+    """lead.html at GET /leads/<enrollment>. `facts`: (label, value) of what is known; empty: it was erased."""
+
+    id: UUID
+    campaign: UUID
+    campaign_name: str
+    row: LeadRow
+    facts: tuple[tuple[str, str], ...] = ()
+    mails: tuple[LeadMail, ...] = ()
+    code: str = ""
+    outcome: Outcome | None = None
+
+    @property
+    def url(self) -> str:
+        return f"/leads/{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadPage:
+    """import_new.html at GET /campaigns/<id>/imports/new; posts to /campaigns/<id>/imports."""
+
+    campaign: UUID
+    campaign_name: str
+    form: UploadForm = field(default_factory=UploadForm)
+    limit_mb: int = 10
+
+    @property
+    def url(self) -> str:
+        return f"/campaigns/{self.campaign}"
+
+
+ImportState = Literal["receiving", "received", "checked", "importing", "imported", "undone", "refused"]
+TARGETS: Final = (
+    ("email", "Email"),
+    ("name", "Whole name"),
+    ("first_name", "First name"),
+    ("last_name", "Last name"),
+    ("linkedin_url", "LinkedIn URL"),
+    ("own", "Own column"),
+    ("ignored", "Leave out"),
+)
+SKIPPED: Final = {
+    "duplicate-in-file": "twice in this file",
+    "duplicate-in-organization": "already in a campaign of yours",
+    "suppressed": "on the suppression list",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportPage:
+    """import.html at GET /imports/<id>. `problems` and `left_out`: (row, words); `more`: wrong rows not shown.
+    `skipped`: (how many, why).
+    """
+
+    id: UUID
+    campaign: UUID
+    campaign_name: str
+    filename: str
+    state: ImportState
+    encoding: str = ""
+    delimiter: str = ""
+    columns: tuple[ColumnForm, ...] = ()
+    rows: int = 0
+    good: int = 0
+    wrong: int = 0
+    problems: tuple[tuple[int, str], ...] = ()
+    skipped: tuple[tuple[int, str], ...] = ()
+    left_out: tuple[tuple[int, str], ...] = ()
+    enrolled: int = 0
+    refusal: str = ""
+    error: str = ""  # what is wrong with the columns as they were chosen
+    outcome: Outcome | None = None
+
+    @property
+    def url(self) -> str:
+        return f"/imports/{self.id}"
+
+    @property
+    def targets(self) -> tuple[tuple[str, str], ...]:
+        return TARGETS
+
+    @property
+    def more(self) -> int:
+        return max(0, self.wrong - len(self.problems))
+
+
+def campaign_chip(state: CampaignState, leaving: int) -> Chip:
+    return Chip("Pausing", "warn") if state == "paused" and leaving else CAMPAIGN_STATES[state]
+
+
+def campaign_note(state: CampaignState, leaving: int, *, lost: bool) -> str:
+    """What is to be said beside its state; empty: nothing."""
+    if state == "paused" and leaving:
+        steps = "1 step is" if leaving == 1 else f"{leaving} steps are"
+        return f"Pausing: {steps} leaving and may still arrive."
+    if lost:
+        return "Its identity was deleted."
+    return ""

@@ -1,0 +1,299 @@
+"""Campaigns and leads as the pages show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+from uuid import UUID
+
+import nh3
+from heraldry.contracts.base import Erased, Refused
+from heraldry.contracts.campaigns import (
+    CampaignSettings,
+    CampaignView,
+    LeadData,
+    LeadState,
+    LeadView,
+    ListLeads,
+    PreviewSteps,
+    RenderedStep,
+)
+from heraldry.contracts.identity import GetIdentity
+from heraldry.gateway.pages.campaign_forms import MalformedError, campaign_filled, settings_of, values_of
+from heraldry.gateway.pages.models import Option, Waiting
+from heraldry.gateway.pages.models.campaigns import (
+    LEAD_STATES,
+    CampaignPage,
+    CampaignRow,
+    EditorPage,
+    LeadRow,
+    LeadTable,
+    Numbers,
+    PreviewedStep,
+)
+from heraldry.gateway.state import Call, Gateway
+from markupsafe import Markup
+
+PAGE: Final = 50  # leads
+CHOICE: Final = 25  # leads a preview can be made for
+FIRST_WORDS: Final = 70  # characters of a step without a subject
+CONNECTED: Final = "connected"
+INBOXES: Final = frozenset({CONNECTED, "reconnect"})
+DAY: Final = 24  # hours
+UNKNOWN: Final = 404
+VARIABLES: Final = (
+    ("first_name", "Léa"),
+    ("last_name", "Fournier"),
+    ("name", "Léa Fournier"),
+    ("email", "lea@maison.example"),
+    ("linkedin_url", "https://www.linkedin.com/in/lea"),
+)
+OF_IDENTITY: Final = (
+    ("identity.first_name", "your first name"),
+    ("identity.last_name", "your last name"),
+    ("identity.job_title", "your job title"),
+    ("identity.meeting_url", "where people book a meeting"),
+)
+TAGS: Final = frozenset(
+    {"a", "b", "blockquote", "br", "code", "em", "i", "li", "ol", "p", "s", "strong", "u", "ul"}
+)
+
+
+def row(view: CampaignView, names: Mapping[UUID, str]) -> CampaignRow:
+    """`names`: of the identities that are not deleted."""
+    identity = view.settings.identity
+    return CampaignRow(
+        id=view.campaign,
+        name=view.settings.name,
+        state=view.state,
+        leaving=view.leaving,
+        identity=identity if identity in names else None,
+        identity_name=names.get(identity, "Deleted"),
+        numbers=Numbers(counts=view.counts),
+        steps=len(view.settings.steps),
+        lost=view.pause_reason == "identity deleted",
+    )
+
+
+async def campaign_page(gateway: Gateway, call: Call, view: CampaignView, wanted: ListLeads) -> CampaignPage:
+    settings = view.settings
+    lost = view.pause_reason == "identity deleted"
+    inboxes = [
+        one
+        for one in gateway.views.inboxes(call.organization)
+        if one.identity == settings.identity and one.state == CONNECTED
+    ]
+    addresses = {one.id: one.address for one in gateway.views.inboxes(call.organization)}
+    if settings.inbox is None:
+        inbox = "Shuffle" if not inboxes else f"Shuffle: {', '.join(one.address for one in inboxes)}"
+    else:
+        inbox = addresses.get(settings.inbox, "Disconnected")
+    return CampaignPage(
+        id=view.campaign,
+        name=settings.name,
+        state=view.state,
+        leaving=view.leaving,
+        identity=settings.identity,
+        identity_name=await _identity_name(gateway, call, settings.identity),
+        inbox=inbox,
+        pace="Spread over the working hours" if settings.pace == "even" else "As soon as the limits allow",
+        numbers=Numbers(counts=view.counts),
+        steps=tuple(
+            (when(step.delay, number), _title(step.subject, step.text))
+            for number, step in enumerate(settings.steps)
+        ),
+        created=view.created,
+        leads=await lead_table(gateway, call, wanted),
+        lost=lost,
+        channels=any(settings.inbox in {None, one.id} for one in inboxes),
+        unsubscribe=gateway.secure,
+        identities=identity_options(gateway, call) if lost else (),
+    )
+
+
+async def lead_table(gateway: Gateway, call: Call, wanted: ListLeads) -> LeadTable:
+    found = await gateway.contexts.ask(wanted, by=call.by, seen=call.seen)
+    addresses = {one.id: one.address for one in gateway.views.inboxes(call.organization)}
+    return LeadTable(
+        campaign=wanted.campaign,
+        rows=tuple(lead_row(one, addresses) for one in found.leads),
+        total=found.total,
+        state=wanted.state or "",
+        search=wanted.search,
+        after=wanted.after,
+        next=found.next,
+    )
+
+
+def lead_row(view: LeadView, addresses: Mapping[UUID, str]) -> LeadRow:
+    data = view.data if isinstance(view.data, LeadData) else LeadData()
+    return LeadRow(
+        id=view.enrollment,
+        name=name_of(view.data),
+        email=data.email,
+        state=view.state,
+        step=view.step,
+        steps=view.steps,
+        since=view.since,
+        now=Waiting(view.waiting.text, view.waiting.until) if view.waiting else None,
+        failure=view.failure[1:] if view.failure else None,
+        inbox=addresses.get(view.inbox, "") if view.inbox else "",
+    )
+
+
+def name_of(data: LeadData | Erased) -> str:
+    """Empty: the data was erased."""
+    if isinstance(data, Erased):
+        return ""
+    return (
+        data.name or f"{data.first_name} {data.last_name}".strip() or data.email or data.linkedin_url or "–"
+    )
+
+
+def identity_options(gateway: Gateway, call: Call) -> tuple[Option, ...]:
+    """The identities; those that cannot send say so."""
+    able = {one.identity for one in gateway.views.inboxes(call.organization) if one.state == CONNECTED}
+    return tuple(
+        Option(str(one.id), one.name if one.id in able else f"{one.name} (no inbox connected)")
+        for one in gateway.views.identities(call.organization)
+    )
+
+
+def inbox_options(gateway: Gateway, call: Call) -> tuple[tuple[str, tuple[Option, ...]], ...]:
+    """The inboxes, by their identity's name."""
+    inboxes = gateway.views.inboxes(call.organization)
+    return tuple(
+        (identity.name, options)
+        for identity in gateway.views.identities(call.organization)
+        if (
+            options := tuple(
+                Option(str(one.id), one.address)
+                for one in inboxes
+                if one.identity == identity.id and one.state in INBOXES
+            )
+        )
+    )
+
+
+async def editor_page(
+    gateway: Gateway, call: Call, view: CampaignView, values: Mapping[str, str] | None = None, **more: Any
+) -> EditorPage:
+    """The editor with what is stored, or with what was typed; `more` of the page."""
+    wanted = ListLeads(campaign=view.campaign, limit=CHOICE)
+    found = await gateway.contexts.ask(wanted, by=call.by, seen=call.seen)
+    lead = (values or {}).get("lead", "")
+    shown = dict(values) if values is not None else values_of(view.settings)
+    page = EditorPage(
+        id=view.campaign,
+        name=view.settings.name,
+        form=campaign_filled(shown),
+        begun=view.state != "draft",
+        identities=identity_options(gateway, call),
+        inboxes=inbox_options(gateway, call),
+        variables=_variables(found.leads),
+        leads=tuple(Option(str(one.enrollment), name_of(one.data) or "Erased") for one in found.leads),
+        lead=lead,
+    )
+    preview, problem = await _previewed(gateway, call, view, shown, lead)
+    return replace(page, **{"preview": preview, "problem": problem, **more})
+
+
+def when(delay: int, number: int) -> str:
+    """When a step leaves, in words."""
+    days, hours = divmod(delay, DAY)
+    parts = [
+        f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+        for count, unit in ((days, "day"), (hours, "hour"))
+        if count
+    ]
+    after = "the start" if number == 0 else "the step before"
+    return f"{' and '.join(parts)} after {after}" if parts else f"Right after {after}"
+
+
+async def _previewed(
+    gateway: Gateway, call: Call, view: CampaignView, values: Mapping[str, str], lead: str
+) -> tuple[tuple[PreviewedStep, ...], str]:
+    """What can be shown of what is typed so far, and why nothing can."""
+    try:
+        settings = settings_of(_typed(values, view.settings))
+    except MalformedError as wrong:
+        return (), " ".join(wrong.errors.values())
+    written = [number for number, step in enumerate(settings.steps) if step.text.strip()]
+    if not written:
+        return (), "Write an email to see how a lead gets it."
+    try:
+        enrollment = UUID(lead) if lead else None
+    except ValueError:
+        enrollment = None
+    kept = settings.model_copy(update={"steps": tuple(settings.steps[number] for number in written)})
+    query = PreviewSteps(campaign=view.campaign, settings=kept, enrollment=enrollment)
+    try:
+        rendered = await gateway.contexts.ask(query, by=call.by, seen=call.seen)
+    except Refused as refusal:
+        if refusal.status >= 500:  # noqa: PLR2004  the rest of the page does not wait for it
+            return (), refusal.detail
+        raise
+    pairs = zip(written, rendered, strict=False)
+    return tuple(_shown(settings, number, one) for number, one in pairs), ""
+
+
+def _typed(values: Mapping[str, str], stored: CampaignSettings) -> dict[str, str]:
+    """So that a step that is still empty does not keep the others from being seen."""
+    blank = {
+        name: value if value.strip() else " " for name, value in values.items() if name.endswith("-text")
+    }
+    return {
+        **values,
+        **blank,
+        "name": stored.name,
+        "identity": str(stored.identity),
+        "inbox": "",
+        "pace": "even",
+    }
+
+
+def _shown(settings: CampaignSettings, number: int, step: RenderedStep) -> PreviewedStep:
+    return PreviewedStep(
+        number=number,
+        when=when(settings.steps[number].delay, number),
+        subject=step.subject,
+        text=step.text,
+        html=Markup(nh3.clean(step.html, tags=set(TAGS))) if step.html else "",  # noqa: S704  it is clean
+        problem=step.problem,
+    )
+
+
+def _variables(leads: Sequence[LeadView]) -> tuple[tuple[str, str], ...]:
+    """What templates may name, with an example from the leads where there is one."""
+    known: dict[str, str] = {}
+    for lead in leads:
+        if isinstance(lead.data, LeadData):
+            values = {**{name: str(getattr(lead.data, name)) for name, _ in VARIABLES}, **lead.data.own}
+            for name, value in values.items():
+                if value and not known.get(name):
+                    known[name] = value
+    usual = tuple((name, known.pop(name, example)) for name, example in VARIABLES)
+    return (*usual, *known.items(), *OF_IDENTITY)
+
+
+def _title(subject: str, text: str) -> str:
+    words = " ".join((subject or text).split())
+    return words if len(words) <= FIRST_WORDS else words[: FIRST_WORDS - 1] + "…"
+
+
+async def _identity_name(gateway: Gateway, call: Call, identity: UUID) -> str:
+    known = {one.id: one.name for one in gateway.views.identities(call.organization)}
+    if identity in known:
+        return known[identity]
+    try:
+        return (await gateway.contexts.ask(GetIdentity(identity=identity), by=call.by)).name
+    except Refused as refusal:
+        if refusal.status != UNKNOWN:
+            raise
+        return "Deleted"
+
+
+def lead_state(text: str) -> LeadState | None:
+    """The filter's; None for what is none."""
+    return next((state for state in LEAD_STATES if state == text), None)

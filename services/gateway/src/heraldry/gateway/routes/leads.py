@@ -1,0 +1,105 @@
+"""One lead: what is known of it, what it got, why it waits, and letting it go on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+from uuid import UUID
+
+from heraldry.contracts.base import Refused
+from heraldry.contracts.campaigns import GetLead, LeadData, LeadView, RetryLead
+from heraldry.gateway.api.campaigns import found
+from heraldry.gateway.pages.models import Chip, Outcome
+from heraldry.gateway.pages.models.campaigns import LeadDetails, LeadMail
+from heraldry.gateway.routes.activity import REPLIED, STATES
+from heraldry.gateway.routes.campaign_models import lead_row
+from heraldry.gateway.routes.shown import asked, html, is_answerable, posted, redirect, shell
+from heraldry.gateway.state import AnyRequest, Call, Gateway
+from litestar import Controller, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+UNKNOWN: Final = 404
+LABELS: Final = (
+    ("name", "Name"),
+    ("first_name", "First name"),
+    ("last_name", "Last name"),
+    ("email", "Email"),
+    ("linkedin_url", "LinkedIn"),
+)
+
+
+class LeadPagesController(Controller):
+    path = "/leads"
+    include_in_schema = False
+
+    @get("/{enrollment:uuid}")
+    async def show(
+        self,
+        enrollment: FromPath[UUID],
+        request: AnyRequest,
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+    ) -> Response[str]:
+        page = await _details(gateway, call, enrollment)
+        return html("lead.html", await shell(request, gateway, call, "campaigns"), page)
+
+    @post("/{enrollment:uuid}/retry", status_code=200)
+    async def retry(
+        self,
+        enrollment: FromPath[UUID],
+        request: AnyRequest,
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+    ) -> Response[str]:
+        call = asked(call, await posted(request))
+        try:
+            accepted = await gateway.contexts.send(
+                RetryLead(enrollment=enrollment), by=call.by, id=call.command
+            )
+        except Refused as wrong:
+            if not is_answerable(wrong):
+                raise
+            page = await _details(gateway, call, enrollment)
+            page = replace(page, outcome=Outcome("refused", wrong.detail))
+            around = await shell(request, gateway, call, "campaigns")
+            return html("lead.html", around, page, status=wrong.status)
+        where = f"/leads/{enrollment}"
+        return redirect(request, where, positions=[accepted.position], flash="lead-retried")
+
+
+async def _details(gateway: Gateway, call: Call, enrollment: UUID) -> LeadDetails:
+    """Refused `lead.unknown`."""
+    view = await gateway.contexts.ask(GetLead(enrollment=enrollment), by=call.by, seen=call.seen)
+    campaign = await found(gateway, call, view.campaign)
+    addresses = {one.id: one.address for one in gateway.views.inboxes(call.organization)}
+    mails = (_mail(gateway, call, attempt) for attempt in view.attempts)
+    return LeadDetails(
+        id=enrollment,
+        campaign=view.campaign,
+        campaign_name=campaign.settings.name,
+        row=lead_row(view, addresses),
+        facts=_facts(view),
+        mails=tuple(mail for mail in mails if mail is not None),
+        code=view.failure[0] if view.failure else "",
+    )
+
+
+def _mail(gateway: Gateway, call: Call, attempt: UUID) -> LeadMail | None:
+    """None: its events have not come to the views yet."""
+    try:
+        seen = gateway.views.mail(call.organization, attempt)
+    except Refused as refusal:
+        if refusal.status != UNKNOWN:
+            raise
+        return None
+    replied = any(one.type == "ReplyReceived" for one in seen.entries)
+    state = Chip("Bounced", "bad") if seen.bounced else REPLIED if replied else STATES[seen.state]
+    return LeadMail(attempt=attempt, subject=seen.subject, state=state, at=seen.entries[0].at)
+
+
+def _facts(view: LeadView) -> tuple[tuple[str, str], ...]:
+    if not isinstance(view.data, LeadData):
+        return ()
+    known = [(label, str(getattr(view.data, name))) for name, label in LABELS]
+    return tuple((label, value) for label, value in (*known, *view.data.own.items()) if value)
