@@ -44,6 +44,8 @@ DURABLES: Mapping[str, tuple[str, ...]] = {  # `<context>-<purpose>`: a checkpoi
         f"{context}-inboxes",
         f"{context}-people",
         f"{context}-outcomes",
+        f"{context}-leads",
+        f"{context}-suppressions",
         *(f"{context}-control-{partition}" for partition in range(PARTITIONS)),
         *(f"{context}-views-{replica}" for replica in range(VIEWS)),
     )
