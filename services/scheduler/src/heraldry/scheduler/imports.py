@@ -227,7 +227,7 @@ class Imports:
 
     async def campaign(self, which: UUID, organization: UUID | None) -> Campaign:
         """Refused `campaign.unknown`."""
-        found = await self._campaigns.load(which)
+        found = (await self._campaigns.load(which)).state
         if not isinstance(found, Campaign) or found.organization != organization:
             raise campaign.unknown()
         return found
