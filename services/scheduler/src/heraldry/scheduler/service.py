@@ -8,7 +8,10 @@ from typing import Final
 from heraldry.chassis.bus.own import OwnReactions
 from heraldry.chassis.bus.parking import Parking
 from heraldry.chassis.bus.reactions import Reactions
+from heraldry.chassis.clock import SystemClock
 from heraldry.chassis.host import House, run
+from heraldry.chassis.leases import KvLeases
+from heraldry.chassis.vault.blobs import Blobs
 from heraldry.contracts import registry
 from heraldry.contracts.base import Event
 from heraldry.scheduler import api
@@ -26,6 +29,15 @@ from heraldry.scheduler.domain.enrollment import (
     StepSent,
     StepUndecided,
     StepUnknown,
+)
+from heraldry.scheduler.domain.importing import (
+    ImportChecked,
+    ImportCleared,
+    ImportConfirmed,
+    ImportOpened,
+    ImportPartAdded,
+    ImportRefused,
+    ImportUndone,
 )
 from heraldry.scheduler.domain.profile import (
     DeletionImported,
@@ -45,13 +57,19 @@ from heraldry.scheduler.domain.sender_events import (
     SettingsRepeated,
 )
 from heraldry.scheduler.domain.suppression import SuppressionImported, SuppressionLifted
+from heraldry.scheduler.engine import Engine
+from heraldry.scheduler.enrolling import Enrolling
+from heraldry.scheduler.imports import Imports
 from heraldry.scheduler.lead_questions import LeadQuestions
 from heraldry.scheduler.leads import Leads
+from heraldry.scheduler.letters import Letters
 from heraldry.scheduler.projections.accounts import accounts
 from heraldry.scheduler.projections.campaign_senders import campaign_senders
 from heraldry.scheduler.projections.campaigns import campaigns as all_campaigns
+from heraldry.scheduler.projections.imports import imports as all_imports
 from heraldry.scheduler.projections.leads import leads as all_leads
 from heraldry.scheduler.projections.senders import senders
+from heraldry.scheduler.projections.suppressed import suppressed
 from heraldry.scheduler.speakers import Speakers
 from heraldry.scheduler.standing import Standing
 from heraldry.scheduler.subscriptions import OWN, REACTIONS, Own
@@ -84,8 +102,15 @@ TYPES: Final[Mapping[str, type[Event]]] = {
     "StepUndecided": StepUndecided,
     "SuppressionImported": SuppressionImported,
     "SuppressionLifted": SuppressionLifted,
+    "ImportOpened": ImportOpened,
+    "ImportPartAdded": ImportPartAdded,
+    "ImportChecked": ImportChecked,
+    "ImportRefused": ImportRefused,
+    "ImportConfirmed": ImportConfirmed,
+    "ImportUndone": ImportUndone,
+    "ImportCleared": ImportCleared,
 }
-PROJECTIONS: Final = (senders, accounts, campaign_senders, all_campaigns, all_leads)
+PROJECTIONS: Final = (senders, accounts, campaign_senders, all_campaigns, all_leads, all_imports, suppressed)
 
 
 async def build(house: House) -> None:
@@ -114,6 +139,11 @@ async def build(house: House) -> None:
         leads,
     )
     api.register_leads(house.rpc, leads, continuity, LeadQuestions(house.model, house.clock, house.halt))
+    blobs = Blobs(house.nc, CONTEXT)
+    imports = Imports(
+        house.runner, house.model, house.keys, house.clock, blobs, campaigns, speakers, templates
+    )
+    api.register_imports(house.rpc, imports)
     own = Own(scheduling, standing, speakers, campaigns, leads, continuity)
     parking = Parking(house.nc, CONTEXT)
     reactions = Reactions(house.nc, house.settings, REACTIONS, own, parking)
@@ -121,6 +151,12 @@ async def build(house: House) -> None:
     house.stack.push_async_callback(reactions.stop)
     own_reactions = OwnReactions(house.nc, CONTEXT, house.store, house.codec, TYPES, OWN, own, parking)
     house.background(own_reactions.run(), "own reactions")
+    letters = Letters(templates, speakers.speaker)
+    engine = Engine(house.store, house.model, house.clock, house.halt, scheduling, campaigns, leads, letters)
+    house.background(engine.run(), "engine")
+    leases = KvLeases(house.js, "scheduler.imports", house.settings.process, SystemClock())
+    enrolling = Enrolling(imports, leads, house.model, house.clock, leases, house.points)
+    house.background(enrolling.run(), "enrolling")
 
 
 def main() -> int:
