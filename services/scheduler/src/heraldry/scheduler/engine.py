@@ -60,6 +60,7 @@ OWN_DOING: Final = frozenset(
         "LeadEnrolled",
     }
 )
+ENDING: Final = frozenset({"LeadFinished", "LeadReplied", "LeadBounced", "LeadUnsubscribed", "LeadFailed"})
 
 
 class Halts(Protocol):
@@ -139,7 +140,7 @@ class Engine:
                 self._instants[one.sender] = await self._serve(one)
 
         await asyncio.gather(*map(serve, ready))
-        if now - self._watched >= WATCH_EVERY or now < self._watched:
+        if not timedelta() <= now - self._watched < WATCH_EVERY:
             self._watched = now
             await self._watch()
 
@@ -324,6 +325,8 @@ class Engine:
         async for batch in self._store.subscribe(after=await self._store.head()):
             reached = Position(CONTEXT, self._store.epoch, batch[-1].position)
             await self._model.wait_for([str(reached)], LOOK_AGAIN)
+            if not ENDING.isdisjoint(one.type for one in batch):
+                self._watched = NEVER  # a campaign may have ended with it
             identities = {_identity(one) for one in batch if one.type not in OWN_DOING}
             if identities:
                 self.look_again(*identities)

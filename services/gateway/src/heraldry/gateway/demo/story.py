@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 import httpx
 import orjson
+from heraldry.gateway.demo import campaign
 from heraldry.gateway.demo.mail import EVENTS, Outside, play_mail
 from heraldry.gateway.demo.report import Step
 from heraldry.gateway.demo.running import Installation
@@ -18,7 +20,6 @@ from nats.aio.client import Client
 from nats.errors import TimeoutError as NatsTimeoutError
 
 NOT_PLAYED: Final = (
-    "campaigns",
     "LinkedIn",
     "warm-up",
     "share links",
@@ -31,11 +32,16 @@ async def play(installation: Installation, steps: list[Step]) -> None:
         story = Story(steps, http)
         await _sign_in(story, installation)
         credentials, identity = await _subscriber_and_identity(story)
+        wanted = (*EVENTS, *campaign.EVENTS)
         async with httpx.AsyncClient(base_url=installation.sandbox_url, timeout=20) as sandbox:
-            await play_mail(story, Outside(sandbox), identity)
-        received = await _received(credentials, lambda seen: all(one in seen for one in EVENTS))
-        ok = all(one in received for one in EVENTS)
-        story.expect("Receive all of it as a subscriber on NATS", ", ".join(received), ok=ok)
+            outside = Outside(sandbox)
+            await play_mail(story, outside, identity)
+            await campaign.play_campaign(story, outside, zone_about_noon(await outside.now()))
+        received = await _received(credentials, lambda seen: all(one in seen for one in wanted))
+        ok = all(one in received for one in wanted)
+        counted = Counter(received).most_common()
+        said = ", ".join(f"{number} {name}" for name, number in counted)
+        story.expect("Receive all of it as a subscriber on NATS", said, ok=ok)
 
 
 async def _sign_in(story: Story, installation: Installation) -> None:
