@@ -173,6 +173,7 @@ class Outside:
         now = self.now().astimezone(UTC)
         ahead = round(hour - now.hour - now.minute / 60)
         ahead -= 24 if ahead > 12 else 0
+        ahead += 24 if ahead < -12 else 0
         return "Etc/GMT" if ahead == 0 else f"Etc/GMT{-ahead:+d}"
 
     def _get(self, path: str, query: Mapping[str, str]) -> object:

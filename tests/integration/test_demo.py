@@ -11,7 +11,7 @@ import pytest
 
 
 @pytest.mark.stack
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(180)
 def test_the_demo_plays_to_its_end(tmp_path: Path) -> None:
     command = [
         sys.executable,
@@ -22,9 +22,9 @@ def test_the_demo_plays_to_its_end(tmp_path: Path) -> None:
         "--data",
         str(tmp_path / "demo"),
     ]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
     told = json.loads(ended.stdout)
     assert [step for step in told["steps"] if not step["ok"]] == []
     assert (ended.returncode, told["ok"]) == (0, True)
-    assert "It was delivered once" in [step["what"] for step in told["steps"]]
-    assert "campaigns" in told["not_played"]
+    assert {"It was delivered once", "The campaign has finished"} <= {step["what"] for step in told["steps"]}
+    assert "LinkedIn" in told["not_played"]
