@@ -23,6 +23,7 @@ from heraldry.chassis.vault import master
 from heraldry.chassis.vault.sealed import public_key, seal
 from heraldry.contracts import subjects
 from heraldry.contracts.base import By, Envelope, Event, Refused
+from heraldry.contracts.gateway import RecipientUnsubscribed
 from heraldry.contracts.identity import IdentityCreated, IdentityDeleted, WorkingHours
 from heraldry.contracts.mailbox import ConnectInbox, EmailView, FindInbox, GetEmail, InboxView, Server
 from heraldry.contracts.scheduler import StepDispatched
@@ -125,6 +126,18 @@ class Service:
 
     async def dispatch(self, step: StepDispatched) -> None:
         await self._publish("scheduler", step.identity, step, 0)
+
+    async def unsubscribed(self, step: StepDispatched) -> None:
+        """Somebody used the link of this mail."""
+        event = RecipientUnsubscribed(
+            organization=NORTHWIND,
+            identity=step.identity,
+            person=step.person,
+            address=step.to,
+            attempt=step.attempt,
+            at=datetime.now(UTC),
+        )
+        await self._publish("gateway", step.identity, event, 0)
 
     async def _publish(self, context: str, identity: UUID, event: Event, revision: int) -> None:
         kind, now = type(event).__name__, datetime.now(UTC)
@@ -232,8 +245,8 @@ async def running(folder: Path, more: Mapping[str, str] | None = None) -> AsyncG
             await follower.stop()
 
 
-def step(inbox: UUID, now: datetime | None = None, to: str = KIM) -> StepDispatched:
-    """A mail that may leave for ten minutes from `now`, business time."""
+def step(inbox: UUID, now: datetime | None = None, to: str = KIM, **more: object) -> StepDispatched:
+    """A mail that may leave for ten minutes from `now`, business time. `more`: campaign, enrollment …"""
     now = now or datetime.now(UTC)
     return StepDispatched(
         attempt=uuid4(),
@@ -246,4 +259,4 @@ def step(inbox: UUID, now: datetime | None = None, to: str = KIM) -> StepDispatc
         text="Hi Kim",
         valid_until=now + timedelta(minutes=10),
         at=now,
-    )
+    ).model_copy(update=more)
