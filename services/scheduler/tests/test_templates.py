@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 import tracemalloc
+from pathlib import Path
 from time import process_time
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import given as any_of
 from hypothesis import settings
 from hypothesis import strategies as st
 
+HOW_TO = Path(__file__).parents[3] / "docs/how-to/write-the-steps-of-a-campaign.md"
 LEA = LeadData(
     first_name="Lea",
     last_name="Moreau",
@@ -332,3 +335,13 @@ def test_ten_thousand_leads_are_checked_in_a_moment() -> None:
     began = process_time()
     assert not any(templates.missing(steps, LEA, ADA) for _ in range(10_000))
     assert process_time() - began < 5
+
+
+def test_the_how_to_shows_what_is_so() -> None:
+    rows = re.findall(r"^\| `(.*\{.*)` \| (.*) \|$", HOW_TO.read_text(encoding="utf-8"), re.MULTILINE)
+    astrid = Speaker("Astrid Lind", ContactDetails(first_name="Astrid"))
+    assert len(rows) > 8
+    for typed, read in rows:
+        step = SendEmail(text=typed.replace("\\|", "|"))
+        templates.check(step)
+        assert templates.render(step, LEA, astrid).text == read
