@@ -24,6 +24,7 @@ from heraldry.contracts.campaigns import (
     GetCampaign,
     GiveIdentity,
     LeadData,
+    LeadFailed,
     LeadFinished,
     ListCampaigns,
     PauseCampaign,
@@ -391,6 +392,18 @@ async def test_it_ends_by_itself_when_every_lead_has_ended(one: Parts) -> None:
     await one.campaigns.start(StartCampaign(campaign=campaign), asking())
     for left, enrollment in enumerate(enrolled):
         assert not await one.campaigns.finish_if_done(campaign), left
+        failed = LeadFailed(
+            campaign=campaign,
+            enrollment=enrollment,
+            identity=ADA,
+            person=uuid4(),
+            code="inbox.disconnected",
+            reason="It is gone.",
+            resolution="Connect it again.",
+            at=one.clock.now(),
+        )
+        await one.append(f"enrollment-{enrollment}", failed)
+        assert not await one.campaigns.finish_if_done(campaign), "it may recover"
         ended = LeadFinished(
             campaign=campaign, enrollment=enrollment, identity=ADA, person=uuid4(), at=one.clock.now()
         )

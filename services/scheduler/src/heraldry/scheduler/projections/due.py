@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from sqlite3 import Connection
 from typing import cast
 
+from heraldry.scheduler.projections.lead_rows import GOING_ON
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -72,7 +74,7 @@ def first_of(db: Connection, campaign: str, without: Collection[str]) -> str | N
 def ended(db: Connection) -> Sequence[str]:
     """Active campaigns of which no lead may get another step."""
     rows = db.execute(
-        "SELECT id FROM campaign WHERE state = 'active' AND NOT EXISTS (SELECT 1 FROM lead"
-        " WHERE lead.campaign = campaign.id AND lead.state IN ('waiting', 'in progress', 'outcome unknown'))"
+        "SELECT id FROM campaign WHERE state = 'active'"
+        f" AND NOT EXISTS (SELECT 1 FROM lead WHERE campaign = id AND {GOING_ON})"
     )
     return [row[0] for row in cast("list[tuple[str]]", rows.fetchall())]

@@ -11,6 +11,8 @@ from typing import Final, cast
 AT_ONCE: Final = 200  # of many
 _COLUMNS: Final = "enrollment, campaign, organization, identity, person, sender, attempt, subject"
 _UNENDED: Final = "('waiting', 'in progress', 'outcome unknown')"
+# whose sequence may go on: by itself, or when what failed is resolved
+GOING_ON: Final = f"(state IN {_UNENDED} OR (state = 'failed' AND code <> 'identity.deleted'))"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from uuid import UUID
 from heraldry.contracts.base import Erased
 from heraldry.contracts.campaigns import CampaignCounts, LeadData
 from heraldry.scheduler.projections import imports
+from heraldry.scheduler.projections.lead_rows import GOING_ON
 from pydantic import TypeAdapter
 
 _DATA: TypeAdapter[LeadData | Erased] = TypeAdapter(LeadData | Erased)
@@ -37,8 +38,7 @@ def going_on(db: Connection, campaign: str) -> int:
     more = int(imports.is_under_way(db, UUID(campaign)))
     return more + _number(
         db,
-        "SELECT count(*) FROM lead WHERE campaign = ?"
-        " AND (ready = 0 OR state IN ('waiting', 'in progress', 'outcome unknown'))",
+        f"SELECT count(*) FROM lead WHERE campaign = ? AND (ready = 0 OR {GOING_ON})",
         campaign,
     )
 
