@@ -28,11 +28,13 @@ from heraldry.mailbox.domain.inbox import (
     Disconnect,
     Event,
     FinishCheck,
+    FinishPause,
     Inbox,
     Lose,
     MailboxCheckClaimed,
     MailboxClosing,
     MailboxConnectionStarted,
+    MailboxPausing,
     Pause,
     Resume,
     State,
@@ -147,15 +149,22 @@ def test_before_it_is_disconnected_nothing_more_leaves() -> None:
 
 
 PAUSE = Pause("Too many.", 20, 2, None, NOW)
+PAUSING = MailboxPausing(inbox=ID, identity=ADA, reason="Too many.", sent=20, bounced=2, at=NOW)
 PAUSED = MailboxPaused(
     inbox=ID, identity=ADA, code="bounce-rate", reason="Too many.", sent=20, bounced=2, at=NOW
 )
 RESUMED = MailboxResumed(inbox=ID, identity=ADA, at=NOW)
-paused = connected.given(PAUSED)
+paused = connected.given(PAUSING, PAUSED)
 
 
 def test_a_paused_inbox_is_connected_until_somebody_resumes_it() -> None:
-    connected.when(PAUSE).then(PAUSED)
+    connected.when(PAUSE).then(PAUSING)
+    pausing = connected.given(PAUSING)
+    assert inbox(pausing).held_back
+    pausing.when(PAUSE).then_nothing()
+    pausing.when(FinishPause(NOW)).then(PAUSED)
+    pausing.when(Resume(NORTHWIND, NOW)).then_refused("inbox.not-paused")
+    paused.when(FinishPause(NOW)).then_nothing()
     assert inbox(paused).live is not None
     paused.when(PAUSE).then_nothing()
     paused.when(Resume(NORTHWIND, NOW)).then(RESUMED)
@@ -168,7 +177,7 @@ def test_a_paused_inbox_is_connected_until_somebody_resumes_it() -> None:
 def test_what_was_counted_before_it_was_resumed_pauses_it_no_more() -> None:
     resumed = paused.given(RESUMED)
     resumed.when(PAUSE).then_nothing()
-    resumed.when(replace(PAUSE, resumed=NOW)).then(PAUSED)
+    resumed.when(replace(PAUSE, resumed=NOW)).then(PAUSING)
 
 
 def test_a_pause_belongs_to_the_address_and_is_said_again_when_it_is_reconnected() -> None:

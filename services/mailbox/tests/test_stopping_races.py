@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
 import pytest
-from heraldry.contracts.base import Event
+from heraldry.contracts.base import Event, Refused
 from heraldry.contracts.gateway import RecipientUnsubscribed
 from heraldry.contracts.mailbox import (
     DisconnectInbox,
@@ -18,15 +19,18 @@ from heraldry.contracts.mailbox import (
     EmailSubmissionStarted,
     MailboxConnected,
     MailboxDisconnected,
+    MailboxPaused,
+    MailboxResumed,
     RecipientSuppressed,
     RecipientUnsuppressed,
     ReplyReceived,
+    ResumeInbox,
     SuppressRecipient,
     UnsuppressRecipient,
 )
 from heraldry.contracts.scheduler import StepCancelled
 from heraldry.mailbox.domain.conversation import ConversationStopBegun, ConversationStopped
-from heraldry.mailbox.domain.inbox import MailboxClosing
+from heraldry.mailbox.domain.inbox import Inbox, MailboxClosing, MailboxPausing, Pause
 from heraldry.mailbox.domain.suppression import SuppressionBegun
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
@@ -129,6 +133,25 @@ class Racing(RuleBasedStateMachine):
         self.house.begin(self.house.application.disconnect(DisconnectInbox(inbox=INBOX_ID), asking()))
 
     @rule()
+    def pause(self) -> None:
+        """As if too many of its mails had come back."""
+        self.house.begin(self._paused())
+
+    async def _paused(self) -> None:
+        application = self.house.application
+        state = await application.inbox(INBOX_ID)
+        assert isinstance(state, Inbox)
+        pause = Pause("Too many.", 20, 2, state.resumed, self.house.clock.now())
+        await application.about_inbox(state, pause, ADA)
+        await application.pausing.finish(INBOX_ID)
+
+    @rule()
+    def resume(self) -> None:
+        self.house.finish()
+        with suppress(Refused):
+            self.house.run(self.house.application.pausing.resume(ResumeInbox(inbox=INBOX_ID), asking()))
+
+    @rule()
     def reconnect(self) -> None:
         self.house.finish()
         self.house.reconnect()
@@ -159,6 +182,8 @@ class Racing(RuleBasedStateMachine):
                         house.run(house.application.stopping.finish_suppression(recipient, asking()))
                     case ConversationStopBegun(enrollment=enrollment):
                         house.run(house.application.stopping.finish_conversation(enrollment, ADA, HERE))
+                    case MailboxPausing():
+                        house.run(house.application.pausing.finish(INBOX_ID))
                     case MailboxClosing():
                         house.run(house.application.finish_closing(INBOX_ID, asking()))
                     case _:
@@ -179,6 +204,7 @@ class Judge:
         self.failed: set[UUID] = set()
         self.started: set[UUID] = set()
         self.connected = False
+        self.paused = False
 
     def judge(self, log: list[Event]) -> None:
         for event in log:
@@ -199,6 +225,8 @@ class Judge:
                     self.suppressed.pop(event.recipient)
                 case MailboxConnected():
                     self.connected = True
+                case MailboxPaused() | MailboxResumed():
+                    self.paused = isinstance(event, MailboxPaused)
                 case MailboxDisconnected():
                     self.connected = False
                 case _:
@@ -210,6 +238,7 @@ class Judge:
         assert mail.enrollment not in self.stopped, type(event).__name__
         assert str(mail.to).casefold() not in self.suppressed.values(), type(event).__name__
         assert self.connected, type(event).__name__
+        assert not self.paused, type(event).__name__
         if isinstance(event, EmailSubmissionStarted):
             assert event.attempt not in self.started
             self.started.add(event.attempt)

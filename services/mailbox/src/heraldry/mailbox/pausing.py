@@ -49,9 +49,20 @@ class Pausing:
         asked = Asked(uuid7(), By(organization=state.organization, actor=SYSTEM), now, state.holder)
         ran = await self._runner.run(INBOX, inbox_stream(found), pause, asked)
         if ran.fresh:
-            await self._stopping.stop_mails(
-                lambda db: projections.open_through(db, str(found)), PAUSED, again=True
-            )
+            await self.finish(found)
+
+    async def finish(self, found: UUID) -> None:
+        """What is open is stopped, then it is said; also where somebody was killed in between."""
+        state = (await self._runner.load(INBOX, inbox_stream(found))).state
+        if isinstance(state, inbox.NoInbox) or state.pausing is None:
+            return
+        await self._stopping.stop_mails(
+            lambda db: projections.open_through(db, str(found)), PAUSED, again=True
+        )
+        finish = inbox.FinishPause(self._clock.now())
+        by = By(organization=state.organization, actor=SYSTEM)
+        asked = Asked(uuid7(), by, finish.at, state.pausing.identity)
+        await self._runner.run(INBOX, inbox_stream(found), finish, asked)
 
     async def resume(self, command: ResumeInbox, asking: Asking) -> Accepted:
         """Refused `inbox.unknown`, `inbox.not-paused`."""

@@ -17,7 +17,7 @@ from heraldry.contracts.mailbox import (
 )
 from heraldry.contracts.scheduler import StepCancelled, StepDispatched
 from heraldry.mailbox.domain.conversation import ConversationStopBegun
-from heraldry.mailbox.domain.inbox import MailboxClosing
+from heraldry.mailbox.domain.inbox import MailboxClosing, MailboxPausing
 from heraldry.mailbox.domain.suppression import SuppressionBegun
 
 
@@ -75,6 +75,10 @@ class FinishConversation(OwnCommand):
     identity: UUID | None
 
 
+class FinishPause(OwnCommand):
+    inbox: UUID
+
+
 class FinishClosing(OwnCommand):
     inbox: UUID
 
@@ -93,7 +97,7 @@ def heed_bounces(event: Envelope[EmailBounced]) -> Sequence[OwnCommand]:
 
 
 def finish_stops(
-    event: Envelope[SuppressionBegun | ConversationStopBegun | MailboxClosing],
+    event: Envelope[SuppressionBegun | ConversationStopBegun | MailboxClosing | MailboxPausing],
 ) -> Sequence[OwnCommand]:
     """Whoever began may have been killed before the second step."""
     match event.data:
@@ -104,6 +108,8 @@ def finish_stops(
             return (FinishConversation(enrollment=enrollment, identity=identity),)
         case MailboxClosing(inbox=inbox):
             return (FinishClosing(inbox=inbox),)
+        case MailboxPausing(inbox=inbox):
+            return (FinishPause(inbox=inbox),)
 
 
 def forget_passwords(

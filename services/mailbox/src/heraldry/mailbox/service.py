@@ -41,6 +41,7 @@ TYPES: Final[Mapping[str, type[Event]]] = {  # a storage format
     "MailboxCheckClaimed": inbox.MailboxCheckClaimed,
     "MailboxReadFrom": inbox.MailboxReadFrom,
     "MailboxClosing": inbox.MailboxClosing,
+    "MailboxPausing": inbox.MailboxPausing,
     "SuppressionBegun": suppression.SuppressionBegun,
     "ConversationStopBegun": conversation.ConversationStopBegun,
     "ConversationStopped": conversation.ConversationStopped,

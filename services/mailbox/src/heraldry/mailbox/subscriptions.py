@@ -19,12 +19,13 @@ from heraldry.contracts.mailbox import (
 from heraldry.contracts.scheduler import StepCancelled, StepDispatched
 from heraldry.mailbox.application import Application
 from heraldry.mailbox.domain.conversation import ConversationStopBegun
-from heraldry.mailbox.domain.inbox import MailboxClosing
+from heraldry.mailbox.domain.inbox import MailboxClosing, MailboxPausing
 from heraldry.mailbox.domain.suppression import SuppressionBegun
 from heraldry.mailbox.reactions import (
     CancelMail,
     FinishClosing,
     FinishConversation,
+    FinishPause,
     FinishSuppression,
     ForgetIdentity,
     ForgetPasswords,
@@ -63,7 +64,7 @@ OWN: Final[tuple[Reaction, ...]] = (
     ),
     reaction(
         "mailbox-finishes-stops",
-        (SuppressionBegun, ConversationStopBegun, MailboxClosing),
+        (SuppressionBegun, ConversationStopBegun, MailboxClosing, MailboxPausing),
         finish_stops,
         from_start=True,
     ),
@@ -91,6 +92,8 @@ class Own:
                 await stopping.finish_suppression(recipient, asking)
             case FinishConversation(enrollment=enrollment, identity=identity):
                 await stopping.finish_conversation(enrollment, identity, by)
+            case FinishPause(inbox=inbox):
+                await self._application.pausing.finish(inbox)
             case FinishClosing(inbox=inbox):
                 await self._application.finish_closing(inbox, asking)
             case QueueMail(step=step):

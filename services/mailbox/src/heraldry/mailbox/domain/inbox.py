@@ -74,6 +74,16 @@ class MailboxClosing(AnyEvent):
     identity: UUID
 
 
+class MailboxPausing(AnyEvent):
+    """Private. Nothing leaves through it any more; what is open is being stopped, then it is said."""
+
+    inbox: UUID
+    identity: UUID
+    reason: str
+    sent: int
+    bounced: int
+
+
 @dataclass(frozen=True, slots=True)
 class Connect:
     """`holder` is the name of the identity that has the address now, for the refusal; empty: not known."""
@@ -142,6 +152,11 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class FinishPause:
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Resume:
     organization: UUID
     at: datetime
@@ -155,7 +170,7 @@ class ReadFrom:
 
 
 Command: TypeAlias = (
-    Connect | ClaimCheck | FinishCheck | Lose | Close | Disconnect | Pause | Resume | ReadFrom
+    Connect | ClaimCheck | FinishCheck | Lose | Close | Disconnect | Pause | FinishPause | Resume | ReadFrom
 )
 Event: TypeAlias = (
     MailboxConnectionStarted
@@ -166,6 +181,7 @@ Event: TypeAlias = (
     | MailboxNeedsReconnect
     | MailboxClosing
     | MailboxDisconnected
+    | MailboxPausing
     | MailboxPaused
     | MailboxResumed
 )
@@ -208,6 +224,7 @@ class Inbox:
     read_from: tuple[int, int] | None = None  # UIDVALIDITY and UID
     secrets: frozenset[tuple[UUID, str]] = frozenset()  # every password ever given, by identity and name
     closing: bool = False
+    pausing: MailboxPausing | None = None
     paused: MailboxPaused | None = None
     resumed: datetime | None = None  # the last time
 
@@ -224,6 +241,11 @@ class Inbox:
     def live(self) -> Settings | None:
         """The settings of an inbox that can be used."""
         return self.settings if self.standing == "connected" and not self.closing else None
+
+    @property
+    def held_back(self) -> bool:
+        """Whether it is paused, or about to be."""
+        return self.paused is not None or self.pausing is not None
 
     @property
     def forgotten(self) -> frozenset[tuple[UUID, str]]:
@@ -258,7 +280,7 @@ def decide(command: Command, state: State) -> Sequence[Event]:
             return _disconnect(command, _own(command.organization, state))
         case Resume():
             return _resume(command, _own(command.organization, state))
-        case ClaimCheck() | FinishCheck() | Lose() | Pause() | ReadFrom():
+        case ClaimCheck() | FinishCheck() | Lose() | Pause() | FinishPause() | ReadFrom():
             return () if isinstance(state, NoInbox) else _note(command, state)
         case _:
             assert_never(command)
@@ -303,16 +325,32 @@ def _disconnect(command: Disconnect, inbox: Inbox) -> Sequence[Event]:
 
 
 def _pause(command: Pause, inbox: Inbox) -> Sequence[Event]:
-    if inbox.live is None or inbox.paused is not None or inbox.resumed != command.resumed:
+    if inbox.live is None or inbox.held_back or inbox.resumed != command.resumed:
+        return ()
+    return (
+        MailboxPausing(
+            inbox=inbox.id,
+            identity=inbox.live.identity,
+            reason=command.reason,
+            sent=command.sent,
+            bounced=command.bounced,
+            at=command.at,
+        ),
+    )
+
+
+def _finish_pause(command: FinishPause, inbox: Inbox) -> Sequence[Event]:
+    begun = inbox.pausing
+    if begun is None:
         return ()
     return (
         MailboxPaused(
             inbox=inbox.id,
-            identity=inbox.live.identity,
+            identity=begun.identity,
             code=TOO_MANY_BOUNCES,
-            reason=command.reason,
-            sent=command.sent,
-            bounced=command.bounced,
+            reason=begun.reason,
+            sent=begun.sent,
+            bounced=begun.bounced,
             at=command.at,
         ),
     )
@@ -325,7 +363,9 @@ def _resume(command: Resume, inbox: Inbox) -> Sequence[Event]:
     return (MailboxResumed(inbox=inbox.id, identity=identity, at=command.at),)
 
 
-def _note(command: ClaimCheck | FinishCheck | Lose | Pause | ReadFrom, inbox: Inbox) -> Sequence[Event]:
+def _note(
+    command: ClaimCheck | FinishCheck | Lose | Pause | FinishPause | ReadFrom, inbox: Inbox
+) -> Sequence[Event]:
     match command:
         case ClaimCheck():
             trial = inbox.trial
@@ -355,6 +395,8 @@ def _note(command: ClaimCheck | FinishCheck | Lose | Pause | ReadFrom, inbox: In
             )
         case Pause():
             return _pause(command, inbox)
+        case FinishPause():
+            return _finish_pause(command, inbox)
         case ReadFrom():
             if inbox.read_from is not None:
                 return ()
@@ -410,14 +452,22 @@ def evolve(state: State, event: Event) -> State:
             return replace(state, standing=standing, trial=None, diagnosis=None, closing=False)
         case MailboxClosing():
             return replace(state, closing=True)
-        case MailboxPaused():
-            return replace(state, paused=event)
-        case MailboxResumed():
-            return replace(state, paused=None, resumed=event.at)
+        case MailboxPausing() | MailboxPaused() | MailboxResumed():
+            return _held_back(state, event)
         case MailboxReadFrom():
             return replace(state, read_from=(event.uidvalidity, event.uid))
         case _:
             assert_never(event)
+
+
+def _held_back(state: Inbox, event: MailboxPausing | MailboxPaused | MailboxResumed) -> Inbox:
+    match event:
+        case MailboxPausing():
+            return replace(state, pausing=event)
+        case MailboxPaused():
+            return replace(state, pausing=None, paused=event)
+        case MailboxResumed():
+            return replace(state, paused=None, resumed=event.at)
 
 
 def _started(state: State, event: MailboxConnectionStarted) -> Inbox:

@@ -26,7 +26,7 @@ async def last_gate(desk: Desk, mail: EmailQueued, through: inbox.Inbox | None =
         return email.Gate(suppression.SUPPRESSED)
     if found.live is None or found.live.identity != mail.identity:
         return email.Gate(NOT_CONNECTED, again=True)
-    if found.paused is not None:
+    if found.held_back:
         return email.Gate(PAUSED, again=True)
     return email.Gate(halted=halted)
 
