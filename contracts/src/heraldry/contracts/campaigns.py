@@ -259,7 +259,10 @@ class OpenImport(SchedulerCommand):
 
 
 class AddImportPart(SchedulerCommand):
-    """Parts are numbered from 0; the same one again changes nothing. `content`: base64 of at most 512 KiB."""
+    """Parts are numbered from 0; the same one again changes nothing. `content`: base64 of at most 512 KiB.
+
+    Refused `import.part-taken` (409: another content), `import.no-room` (503).
+    """
 
     import_id: UUID
     number: Annotated[int, Field(ge=0)]
@@ -277,7 +280,8 @@ class Column(Value):
 class CheckImport(SchedulerCommand):
     """Read and validate the whole file. Without columns: as they are guessed. Nothing is imported.
 
-    Refused `import.incomplete` (409), `import.unreadable`, `import.too-large` (422).
+    Refused `import.incomplete` (409), `import.unreadable`, `import.too-large` (422: the import has ended by it),
+    `import.columns` (422: these cannot be the file's columns).
     """
 
     import_id: UUID

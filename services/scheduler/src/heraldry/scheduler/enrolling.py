@@ -7,7 +7,7 @@ lease keeps replicas from doing the same for nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -22,9 +22,8 @@ from heraldry.chassis.points import Points
 from heraldry.chassis.readmodel import ReadModel
 from heraldry.chassis.store.port import StoreUnavailableError
 from heraldry.chassis.tasks import check_cancelled, end
-from heraldry.contracts.base import By
+from heraldry.contracts.base import By, Refused
 from heraldry.scheduler.domain import importing
-from heraldry.scheduler.domain.enrollment import enrollment_of
 from heraldry.scheduler.domain.importing import Import, ImportConfirmed
 from heraldry.scheduler.imports import GONE, ImportLoaded, Imports, person_named
 from heraldry.scheduler.leads import Leads, NewLead
@@ -37,7 +36,7 @@ LOOK_EVERY: Final = 0.25  # seconds
 IMPORTS_AT_ONCE: Final = 4
 CHUNK: Final = 256  # leads after which others may have a turn, and the import is looked at anew
 LEADS_AT_ONCE: Final = 64
-OUR_TROUBLE: Final = (NatsError, TimeoutError, StoreUnavailableError, OSError)
+OUR_TROUBLE: Final = (NatsError, TimeoutError, StoreUnavailableError, OSError, Refused)
 ACTOR: Final = "system:scheduler"
 
 
@@ -48,6 +47,7 @@ class Enrolling:
     imports: Imports
     leads: Leads
     model: ReadModel
+    up_to_date: Callable[[], Awaitable[None]]  # returns when the model is where the log ended
     clock: Clock
     leases: Leases
     reach: Points
@@ -106,11 +106,10 @@ class Enrolling:
                 await self._run(import_id, importing.GiveUp("its campaign was ended", self.clock.now()))
             if not await self._goes_on(import_id):
                 return
-            enrolled = await self._chunk(present, campaign.identity, chunk, by)
-            mine += len(enrolled)
+            mine += await self._chunk(present, campaign.identity, chunk, by)
             await self.reach("enrolling.chunk")
-            if not await self._goes_on(import_id):  # they would be neither counted nor dropped
-                await self._drop(import_id, enrolled)
+            if not await self._goes_on(import_id):  # another replica finished it, or it was undone
+                await self._drop_uncounted(import_id)
                 return
         campaign = await self.imports.campaign(present.campaign, present.organization)
         finish = importing.Finish(campaign.identity, mine, self.clock.now())
@@ -118,23 +117,20 @@ class Enrolling:
         await self.imports.run(import_id, finish, asking)
 
     async def clear(self, import_id: UUID) -> None:
-        """Of an import that was undone nothing remains; of one that is done, its leads."""
+        """Of an import that was undone nothing remains; of one that is done, the leads that count."""
         present = (await self.imports.load(import_id)).state
         if not isinstance(present, Import) or present.progress not in importing.ENDED or present.cleared:
             return
-        if present.progress != "imported":
-            await self._drop(import_id, self.model.read(partial(rows.uncounted, import_id=import_id)))
+        await self._drop_uncounted(import_id)
         await self.imports.clear(present)
         await self._run(import_id, importing.Clear(self.clock.now()))
 
-    async def _chunk(
-        self, present: Import, identity: UUID, chunk: Sequence[Candidate], by: By
-    ) -> Sequence[UUID]:
-        """Enroll these, but for who became known since the file was checked; those that are this import's."""
+    async def _chunk(self, present: Import, identity: UUID, chunk: Sequence[Candidate], by: By) -> int:
+        """Enroll these, but for who became known since the file was checked; how many are this import's."""
         known = await self.imports.known(present, [one.digest for one in chunk])
         free = asyncio.Semaphore(LEADS_AT_ONCE)
 
-        async def enroll(one: Candidate) -> UUID | None:
+        async def enroll(one: Candidate) -> bool:
             person = person_named(one.digest)
             new = NewLead(
                 campaign=present.campaign,
@@ -146,12 +142,14 @@ class Enrolling:
             )
             async with free:
                 became = await self.leads.enroll(new, Asking(uuid5(present.id, str(person)), by))
-            return enrollment_of(present.campaign, person) if became == "enrolled" else None
+            return became == "enrolled"
 
-        wanted = [one for one in chunk if one.digest not in known.leads | known.suppressed]
-        return [one for one in await asyncio.gather(*map(enroll, wanted)) if one is not None]
+        left_out = known.leads | known.suppressed
+        return sum(await asyncio.gather(*(enroll(one) for one in chunk if one.digest not in left_out)))
 
-    async def _drop(self, import_id: UUID, enrolled: Sequence[UUID]) -> None:
+    async def _drop_uncounted(self, import_id: UUID) -> None:
+        """The leads that were enrolled after its end, or before it was undone."""
+        await self.up_to_date()
         free = asyncio.Semaphore(LEADS_AT_ONCE)
 
         async def drop(enrollment: UUID) -> None:
@@ -159,7 +157,7 @@ class Enrolling:
             async with free:
                 await self.leads.drop(enrollment, import_id, asking)
 
-        await asyncio.gather(*map(drop, enrolled))
+        await asyncio.gather(*map(drop, self.model.read(partial(rows.uncounted, import_id=import_id))))
 
     async def _goes_on(self, import_id: UUID) -> bool:
         present = (await self.imports.load(import_id)).state

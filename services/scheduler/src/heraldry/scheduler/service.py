@@ -155,7 +155,9 @@ async def build(house: House) -> None:
     engine = Engine(house.store, house.model, house.clock, house.halt, scheduling, campaigns, leads, letters)
     house.background(engine.run(), "engine")
     leases = KvLeases(house.js, "scheduler.imports", house.settings.process, SystemClock())
-    enrolling = Enrolling(imports, leads, house.model, house.clock, leases, house.points)
+    enrolling = Enrolling(
+        imports, leads, house.model, scheduling.up_to_date, house.clock, leases, house.points
+    )
     house.background(enrolling.run(), "enrolling")
 
 

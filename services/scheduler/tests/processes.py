@@ -1,0 +1,233 @@
+"""The scheduler as its own processes, spoken to as the gateway does; for tests."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import sqlite3
+import sys
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal, cast
+from uuid import UUID, uuid4
+
+from heraldry.chassis.bus import border
+from heraldry.chassis.bus.follow import Entry, Follower
+from heraldry.chassis.bus.reactions import read
+from heraldry.chassis.bus.rpc import Caller
+from heraldry.chassis.testing.nats import NatsServer
+from heraldry.chassis.vault import master
+from heraldry.contracts import subjects
+from heraldry.contracts.base import Accepted, By, Command, Envelope, Event
+from heraldry.contracts.campaigns import (
+    AddImportPart,
+    CampaignSettings,
+    CheckImport,
+    Column,
+    CreateCampaign,
+    GetImport,
+    ImportView,
+    OpenImport,
+    SendEmail,
+)
+from heraldry.contracts.identity import ContactDetails, IdentityCreated, WorkingHours
+from heraldry.sandbox.clock import SandboxClock
+from heraldry.sandbox.errors import SandboxError
+from nats.js import JetStreamContext
+
+NORTHWIND, OTHERS, ADA, BOB = (UUID(int=n) for n in range(1, 5))
+USER = By(organization=NORTHWIND, actor="user:ada")
+STRANGER = By(organization=OTHERS, actor="user:eve")
+PART = 512 * 1024
+
+
+@dataclass
+class Service:
+    """One installation with the scheduler alone; `events` is what it published."""
+
+    nats: NatsServer
+    environment: dict[str, str]
+    caller: Caller
+    events: list[Envelope[Event]]
+    points: Path  # where tests hold its processes
+    clock: SandboxClock  # business time
+    operator: JetStreamContext
+    since: int = 0  # the position from which on a test looks at the log
+    processes: dict[str, asyncio.subprocess.Process] = field(
+        default_factory=dict[str, asyncio.subprocess.Process]
+    )
+
+    async def start(self, replica: str = "0") -> None:
+        self.processes[replica] = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "heraldry.scheduler", env={**self.environment, "HERALDRY_REPLICA": replica}
+        )
+
+    async def kill(self, replica: str = "0") -> None:
+        """As a power cut would."""
+        process = self.processes.pop(replica, None)
+        if process is not None and process.returncode is None:
+            process.kill()
+            await process.wait()
+
+    def begin(self) -> None:
+        """Forget what was published and stored so far."""
+        self.events.clear()
+        with self._log() as db:
+            self.since = cast("tuple[int]", db.execute("SELECT max(position) FROM events").fetchone())[0]
+
+    def hold(self, point: str) -> None:
+        """Whoever comes to this point waits."""
+        (self.points / f"{point}.hold").touch()
+
+    def release(self, point: str) -> None:
+        (self.points / f"{point}.hold").unlink(missing_ok=True)
+        for told in self.points.glob(f"{point}.*.reached"):
+            told.unlink()
+
+    def held(self, point: str) -> Sequence[int]:
+        """The process ids of those who wait there."""
+        return [int(told.read_text(encoding="ascii")) for told in self.points.glob(f"{point}.*.reached")]
+
+    async def lose_lease(self, kind: str, what: UUID) -> None:
+        """Let nobody hold it, whatever its holder believes."""
+        await self.operator.publish(f"$KV.LEASES.{kind}.{what}", b"nobody")
+
+    async def advance(self, by: timedelta) -> None:
+        """Move business time forward, also where a busy machine answers late."""
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    await self.clock.advance(Decimal(by.total_seconds()))
+                except SandboxError:
+                    await asyncio.sleep(0.1)
+                else:
+                    return
+
+    async def send(self, command: Command, by: By = USER) -> Accepted:
+        return await self.caller.send(command, by=by, id=uuid4(), deadline=60)
+
+    async def identity(self, identity: UUID = ADA) -> None:
+        """As its own context says it."""
+        now = datetime.now(UTC)
+        created = IdentityCreated(
+            identity=identity,
+            organization=NORTHWIND,
+            name="Ada Bergström",
+            details=ContactDetails(first_name="Ada", last_name="Bergström"),
+            hours=WorkingHours(zone="Europe/Stockholm"),
+            at=now,
+        )
+        kind = "IdentityCreated"
+        envelope = Envelope[IdentityCreated](
+            id=str(uuid4()),
+            source="/heraldry/identity",
+            type=kind,
+            time=now,
+            dataschema=f"heraldry:{kind}:1",
+            organization=str(NORTHWIND),
+            identity=str(identity),
+            actor="user:ada",
+            stream=f"identity.identity-{identity}",
+            revision=0,
+            position="identity:test:1",
+            data=created,
+        )
+        subject = subjects.event(str(NORTHWIND), "identity", str(identity), kind)
+        js = border.jetstream(await self.nats.client("identity"))
+        await js.publish(subject, envelope.model_dump_json().encode())
+
+    async def campaign(self, *steps: SendEmail, identity: UUID = ADA) -> UUID:
+        campaign = uuid4()
+        settings = CampaignSettings(name="Spring", identity=identity, steps=steps)
+        await self.send(CreateCampaign(campaign=campaign, settings=settings))
+        return campaign
+
+    async def bring(
+        self, campaign: UUID, content: bytes, form: Literal["csv", "jsonl"] = "csv", by: By = USER
+    ) -> UUID:
+        """Hand a file over, part by part."""
+        import_id = uuid4()
+        opened = OpenImport(
+            import_id=import_id, campaign=campaign, filename="leads.csv", size=len(content), format=form
+        )
+        await self.send(opened, by)
+        for number, start in enumerate(range(0, len(content), PART)):
+            text = base64.b64encode(content[start : start + PART]).decode()
+            await self.send(AddImportPart(import_id=import_id, number=number, content=text), by)
+        return import_id
+
+    async def checked(self, campaign: UUID, content: bytes, *columns: Column) -> ImportView:
+        import_id = await self.bring(campaign, content)
+        await self.send(CheckImport(import_id=import_id, columns=columns))
+        return await self.view(import_id)
+
+    async def view(
+        self, import_id: UUID, condition: Callable[[ImportView], bool] = lambda _: True
+    ) -> ImportView:
+        """The import as soon as it is so."""
+        async with asyncio.timeout(90):
+            while True:
+                view = await self.caller.ask(GetImport(import_id=import_id), by=USER, deadline=60)
+                if condition(view):
+                    return view
+                await asyncio.sleep(0.02)
+
+    def said(self, kind: type[Event]) -> list[Event]:
+        return [envelope.data for envelope in self.events if isinstance(envelope.data, kind)]
+
+    def stored(self, kind: str) -> Sequence[tuple[int, str]]:
+        """Position and stream of events of this type, read from the file as anybody could."""
+        with self._log() as db:
+            found = db.execute(
+                "SELECT position, stream FROM events WHERE type = ? AND position > ? ORDER BY position",
+                (kind, self.since),
+            )
+            return cast("list[tuple[int, str]]", found.fetchall())
+
+    def _log(self) -> closing[sqlite3.Connection]:
+        file = self.nats.data / "store" / "scheduler.sqlite3"
+        return closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True))
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncGenerator[Service]:
+    points = folder / "points"
+    points.mkdir()
+    async with NatsServer() as nats:
+        settings = nats.settings("scheduler")
+        master.create(master.default_path(settings))
+        environment = {
+            **os.environ,
+            "HERALDRY_SERVICE": "scheduler",
+            "HERALDRY_DATA": str(nats.data),
+            "HERALDRY_NATS_URL": settings.nats_url,
+            "HERALDRY_NATS_USER": settings.nats_user,
+            "HERALDRY_NATS_PASSWORD": settings.nats_password.get_secret_value(),
+            "HERALDRY_MODE": "demo",  # business time follows the sandbox's clock
+            "HERALDRY_TEST_POINTS": str(points),
+        }
+        events: list[Envelope[Event]] = []
+
+        def take(entry: Entry) -> None:
+            events.append(read(entry.data))
+
+        operator = await nats.client("operator")
+        follower = Follower(operator, "HERALDRY", "heraldry.events.*.scheduler.>", take)
+        await follower.start()
+        clock = SandboxClock(await border.jetstream(await nats.client("sandbox")).key_value("CLOCK"))
+        caller = Caller(await nats.client("gateway"))
+        service = Service(nats, environment, caller, events, points, clock, border.jetstream(operator))
+        try:
+            await service.start()
+            await service.identity()
+            await service.campaign()  # answered when it is there and knows the identity
+            yield service
+        finally:
+            for replica in list(service.processes):
+                await service.kill(replica)
+            await follower.stop()

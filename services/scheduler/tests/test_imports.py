@@ -1,0 +1,330 @@
+"""Imports of leads through a scheduler that runs as its own processes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+from heraldry.chassis.testing.bus import eventually
+from heraldry.chassis.testing.waiting import until
+from heraldry.contracts.base import Refused
+from heraldry.contracts.campaigns import (
+    AddImportPart,
+    CheckImport,
+    Column,
+    ConfirmImport,
+    FinishCampaign,
+    GetImport,
+    LeadsImported,
+    OpenImport,
+    SendEmail,
+    UndoImport,
+)
+from heraldry.scheduler.domain.tables import MOST_BYTES, MOST_ROWS
+
+from services.scheduler.tests.processes import STRANGER, Service, running
+
+pytestmark = [pytest.mark.parts, pytest.mark.asyncio(loop_scope="module")]
+FLAT = 48 * 1024 * 1024  # bytes a process may grow by, whatever is handed to it
+STEP = SendEmail(subject="Hello {{ first_name }}", text="How is {{ grosse | default: 'work' }}?")
+CHUNK = "enrolling.chunk"  # where a process can be held between two chunks of leads
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def installation(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Service]:
+    async with running(tmp_path_factory.mktemp("imports")) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def service(installation: Service) -> AsyncGenerator[Service]:
+    """One installation for all tests; each sees only what was stored and published since it began."""
+    installation.begin()
+    yield installation
+    installation.release(CHUNK)
+    await installation.kill("1")
+
+
+def people(many: int, first: int = 0, domain: str = "") -> bytes:
+    """A file of them, whom nobody else knows unless they are of a domain that is named."""
+    domain = domain or f"{uuid4()}.example"
+    rows = (f"Ada{n};ada{n}@{domain};Firma {n}\n" for n in range(first, first + many))
+    return f"Vorname;E-Mail;Größe\n{''.join(rows)}".encode("cp1252")
+
+
+def memory(service: Service) -> int:
+    """The most bytes the process ever held."""
+    status = Path(f"/proc/{service.processes['0'].pid}/status").read_text(encoding="ascii")
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+async def refused(service: Service, campaign: UUID, content: bytes) -> tuple[str, float]:
+    """The refusal of a file, and the seconds it took from the last part on."""
+    import_id = await service.bring(campaign, content)
+    begun = time.perf_counter()
+    with pytest.raises(Refused) as refusal:
+        await service.send(CheckImport(import_id=import_id))
+    return refusal.value.code, time.perf_counter() - begun
+
+
+def enrolled(service: Service) -> list[str]:
+    return [stream for _, stream in service.stored("LeadEnrolled")]
+
+
+async def test_a_file_becomes_leads_once_it_is_confirmed_and_all_count_at_once(service: Service) -> None:
+    campaign = await service.campaign(STEP)
+    view = await service.checked(campaign, people(1000, domain="firma.example"))
+    assert (view.state, view.encoding, view.delimiter, view.filename) == (
+        "checked",
+        "cp1252",
+        ";",
+        "leads.csv",
+    )
+    assert [column.field for column in view.columns] == ["first_name", "email", "own"]
+    assert view.sample[0] == ("Ada0", "ada0@firma.example", "Firma 0")
+    assert (view.rows, view.good, view.wrong, view.enrolled) == (1000, 1000, 0, 0)
+    assert not enrolled(service)
+    await service.send(ConfirmImport(import_id=view.import_id))
+    done = await service.view(view.import_id, lambda one: one.state == "imported" and one.enrolled == 1000)
+    assert done.good == 1000
+    await until(lambda: bool(service.said(LeadsImported)))
+    (imported,) = service.said(LeadsImported)
+    assert isinstance(imported, LeadsImported)
+    assert (imported.import_id, imported.campaign, imported.leads) == (view.import_id, campaign, 1000)
+    assert len(set(enrolled(service))) == len(enrolled(service)) == 1000
+    assert service.stored("LeadsImported")[0][0] > service.stored("LeadEnrolled")[-1][0]
+    await until(lambda: bool(service.stored("ImportCleared")))
+    cleared = await service.view(view.import_id)
+    assert (cleared.filename, cleared.columns, cleared.sample, cleared.problems) == ("", (), (), ())
+
+
+async def test_a_process_killed_in_mid_import_goes_on_and_nothing_counts_before_the_end(
+    service: Service,
+) -> None:
+    campaign = await service.campaign(STEP)
+    view = await service.checked(campaign, people(600))
+    service.hold(CHUNK)
+    await service.send(ConfirmImport(import_id=view.import_id))
+    await until(lambda: bool(service.held(CHUNK)), seconds=60)
+    assert 0 < len(enrolled(service)) < 600
+    await service.kill()
+    assert not service.stored("LeadsImported")
+    service.release(CHUNK)
+    await service.start()
+    done = await service.view(view.import_id, lambda one: one.state == "imported" and one.enrolled == 600)
+    assert done.good == 600
+    assert len(set(enrolled(service))) == len(enrolled(service)) == 600
+    assert len(service.stored("LeadsImported")) == 1
+    assert service.stored("LeadsImported")[0][0] > service.stored("LeadEnrolled")[-1][0]
+
+
+async def test_two_replicas_that_enroll_the_same_import_at_once_enroll_everybody_once(
+    service: Service,
+) -> None:
+    await service.start("1")
+    campaign = await service.campaign(STEP)
+    view = await service.checked(campaign, people(700))
+    service.hold(CHUNK)
+    await service.send(ConfirmImport(import_id=view.import_id))
+
+    async def both_are_at_it() -> bool:
+        await service.lose_lease("scheduler.imports", view.import_id)
+        return len(set(service.held(CHUNK))) == 2
+
+    await eventually(both_are_at_it, "both replicas enroll", deadline=60)
+    service.release(CHUNK)
+    done = await service.view(view.import_id, lambda one: one.state == "imported" and one.enrolled == 700)
+    assert done.good == 700
+    await until(lambda: bool(service.stored("ImportCleared")), seconds=30)
+    assert len(set(enrolled(service))) == len(enrolled(service)) == 700
+    assert (len(service.stored("LeadsImported")), service.stored("LeadDropped")) == (1, [])
+
+
+async def test_who_is_in_two_files_confirmed_at_once_comes_with_one_of_them(service: Service) -> None:
+    campaign = await service.campaign(STEP)
+    views = [await service.checked(campaign, people(150, first, "two.example")) for first in (0, 100)]
+    for view in views:
+        await service.send(ConfirmImport(import_id=view.import_id))
+    for view in views:
+        await service.view(view.import_id, lambda one: one.state == "imported")
+    await until(lambda: len(service.said(LeadsImported)) == 2, seconds=30)
+    leads = [event.leads for event in service.said(LeadsImported) if isinstance(event, LeadsImported)]
+    assert sum(leads) == 250
+    assert len(set(enrolled(service))) == len(enrolled(service)) == 250
+
+
+async def test_an_import_undone_in_mid_way_leaves_nothing_and_the_file_can_be_imported_anew(
+    service: Service,
+) -> None:
+    campaign = await service.campaign(STEP)
+    file = people(300)
+    view = await service.checked(campaign, file)
+    service.hold(CHUNK)
+    await service.send(ConfirmImport(import_id=view.import_id))
+    await until(lambda: bool(service.held(CHUNK)), seconds=60)
+    await service.send(UndoImport(import_id=view.import_id))
+    service.release(CHUNK)
+    undone = await service.view(view.import_id, lambda one: one.state == "undone" and one.enrolled == 0)
+    assert undone.state == "undone"
+    await until(lambda: bool(service.stored("ImportCleared")), seconds=30)
+    assert len(service.stored("LeadDropped")) == len(service.stored("LeadEnrolled"))
+    again = await service.checked(campaign, file)
+    assert (again.good, again.skipped) == (300, {})
+    await service.send(ConfirmImport(import_id=again.import_id))
+    await service.view(again.import_id, lambda one: one.state == "imported" and one.enrolled == 300)
+    with pytest.raises(Refused) as refusal:
+        await service.send(UndoImport(import_id=again.import_id))
+    assert refusal.value.code == "import.done"
+
+
+async def test_what_is_wrong_and_who_is_known_is_said_and_left_out_only_when_asked(service: Service) -> None:
+    campaign = await service.campaign(STEP)
+    first = await service.checked(campaign, people(3, domain="known.example"))
+    await service.send(ConfirmImport(import_id=first.import_id))
+    await service.view(first.import_id, lambda one: one.state == "imported" and one.enrolled == 3)
+    content = people(2, 2, "known.example")
+    content += b";nameless@known.example;x\nNo;nobody;\nTwice;ADA3@known.example;\n"
+    view = await service.checked(campaign, content)
+    assert [(one.row, one.code) for one in view.problems] == [(4, "variable.missing"), (5, "address.invalid")]
+    assert "{{ first_name }}" in view.problems[0].text
+    assert view.skipped == {"duplicate-in-organization": 1, "duplicate-in-file": 1}
+    assert [(one.row, one.code) for one in view.skipped_rows] == [
+        (2, "duplicate-in-organization"),
+        (6, "duplicate-in-file"),
+    ]
+    assert (view.rows, view.good, view.wrong) == (5, 1, 2)
+    with pytest.raises(Refused) as refusal:
+        await service.send(ConfirmImport(import_id=view.import_id))
+    assert refusal.value.code == "import.has-errors"
+    await service.send(ConfirmImport(import_id=view.import_id, skip_errors=True))
+    await service.view(view.import_id, lambda one: one.state == "imported" and one.enrolled == 1)
+    nothing = await service.checked(campaign, people(4, domain="known.example"))
+    with pytest.raises(Refused) as refusal:
+        await service.send(ConfirmImport(import_id=nothing.import_id))
+    assert refusal.value.code == "import.nothing"
+
+
+async def test_columns_are_changed_and_the_file_is_checked_anew(service: Service) -> None:
+    campaign = await service.campaign()
+    view = await service.checked(campaign, b"Who,Where to\nAda,ada\nBob,bob@firma.example\n")
+    assert (view.good, view.wrong) == (0, 2)
+    assert [(one.row, one.code) for one in view.problems] == [(1, "column.missing")]
+    columns = (Column(header="Who", field="name"), Column(header="Where to", field="email"))
+    await service.send(CheckImport(import_id=view.import_id, columns=columns))
+    view = await service.view(view.import_id)
+    assert (view.columns, view.good, view.wrong) == (columns, 1, 1)
+    with pytest.raises(Refused) as refusal:
+        await service.send(CheckImport(import_id=view.import_id, columns=columns[:1]))
+    assert refusal.value.code == "import.columns"
+
+
+async def test_leads_come_as_json_lines_too(service: Service) -> None:
+    campaign = await service.campaign(STEP)
+    lines = b'{"email": "ada@lines.example", "first_name": "Ada", "own": {"company": "Firma"}}\n'
+    import_id = await service.bring(campaign, lines, "jsonl")
+    await service.send(CheckImport(import_id=import_id))
+    await service.send(ConfirmImport(import_id=import_id))
+    view = await service.view(import_id, lambda one: one.state == "imported" and one.enrolled == 1)
+    assert (view.rows, view.good) == (1, 1)
+
+
+async def test_what_is_too_large_is_refused_within_two_seconds_in_flat_memory(service: Service) -> None:
+    campaign = await service.campaign(STEP)
+    await service.checked(campaign, people(10))
+    before = memory(service)
+    for size in (MOST_BYTES + 1, 2 * 1024**3):
+        opened = OpenImport(import_id=uuid4(), campaign=campaign, filename="leads.csv", size=size)
+        begun = time.perf_counter()
+        with pytest.raises(Refused) as refusal:
+            await service.send(opened)
+        assert (refusal.value.code, time.perf_counter() - begun < 2) == ("import.too-large", True)
+    for content in (people(MOST_ROWS + 1), b"Email\n" + b"a\n" * (MOST_BYTES // 2 - 3)):
+        code, took = await refused(service, campaign, content)
+        assert code == "import.too-large"
+        assert took < 2
+    assert memory(service) - before < FLAT
+
+
+async def test_a_file_that_cannot_be_read_stays_refused_and_says_why(service: Service) -> None:
+    campaign = await service.campaign()
+    import_id = await service.bring(
+        campaign, b'Email,Note\na@firma.example,"never closed\nb@firma.example,\n'
+    )
+    said: set[str] = set()
+    for _ in range(2):
+        with pytest.raises(Refused) as refusal:
+            await service.send(CheckImport(import_id=import_id))
+        assert refusal.value.code == "import.unreadable"
+        said.add(str(refusal.value))
+    view = await service.view(import_id)
+    assert (view.state, {view.refusal}) == ("refused", said)
+
+
+async def test_an_import_that_nobody_confirms_within_seven_days_is_undone(service: Service) -> None:
+    campaign = await service.campaign(STEP)
+    view = await service.checked(campaign, people(5))
+    await service.advance(timedelta(days=6, hours=23))
+    assert (await service.view(view.import_id)).state == "checked"
+    await service.advance(timedelta(hours=2))
+    await service.view(view.import_id, lambda one: one.state == "undone")
+    await until(lambda: bool(service.stored("ImportCleared")), seconds=30)
+
+
+async def test_an_import_into_a_campaign_that_was_ended_is_undone(service: Service) -> None:
+    campaign = await service.campaign(STEP)
+    view = await service.checked(campaign, people(300))
+    service.hold(CHUNK)
+    await service.send(ConfirmImport(import_id=view.import_id))
+    await until(lambda: bool(service.held(CHUNK)), seconds=60)
+    await service.send(FinishCampaign(campaign=campaign))
+    service.release(CHUNK)
+    await service.view(view.import_id, lambda one: one.state == "undone" and one.enrolled == 0)
+    with pytest.raises(Refused) as refusal:
+        await service.bring(campaign, people(1))
+    assert refusal.value.code == "campaign.finished"
+
+
+async def test_nothing_of_the_file_is_readable_where_it_is_stored(service: Service) -> None:
+    campaign = await service.campaign(STEP)
+    view = await service.checked(campaign, people(200, domain="secret.example"))
+    await service.send(ConfirmImport(import_id=view.import_id))
+    await service.view(view.import_id, lambda one: one.state == "imported" and one.enrolled == 200)
+
+    def readable() -> list[Path]:
+        found: list[Path] = []
+        for file in [*(service.nats.data / "store").rglob("*"), *(service.nats.data / "nats").rglob("*")]:
+            with suppress(OSError):  # a folder, or gone meanwhile
+                if b"ada7@secret.example" in file.read_bytes():
+                    found.append(file)
+        return found
+
+    assert any((service.nats.data / "store").iterdir())
+    assert not await asyncio.to_thread(readable)
+
+
+async def test_an_import_of_another_organization_is_unknown(service: Service) -> None:
+    campaign = await service.campaign(STEP)
+    view = await service.checked(campaign, people(2))
+    asked = view.import_id
+    for command in (
+        AddImportPart(import_id=asked, number=0, content="YQ=="),
+        CheckImport(import_id=asked),
+        ConfirmImport(import_id=asked),
+        UndoImport(import_id=asked),
+    ):
+        with pytest.raises(Refused) as refusal:
+            await service.send(command, STRANGER)
+        assert (refusal.value.code, refusal.value.status) == ("import.unknown", 404)
+    with pytest.raises(Refused) as refusal:
+        await service.caller.ask(GetImport(import_id=asked), by=STRANGER)
+    assert refusal.value.code == "import.unknown"
+    with pytest.raises(Refused) as refusal:
+        await service.bring(campaign, people(1), by=STRANGER)
+    assert refusal.value.code == "campaign.unknown"
