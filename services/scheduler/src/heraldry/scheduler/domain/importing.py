@@ -299,8 +299,10 @@ def closed(present: Import) -> Refused:
     match present.progress:
         case "importing" | "imported":
             return Refused("import.done", "This import was confirmed already. Start another one.")
+        case "refused" if present.refusal[0] == "import.too-large":
+            return Refused("import.too-large", present.refusal[1], status=422)
         case "refused":
-            return Refused(present.refusal[0], present.refusal[1], status=422)
+            return Refused("import.unreadable", present.refusal[1], status=422)
         case _:
             return Refused("import.closed", "This import was dropped. Start another one.")
 
