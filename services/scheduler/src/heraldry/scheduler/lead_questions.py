@@ -53,8 +53,9 @@ class LeadQuestions:
         )
         rows, total = self._model.read(lambda db: lead_pages.page(db, wanted))
         last = rows[-1] if len(rows) == query.limit else None
+        settings = CampaignSettings.model_validate_json(campaign.settings)
         return LeadPage(
-            leads=tuple(self._view(row, str(asking.by.organization)) for row in rows),
+            leads=tuple(self._view(row, settings, campaign.organization) for row in rows),
             next="" if last is None else f"{last.ordinal}.{last.enrollment}",
             total=total,
         )
@@ -62,9 +63,10 @@ class LeadQuestions:
     async def get(self, query: GetLead, asking: Asking) -> LeadView:
         mine = str(asking.by.organization)
         row = self._model.read(lambda db: lead_pages.one(db, mine, str(query.enrollment)))
-        if row is None:
+        campaign = None if row is None else self._model.read(lambda db: campaigns.one(db, row.campaign))
+        if row is None or campaign is None:
             raise lead_unknown()
-        return self._view(row, mine)
+        return self._view(row, CampaignSettings.model_validate_json(campaign.settings), mine)
 
     async def consequences(self, query: GetConsequences, asking: Asking) -> Consequences:
         """R-ID-4, R-BOX-11: said before it is done."""
@@ -82,8 +84,7 @@ class LeadQuestions:
         ]
         return Consequences(campaigns=tuple(names), begun=found.begun, waiting=found.waiting)
 
-    def _view(self, row: Row, organization_id: str) -> LeadView:
-        settings = CampaignSettings.model_validate_json(row.settings)
+    def _view(self, row: Row, settings: CampaignSettings, organization_id: str) -> LeadView:
         return LeadView(
             enrollment=UUID(row.enrollment),
             campaign=UUID(row.campaign),

@@ -75,6 +75,7 @@ class Leads:
     ) -> None:
         self._runner, self._model, self._keys, self._clock = runner, model, keys, clock
         self._scheduling, self._suppressions = scheduling, suppressions
+        self._asked: set[str] = set()  # attempts without news that were asked to be closed
 
     async def load(self, enrollment: UUID) -> State:
         return (await self._runner.load(enrollments, f"enrollment-{enrollment}")).state
@@ -170,10 +171,14 @@ class Leads:
         outcome that nobody decides on counts as sent.
         """
         lost = self._model.read(lambda db: lead_rows.lost_on_their_way(db, now - NO_NEWS_FOR))
+        self._asked &= {row.attempt for row in lost}
         for row in lost:
+            if row.attempt in self._asked:
+                continue
             account = Account(row.sender, UUID(row.identity), UUID(row.organization))
             asking = Asking(derived(UUID(row.attempt), "withdraw"), _by(row))
             await self._scheduling.run(account, Withdraw(UUID(row.attempt), self._clock.now()), asking)
+            self._asked.add(row.attempt)
         for row in self._model.read(lambda db: lead_rows.undecided(db, now - sequence.UNDECIDED_FOR)):
             command = sequence.CountAsSent(self._delays(row.campaign), self._clock.now())
             await self.of_row(row, command, Asking(uuid4(), _by(row)))

@@ -10,7 +10,7 @@ from typing import Final, cast
 _SELECT: Final = """SELECT
   l.enrollment, l.campaign, l.identity, l.person, l.data, l.state, l.step, l.inbox, l.due_at, l.offer,
   l.attempt, l.valid_until, l.attempts, l.code, l.reason, l.resolution, l.since, l.ordinal,
-  c.state AS running, c.pause_reason, c.pace, c.settings, c.started_at,
+  c.state AS running, c.pause_reason, c.pace, c.started_at,
   CASE l.offer
     WHEN 'next' THEN EXISTS (SELECT 1 FROM lead o WHERE o.sender = l.sender AND o.offer = 'next'
       AND o.ready = 1 AND o.due_at < l.due_at)
@@ -48,7 +48,6 @@ class Row:
     running: str
     pause_reason: str
     pace: str
-    settings: str
     started_at: str
     ahead: int
     accounts: str

@@ -64,9 +64,7 @@ def going_on_in(db: Connection, campaign: str, after: str) -> Sequence[Row]:
 
 def lost_on_their_way(db: Connection, before: datetime) -> Sequence[Row]:
     """Leads whose step ought to have had an outcome long ago: it could leave no more after `before`."""
-    return _rows(
-        db, "attempt <> '' AND valid_until < ? ORDER BY valid_until LIMIT ?", (before.isoformat(), AT_ONCE)
-    )
+    return _rows(db, "attempt <> '' AND valid_until < ? ORDER BY valid_until", (before.isoformat(),))
 
 
 def undecided(db: Connection, before: datetime) -> Sequence[Row]:
