@@ -14,7 +14,7 @@ from uuid import UUID
 
 from heraldry.chassis.codec import Codec, Decoded, Meta
 from heraldry.chassis.decider import Decider
-from heraldry.chassis.store.port import NO_STREAM, START, ConflictError, EventStore, NewEvent, StoredEvent
+from heraldry.chassis.store.port import NO_STREAM, START, ConflictError, EventStore, NewEvent
 from heraldry.chassis.store.sqlite import LARGEST_EVENT
 from heraldry.contracts.base import Accepted, By, Event, Refused
 
@@ -99,10 +99,9 @@ class Runner:
 
         Raises UnknownTypeError: a decider refuses a stream that a newer release wrote in.
         """
-        stored = await self._window(stream, cast("Callable[[Sequence[Event]], bool] | None", enough))
-        decoded = tuple(await self._codec.decode(stored))
+        decoded = await self._window(stream, cast("Callable[[Sequence[Event]], bool] | None", enough))
         events = cast("list[E]", [one.event for one in decoded])
-        last = stored[-1] if stored else None
+        last = decoded[-1].stored if decoded else None
         return Loaded(
             decider.fold(events),
             NO_STREAM if last is None else last.revision,
@@ -156,19 +155,17 @@ class Runner:
 
     async def _window(
         self, stream: str, enough: Callable[[Sequence[Event]], bool] | None
-    ) -> Sequence[StoredEvent]:
+    ) -> tuple[Decoded, ...]:
         name = f"{self._context}.{stream}"
         if enough is None:
-            return await self._store.read_stream(name)
-        newest_first: list[StoredEvent] = []
-        events: list[Event] = []
+            return tuple(await self._codec.decode(await self._store.read_stream(name)))
+        newest_first: list[Decoded] = []
         while True:
-            before = newest_first[-1].revision if newest_first else None
+            before = newest_first[-1].stored.revision if newest_first else None
             page = await self._store.read_stream_backwards(name, before=before, limit=PAGE)
-            newest_first.extend(page)
-            events.extend([await self._codec.event(one) for one in page])
-            if len(page) < PAGE or enough(events):
-                return newest_first[::-1]
+            newest_first.extend(await self._codec.decode(page))
+            if len(page) < PAGE or enough([one.event for one in newest_first]):
+                return tuple(newest_first[::-1])
 
 
 def _limit(events: Sequence[NewEvent]) -> None:
