@@ -23,6 +23,7 @@ from heraldry.gateway.pages.forms import (
     EmailRateForm,
     FirstAdminForm,
     PictureForm,
+    RateIncreaseForm,
     SignInForm,
     SubscriberForm,
     TestMailForm,
@@ -34,12 +35,12 @@ from heraldry.gateway.pages.models import (
     ActivityFilter,
     ActivityPage,
     AddIdentityPage,
+    Ceiling,
     Chip,
     ConfigurationPage,
     ConnectInboxPage,
     ContactSection,
     DashboardPage,
-    Deletion,
     Diagnosis,
     EmailSection,
     ErrorPage,
@@ -48,6 +49,7 @@ from heraldry.gateway.pages.models import (
     Flash,
     IdentityCard,
     Inbox,
+    Increase,
     LikingsSection,
     LinkGonePage,
     MailPage,
@@ -68,10 +70,12 @@ from heraldry.gateway.pages.models import (
     Trends,
     UndecidedMail,
     UndecidedPage,
+    Volume,
     Waiting,
 )
 from heraldry.gateway.pages.render import STATIC, render
 from preview_campaigns import campaigns
+from preview_consent import consent
 
 NOW = datetime(2026, 11, 24, 13, 3, 12, tzinfo=UTC)
 ZONE = "Europe/Stockholm"
@@ -207,9 +211,12 @@ CONTACT = ContactSection(
 )
 
 
+VOLUME = Volume(sent=(0, 0, 28, 30, 30, 27, 30) * 4 + (30, 17), bounced=4)
+
+
 def rate_section(inbox: Inbox, **more: Outcome) -> RateSection:
     form = filled(EmailRateForm, {"per_day": str(inbox.rate.per_day), "per_hour": str(inbox.rate.per_hour)})
-    return RateSection(inbox=inbox, form=form, **more)
+    return RateSection(inbox=inbox, form=form, increase=Increase(volume=VOLUME), **more)
 
 
 EMAIL = EmailSection(inboxes=(INBOX, PARTNERS), rates=(rate_section(INBOX), rate_section(PARTNERS)))
@@ -220,7 +227,6 @@ CONFIGURATION = ConfigurationPage(
     chips=(Chip("2 inboxes"),),
     contact=CONTACT,
     email=EMAIL,
-    deletion=Deletion(inboxes=2),
 )
 CONNECT = ConnectInboxPage(identity=ADA.id, identity_name=ADA.name)
 CONNECT_FORM = filled(
@@ -410,12 +416,11 @@ def configuration() -> Iterator[tuple[str, str, Shell, object]]:
             {"monday_to": "Monday ends before it starts."},
         ),
     )
-    deletion = Deletion(campaigns=("Spring", "Iberia"), inboxes=1)
     yield (
         "configuration-conflict",
         page,
         SHELL,
-        replace(CONFIGURATION, contact=conflict, deletion=deletion, name=LONG.name, chips=LONG.chips),
+        replace(CONFIGURATION, contact=conflict, name=LONG.name, chips=LONG.chips),
     )
     bare = replace(CONFIGURATION, section="email", email=EmailSection(), chips=(), name=RTL.name)
     yield "configuration-email-empty", page, SHELL, bare
@@ -423,6 +428,20 @@ def configuration() -> Iterator[tuple[str, str, Shell, object]]:
     yield "configuration-email-broken", page, SHELL, replace(CONFIGURATION, section="email", email=broken)
     rates = replace(EMAIL, tab="rate")
     yield "configuration-rate", page, SHELL, replace(CONFIGURATION, section="email", email=rates)
+    asking = filled(
+        RateIncreaseForm,
+        {"per_day": "120", "per_hour": "12"},
+        {"reason": "String should have at least 1 character"},
+    )
+    more = (
+        replace(rate_section(INBOX), increase=Increase(volume=VOLUME, form=asking)),
+        rate_section(
+            replace(PARTNERS, ceiling=Ceiling(per_day=120, per_hour=12, until=NOW + timedelta(days=20)))
+        ),
+        rate_section(replace(BROKEN, state="paused", ceiling=Ceiling(asked=(100, 10)))),
+    )
+    increase = replace(EMAIL, tab="rate", rates=more)
+    yield "configuration-increase", page, SHELL, replace(CONFIGURATION, section="email", email=increase)
     high = filled(
         EmailRateForm,
         {"per_day": "90", "per_hour": "5"},
@@ -541,6 +560,7 @@ def pages() -> Iterator[tuple[str, str, Shell, object]]:
     yield from identities()
     yield from configuration()
     yield from campaigns()
+    yield from consent()
     yield from history()
     yield from organization()
 

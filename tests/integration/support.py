@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,7 +14,11 @@ from typing import Any, Literal, TypeVar, cast
 from uuid import UUID, uuid4
 
 import httpx
+from heraldry.chassis.testing.callers import calling
 from heraldry.chassis.testing.stack import Stack
+from heraldry.chassis.vault import sealed
+from heraldry.contracts.gateway import UnsubscribeToken
+from nacl.public import PublicKey
 
 API = "/api/v1"
 PATIENCE = 30.0  # seconds for what another part of the system has to do
@@ -185,6 +191,31 @@ class Outside:
         answer = self.http.post(f"{self.stack.sandbox_url}/control/v1{path}", json=body)
         assert answer.is_success, answer.text
         return cast("Answer", answer.json())
+
+
+def gateway_key(stack: Stack) -> PublicKey:
+    """What unsubscribe links are sealed to."""
+
+    async def key() -> PublicKey:
+        async with calling(stack.folder) as calls:
+            found = await sealed.public_key(calls.operator, "gateway")
+            assert found is not None
+            return found
+
+    with ThreadPoolExecutor(1) as apart:  # where a browser drives this thread's loop
+        return apart.submit(lambda: asyncio.run(key())).result()
+
+
+def unsubscribe_token(key: PublicKey, organization: str, address: str, attempt: UUID | None = None) -> str:
+    """The last part of the unsubscribe link in a mail to this address."""
+    held = UnsubscribeToken(
+        organization=UUID(organization),
+        identity=uuid4(),
+        person=uuid4(),
+        attempt=attempt or uuid4(),
+        address=address,
+    )
+    return sealed.seal_for_link(key, held.model_dump_json().encode())
 
 
 @contextmanager

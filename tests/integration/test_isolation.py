@@ -63,6 +63,9 @@ API_CASES: dict[Route, Body] = {
     ("GET", "/inboxes/{inbox}"): None,
     ("POST", "/inboxes/{inbox}/disconnect"): None,
     ("GET", "/inboxes/{inbox}/rate"): None,
+    ("POST", "/inboxes/{inbox}/rate/increase"): {"per_day": 90, "per_hour": 12, "reason": "Spring"},
+    ("GET", "/inboxes/{inbox}/volume"): None,
+    ("POST", "/inboxes/{inbox}/resume"): None,
     ("PUT", "/inboxes/{inbox}/rate"): {"per_day": 1, "per_hour": 1},
     ("POST", "/inboxes/{inbox}/mails"): {
         "to": "eve@northwind.example",
@@ -86,6 +89,7 @@ PAGE_CASES: dict[Route, Body] = {
     ("POST", "/identities/{identity}/picture"): {},
     ("POST", "/identities/{identity}/picture/remove"): {},
     ("POST", "/identities/{identity}/likings"): {"opted_out": "on"},
+    ("GET", "/identities/{identity}/delete"): None,
     ("POST", "/identities/{identity}/delete"): {},
     ("GET", "/identities/{identity}/inboxes/new"): None,
     ("POST", "/identities/{identity}/inboxes"): {
@@ -94,7 +98,14 @@ PAGE_CASES: dict[Route, Body] = {
         **{f"imap_{name}": value for name, value in SERVER.items()},
         **{f"smtp_{name}": value for name, value in SERVER.items()},
     },
+    ("GET", "/identities/{identity}/inboxes/{inbox}/disconnect"): None,
     ("POST", "/identities/{identity}/inboxes/{inbox}/disconnect"): {},
+    ("POST", "/identities/{identity}/inboxes/{inbox}/resume"): {},
+    ("POST", "/identities/{identity}/inboxes/{inbox}/rate/increase"): {
+        "per_day": "90",
+        "per_hour": "12",
+        "reason": "Spring",
+    },
     ("POST", "/identities/{identity}/inboxes/{inbox}/rate"): {"per_day": "1", "per_hour": "1"},
     ("GET", "/identities/{identity}/inboxes/{inbox}/test"): None,
     ("POST", "/identities/{identity}/inboxes/{inbox}/test"): {

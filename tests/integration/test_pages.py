@@ -22,6 +22,8 @@ from heraldry.gateway.testing import Office
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, expect, sync_playwright
 
+from tests.integration.support import gateway_key, unsubscribe_token
+
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
 WIDTHS: Final = {390: 844, 1440: 900}
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
@@ -61,6 +63,12 @@ PAGES: Final = (
     "undecided",
     "organization",
     "halt",
+    "suppressions",
+    "suppressions-not-found",
+    "delete",
+    "disconnect",
+    "unsubscribe",
+    "unknown-unsubscribe",
     "unknown-identity",
     "sign-in",
     "unknown-link",
@@ -127,6 +135,8 @@ def place(stack: Stack) -> Iterator[Place]:
         mail = office.mail(inbox, lea, "A first hello", LETTER)
         office.answer(mail, lea, "Tuesday is good.")
         office.call("POST", "/subscribers", {"name": "CRM sync"})
+        office.call("POST", "/suppressions", {"address": f"{'a-long-name' * 5}@maison.example"})
+        organization = str(office.call("GET", "/sessions/current")["organization"])
         of = f"/identities/{ada}"
         paths = {
             "dashboard": "/identities",
@@ -145,6 +155,12 @@ def place(stack: Stack) -> Iterator[Place]:
             "undecided": "/activity/undecided",
             "organization": "/organization",
             "halt": "/organization/halt",
+            "suppressions": "/suppressions",
+            "suppressions-not-found": "/suppressions?q=nobody",
+            "delete": f"{of}/delete",
+            "disconnect": f"{of}/inboxes/{inbox}/disconnect",
+            "unsubscribe": f"/unsubscribe/{unsubscribe_token(gateway_key(stack), organization, 'lea@maison.example')}",
+            "unknown-unsubscribe": "/unsubscribe/mistyped",
             "unknown-identity": "/identities/00000000-0000-0000-0000-000000000000",
             "sign-in": "/sign-in",
             "unknown-link": "/first/mistyped",
@@ -238,7 +254,8 @@ def test_what_opens_on_a_page_is_sound_too(browser: Browser, place: Place) -> No
 
         def delete() -> None:
             page.goto(place.paths["contact"])
-            page.get_by_role("button", name="Delete identity").click()
+            page.get_by_role("link", name="Delete identity").click()
+            expect(page.get_by_role("link", name="Keep identity")).to_be_visible()
 
         def mail() -> None:
             page.goto(place.paths["email"])
@@ -397,9 +414,9 @@ def test_working_hours_are_changed_and_the_identity_deleted_with_the_keyboard_al
             (3, "09:00"),
             (4, "09:00"),
         ]
-        delete = page.get_by_role("button", name="Delete identity")
+        delete = page.get_by_role("link", name="Delete identity")
         keys.press("Enter", on=delete.first)
-        expect(page.get_by_role("button", name="Keep identity")).to_be_focused()
+        expect(page.get_by_role("link", name="Keep identity")).to_be_focused()
         page.keyboard.press("Escape")
         expect(delete.first).to_be_focused()
         page.keyboard.press("Enter")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,13 +10,19 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from heraldry.chassis.testing.callers import calling
 from heraldry.chassis.testing.stack import Stack
 from heraldry.chassis.vault import sealed
 from heraldry.contracts.gateway import UnsubscribeToken
 from nacl.public import PrivateKey, PublicKey
 
-from tests.integration.support import Admin, Answer, eventually, organization_in
+from tests.integration.support import (
+    Admin,
+    Answer,
+    eventually,
+    gateway_key,
+    organization_in,
+    unsubscribe_token,
+)
 
 pytestmark = pytest.mark.stack
 ONE_CLICK: Final = {"List-Unsubscribe": "One-Click"}
@@ -32,13 +37,7 @@ def us(stack: Stack) -> Iterator[Admin]:
 
 @pytest.fixture(scope="module")
 def key(stack: Stack) -> PublicKey:
-    async def read() -> PublicKey:
-        async with calling(stack.folder) as calls:
-            found = await sealed.public_key(calls.operator, "gateway")
-            assert found is not None
-            return found
-
-    return asyncio.run(read())
+    return gateway_key(stack)
 
 
 @pytest.fixture
@@ -49,15 +48,7 @@ def somebody(stack: Stack) -> Generator[httpx.Client]:
 
 
 def link(us: Admin, key: PublicKey, address: str, attempt: UUID | None = None) -> str:
-    """The last part of the link in a mail to this address."""
-    held = UnsubscribeToken(
-        organization=UUID(us.organization),
-        identity=uuid4(),
-        person=uuid4(),
-        attempt=attempt or uuid4(),
-        address=address,
-    )
-    return sealed.seal_for_link(key, held.model_dump_json().encode())
+    return unsubscribe_token(key, us.organization, address, attempt)
 
 
 def wishes(us: Admin) -> Sequence[Answer]:

@@ -15,7 +15,6 @@ from heraldry.contracts.identity import (
     ChangeWorkingHours,
     ContactDetails,
     CreateIdentity,
-    DeleteIdentity,
     GetIdentity,
     GetPicture,
     IdentityCommand,
@@ -26,6 +25,7 @@ from heraldry.contracts.identity import (
     WorkingHours,
 )
 from heraldry.gateway.api.answers import Body, Written, written
+from heraldry.gateway.api.consequences import delete_identity
 from heraldry.gateway.pictures import re_encoded
 from heraldry.gateway.state import AnyRequest, Call, Gateway
 from litestar import Controller, Response, delete, get, post, put
@@ -167,11 +167,22 @@ class IdentitiesController(Controller):
     ) -> Response[Written]:
         return await change(gateway, call, MapCrmUser(identity=identity, crm_user=data.crm_user))
 
-    @delete("/{identity:uuid}", status_code=200, summary="Delete it")
+    @delete(
+        "/{identity:uuid}",
+        status_code=200,
+        summary="Delete it",
+        description="Refused `identity.in-use` (409) where campaigns use it, with their names and how many leads"
+        " would fail, unless `confirm=true`. When it is answered, no step of theirs begins any more.",
+    )
     async def remove(
-        self, identity: FromPath[UUID], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+        self,
+        identity: FromPath[UUID],
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+        confirm: Annotated[bool, QueryParameter(description="also where campaigns use it")] = False,  # noqa: FBT002  a query parameter
     ) -> Response[Written]:
-        return await change(gateway, call, DeleteIdentity(identity=identity))
+        positions = await delete_identity(gateway, call, identity, confirmed=confirm)
+        return written(", ".join(positions), identity)
 
 
 def identity_of(command: UUID) -> UUID:

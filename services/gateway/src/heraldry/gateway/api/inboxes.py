@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from datetime import date
+from typing import Annotated, Any, Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import nh3
 from heraldry.contracts.identity import GetIdentity
 from heraldry.contracts.mailbox import (
     ConnectInbox,
     DecideOutcome,
-    DisconnectInbox,
     FindInbox,
     InboxView,
     ListInboxes,
+    ResumeInbox,
     Server,
 )
 from heraldry.contracts.scheduler import (
@@ -23,18 +25,23 @@ from heraldry.contracts.scheduler import (
     MailAddress,
     MailHtml,
     MailText,
+    RequestRateIncrease,
     SendMail,
     SubjectLine,
     Usage,
 )
 from heraldry.gateway.api.answers import Body, Written, with_position, written
+from heraldry.gateway.api.consequences import disconnect_inbox
 from heraldry.gateway.api.history import Entry, entry
+from heraldry.gateway.figures import Volume, volume
 from heraldry.gateway.state import Call, Gateway
 from heraldry.gateway.views import MailSeen
 from litestar import Controller, Response, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 from pydantic import Field, SecretStr
+
+DAYS: Final = 30  # of an inbox's own volume, shown where more is asked for
 
 
 class NewInbox(Body):
@@ -49,6 +56,22 @@ class NewMail(Body):
     subject: SubjectLine
     text: MailText
     html: MailHtml = ""
+
+
+class WantedRate(Body):
+    """`reason`: for support, in the words of whoever asks."""
+
+    per_day: Annotated[int, Field(ge=1)]
+    per_hour: Annotated[int, Field(ge=1)]
+    reason: Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class DayVolume(Body):
+    """Emails sent and hard bounces on one day of the identity."""
+
+    day: date
+    sent: int
+    bounced: int
 
 
 class Decision(Body):
@@ -129,12 +152,21 @@ class InboxesController(Controller):
     ) -> InboxView:
         return await gateway.contexts.ask(FindInbox(inbox=inbox), by=call.by, seen=call.seen)
 
-    @post("/inboxes/{inbox:uuid}/disconnect", status_code=200, summary="Disconnect it")
+    @post(
+        "/inboxes/{inbox:uuid}/disconnect",
+        status_code=200,
+        summary="Disconnect it",
+        description="Refused `inbox.in-use` (409) where leads are in mid-sequence, with the campaigns' names and"
+        " how many leads would fail, unless `confirm=true`.",
+    )
     async def disconnect(
-        self, inbox: FromPath[UUID], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+        self,
+        inbox: FromPath[UUID],
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+        confirm: Annotated[bool, QueryParameter(description="also where leads are in mid-sequence")] = False,  # noqa: FBT002  a query parameter
     ) -> Response[Written]:
-        accepted = await gateway.contexts.send(DisconnectInbox(inbox=inbox), by=call.by, id=call.command)
-        return written(accepted.position, inbox)
+        return written(await disconnect_inbox(gateway, call, inbox, confirmed=confirm), inbox)
 
     @get("/inboxes/{inbox:uuid}/rate", summary="What it may send, and what is used now")
     async def rate(
@@ -153,6 +185,41 @@ class InboxesController(Controller):
         call.require_admin()
         change = ChangeEmailRate(inbox=inbox, rate=data)
         accepted = await gateway.contexts.send(change, by=call.by, id=call.command)
+        return written(accepted.position, inbox)
+
+    @post(
+        "/inboxes/{inbox:uuid}/rate/increase",
+        status_code=200,
+        summary="Ask support for a temporary increase",
+        description="Two conditions: this volume is already sent consistently, and the domain's reputation is"
+        " strong. What was asked and what is granted shows in `rate`.",
+    )
+    async def ask_for_more(
+        self,
+        inbox: FromPath[UUID],
+        data: JSONBody[WantedRate],
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+    ) -> Response[Written]:
+        wanted = EmailRate(per_day=data.per_day, per_hour=data.per_hour)
+        return written(await ask_for_more(gateway, call, inbox, wanted, data.reason), inbox)
+
+    @get("/inboxes/{inbox:uuid}/volume", summary="What it sent in its last 30 days, oldest first")
+    async def volume(
+        self, inbox: FromPath[UUID], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+    ) -> tuple[DayVolume, ...]:
+        await gateway.views.seen(call.seen)
+        usage = await gateway.contexts.ask(GetUsage(inbox=inbox), by=call.by, seen=call.seen)
+        return tuple(
+            DayVolume(day=one.day, sent=one.sent, bounced=one.bounced)
+            for one in volume_of(gateway, call, inbox, usage.zone)
+        )
+
+    @post("/inboxes/{inbox:uuid}/resume", status_code=200, summary="Let a paused inbox send again")
+    async def resume(
+        self, inbox: FromPath[UUID], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+    ) -> Response[Written]:
+        accepted = await gateway.contexts.send(ResumeInbox(inbox=inbox), by=call.by, id=call.command)
         return written(accepted.position, inbox)
 
     @post("/inboxes/{inbox:uuid}/mails", status_code=202, summary="Send a mail from it, now")
@@ -206,6 +273,18 @@ async def connect(
     accepted = await gateway.contexts.send(wanted, by=call.by, id=call.command)
     found = await gateway.contexts.ask(FindInbox(address=address), by=call.by, seen=(accepted.position,))
     return found, accepted.position
+
+
+async def ask_for_more(gateway: Gateway, call: Call, inbox: UUID, wanted: EmailRate, reason: str) -> str:
+    """The position at which support was asked."""
+    ask = RequestRateIncrease(inbox=inbox, wanted=wanted, reason=reason)
+    return (await gateway.contexts.send(ask, by=call.by, id=call.command)).position
+
+
+def volume_of(gateway: Gateway, call: Call, inbox: UUID, zone: str) -> tuple[Volume, ...]:
+    """The inbox's last 30 days in its identity's zone."""
+    today = gateway.now().astimezone(ZoneInfo(zone)).date()
+    return volume(gateway.views, call.organization, inbox, zone, today, DAYS)
 
 
 def _mail(found: MailSeen) -> Mail:

@@ -207,6 +207,15 @@ class EmailRateForm(Form):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RateIncreaseForm(Form):
+    """What is asked of support (R-RATE-3)."""
+
+    per_day: Field = Field()
+    per_hour: Field = Field()
+    reason: Field = Field()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TestMailForm(Form):
     """A mail to try an inbox with."""
 

@@ -7,6 +7,7 @@ from typing import Final
 from heraldry.gateway.routes.activity import ActivityController, OrganizationPagesController
 from heraldry.gateway.routes.campaigns import CampaignPagesController
 from heraldry.gateway.routes.configuration import ConfigurationController
+from heraldry.gateway.routes.deleting import DeletingController
 from heraldry.gateway.routes.entrance import EntranceController
 from heraldry.gateway.routes.halting import HaltingController
 from heraldry.gateway.routes.home import HomeController
@@ -20,6 +21,7 @@ PAGES: Final = (
     EntranceController,
     HomeController,
     ConfigurationController,
+    DeletingController,
     InboxPagesController,
     CampaignPagesController,
     UploadPagesController,

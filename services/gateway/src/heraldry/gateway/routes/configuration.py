@@ -16,7 +16,6 @@ from heraldry.contracts.identity import (
     ChangeProfilePicture,
     ChangeWorkingHours,
     ContactDetails,
-    DeleteIdentity,
     GetIdentity,
     IdentityCommand,
     IdentityView,
@@ -31,8 +30,6 @@ from heraldry.gateway.pages.models import (
     Chip,
     ConfigurationPage,
     ContactSection,
-    Deletion,
-    EmailSection,
     EmailTab,
     LikingsSection,
     Outcome,
@@ -40,7 +37,7 @@ from heraldry.gateway.pages.models import (
 )
 from heraldry.gateway.pictures import re_encoded
 from heraldry.gateway.routes.inbox_models import email_section
-from heraldry.gateway.routes.shown import Form, asked, errors_of, html, is_answerable, posted, redirect, shell
+from heraldry.gateway.routes.shown import Form, asked, errors_of, html, is_answerable, posted, shell
 from heraldry.gateway.state import AnyRequest, Call, Gateway
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
@@ -197,18 +194,6 @@ class ConfigurationController(Controller):
         around = await shell(request, gateway, call, "identities")
         return html("configuration.html", around, page, position=accepted.position)
 
-    @post("/delete", status_code=200)
-    async def delete(
-        self,
-        identity: FromPath[UUID],
-        request: AnyRequest,
-        call: NamedDependency[Call],
-        gateway: NamedDependency[Gateway],
-    ) -> Response[str]:
-        call = asked(call, await posted(request))
-        accepted = await gateway.contexts.send(DeleteIdentity(identity=identity), by=call.by, id=call.command)
-        return redirect(request, "/identities", positions=[accepted.position], flash="identity-deleted")
-
 
 async def configuration(
     gateway: Gateway, call: Call, identity: UUID, *, tab: EmailTab = "manage"
@@ -217,7 +202,7 @@ async def configuration(
     stored = await gateway.contexts.ask(GetIdentity(identity=identity), by=call.by, seen=call.seen)
     if stored.deleted:
         raise Refused("identity.unknown", "This identity was deleted. Its history stays.", status=404)
-    email = await email_section(gateway, call, identity, tab)
+    email = await email_section(gateway, call, identity, stored.hours.zone, tab)
     return ConfigurationPage(
         id=identity,
         name=stored.name,
@@ -230,7 +215,6 @@ async def configuration(
         contact=_contact(gateway, stored),
         email=email,
         likings=LikingsSection(opted_out=stored.likings_opted_out),
-        deletion=Deletion(inboxes=_connected(email)),
     )
 
 
@@ -245,10 +229,6 @@ def hours_revision(stored: IdentityView) -> str:
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
-def _connected(email: EmailSection) -> int:
-    return sum(inbox.state != "disconnected" for inbox in email.inboxes)
 
 
 def _contact(gateway: Gateway, stored: IdentityView) -> ContactSection:

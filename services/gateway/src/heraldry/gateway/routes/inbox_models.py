@@ -9,15 +9,19 @@ from uuid import UUID
 from heraldry.contracts.base import Refused
 from heraldry.contracts.mailbox import Diagnosed, FindInbox, InboxView, ListInboxes, Server
 from heraldry.contracts.scheduler import GetUsage
+from heraldry.gateway.api.inboxes import volume_of
 from heraldry.gateway.pages.forms import EmailRateForm, filled
 from heraldry.gateway.pages.models import (
+    Ceiling,
     Diagnosis,
     EmailSection,
     EmailTab,
     Inbox,
     InboxState,
+    Increase,
     Rate,
     RateSection,
+    Volume,
     Waiting,
 )
 from heraldry.gateway.state import Call, Gateway
@@ -28,7 +32,9 @@ BRIEFLY: Final = 1.5  # seconds
 STATES: Final[dict[str, InboxState]] = {"needs reconnect": "reconnect"}
 
 
-async def email_section(gateway: Gateway, call: Call, identity: UUID, tab: EmailTab) -> EmailSection:
+async def email_section(
+    gateway: Gateway, call: Call, identity: UUID, zone: str, tab: EmailTab
+) -> EmailSection:
     """The identity's inboxes with what they may send. Tries that never connected are no inboxes.
 
     While the mailbox service is away its events say which there are: the rest of the page does not wait for it.
@@ -46,7 +52,11 @@ async def email_section(gateway: Gateway, call: Call, identity: UUID, tab: Email
     return EmailSection(
         tab=tab,
         inboxes=inboxes,
-        rates=tuple(rate_section(one) for one in inboxes if one.state != "disconnected"),
+        rates=tuple(
+            rate_section(one, _volume(gateway, call, one, zone))
+            for one in inboxes
+            if one.state != "disconnected"
+        ),
         may_change_rates=call.session.role == "admin",
     )
 
@@ -60,13 +70,14 @@ async def find(gateway: Gateway, call: Call, identity: UUID, inbox: UUID) -> Inb
 
 
 async def shown(gateway: Gateway, call: Call, one: InboxView) -> Inbox:
-    rate, waiting = await _rate(gateway, call, one.inbox)
+    rate, ceiling, waiting = await _rate(gateway, call, one.inbox)
     return Inbox(
         id=one.inbox,
         address=one.address,
         state=STATES.get(one.state, cast("InboxState", one.state)),
         detail=one.diagnosis.cause if one.diagnosis else "",
         rate=rate,
+        ceiling=ceiling,
         imap=_server(one.imap),
         smtp=_server(one.smtp),
         connected_at=one.since if one.state == "connected" else None,
@@ -74,9 +85,9 @@ async def shown(gateway: Gateway, call: Call, one: InboxView) -> Inbox:
     )
 
 
-def rate_section(inbox: Inbox) -> RateSection:
+def rate_section(inbox: Inbox, volume: Volume) -> RateSection:
     values = {"per_day": inbox.rate.per_day, "per_hour": inbox.rate.per_hour}
-    return RateSection(inbox=inbox, form=filled(EmailRateForm, values))
+    return RateSection(inbox=inbox, form=filled(EmailRateForm, values), increase=Increase(volume=volume))
 
 
 def diagnosis(found: Diagnosed) -> Diagnosis:
@@ -99,22 +110,33 @@ def _from_events(gateway: Gateway, call: Call, identity: UUID) -> tuple[Inbox, .
     )
 
 
-async def _rate(gateway: Gateway, call: Call, inbox: UUID) -> tuple[Rate, Waiting | None]:
+def _volume(gateway: Gateway, call: Call, inbox: Inbox, zone: str) -> Volume:
+    days = volume_of(gateway, call, inbox.id, zone)
+    return Volume(sent=tuple(day.sent for day in days), bounced=sum(day.bounced for day in days))
+
+
+async def _rate(gateway: Gateway, call: Call, inbox: UUID) -> tuple[Rate, Ceiling, Waiting | None]:
     try:
         usage = await gateway.contexts.ask(GetUsage(inbox=inbox), by=call.by)
     except Refused as refusal:
         if refusal.status != UNKNOWN:
             raise
-        return Rate(), None  # the scheduler has not heard of it yet: the defaults are in force
+        return Rate(), Ceiling(), None  # the scheduler has not heard of it yet: the defaults are in force
     rate = Rate(
         used_day=usage.used_today,
         per_day=usage.rate.per_day,
         used_hour=usage.used_this_hour,
         per_hour=usage.rate.per_hour,
     )
+    ceiling = Ceiling(
+        per_day=usage.ceiling.per_day,
+        per_hour=usage.ceiling.per_hour,
+        until=usage.ceiling_until,
+        asked=(usage.requested.per_day, usage.requested.per_hour) if usage.requested else None,
+    )
     if usage.next_possible is None:
-        return rate, None
-    return rate, Waiting("The limit is used up", usage.next_possible)
+        return rate, ceiling, None
+    return rate, ceiling, Waiting("The limit is used up", usage.next_possible)
 
 
 def _server(server: Server) -> str:

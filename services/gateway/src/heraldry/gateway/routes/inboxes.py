@@ -10,10 +10,16 @@ from uuid import UUID
 
 from heraldry.contracts.base import Refused
 from heraldry.contracts.identity import GetIdentity
-from heraldry.contracts.mailbox import DisconnectInbox, FindInbox, InboxView, Server
+from heraldry.contracts.mailbox import FindInbox, InboxView, ResumeInbox, Server
 from heraldry.contracts.scheduler import ChangeEmailRate, EmailRate
-from heraldry.gateway.api.inboxes import connect, send
-from heraldry.gateway.pages.forms import ConnectInboxForm, EmailRateForm, TestMailForm, filled
+from heraldry.gateway.api.inboxes import WantedRate, ask_for_more, connect, send
+from heraldry.gateway.pages.forms import (
+    ConnectInboxForm,
+    EmailRateForm,
+    RateIncreaseForm,
+    TestMailForm,
+    filled,
+)
 from heraldry.gateway.pages.models import ConnectInboxPage, Diagnosis, Outcome, TestMailPage, Waiting
 from heraldry.gateway.routes.configuration import configuration
 from heraldry.gateway.routes.inbox_models import diagnosis, find, shown
@@ -94,21 +100,6 @@ class InboxPagesController(Controller):
         around = await shell(request, gateway, call, "identities")
         return html("connect_inbox.html", around, page, status=422)
 
-    @post("/{inbox:uuid}/disconnect", status_code=200)
-    async def disconnect(
-        self,
-        identity: FromPath[UUID],
-        inbox: FromPath[UUID],
-        request: AnyRequest,
-        call: NamedDependency[Call],
-        gateway: NamedDependency[Gateway],
-    ) -> Response[str]:
-        call = asked(call, await posted(request))
-        await find(gateway, call, identity, inbox)
-        accepted = await gateway.contexts.send(DisconnectInbox(inbox=inbox), by=call.by, id=call.command)
-        where = f"/identities/{identity}?section=email"
-        return redirect(request, where, positions=[accepted.position], flash="inbox-disconnected")
-
     @post("/{inbox:uuid}/rate", status_code=200)
     async def rate(
         self,
@@ -149,6 +140,67 @@ class InboxPagesController(Controller):
         page = replace(page, section="email", email=replace(page.email, rates=sections))
         around = await shell(request, gateway, call, "identities")
         return html("configuration.html", around, page, status=422 if errors else 200, position=position)
+
+    @post("/{inbox:uuid}/rate/increase", status_code=200)
+    async def ask_for_more(
+        self,
+        identity: FromPath[UUID],
+        inbox: FromPath[UUID],
+        request: AnyRequest,
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+    ) -> Response[str]:
+        form = await posted(request)
+        call = asked(call, form)
+        await find(gateway, call, identity, inbox)
+        errors: dict[str, str] = {}
+        position = ""
+        try:
+            wanted = WantedRate.model_validate(
+                {name: form.text(name) for name in ("per_day", "per_hour", "reason")}, strict=False
+            )
+            rate = EmailRate(per_day=wanted.per_day, per_hour=wanted.per_hour)
+            position = await ask_for_more(gateway, call, inbox, rate, wanted.reason)
+            call = replace(call, seen=(*call.seen, position))
+        except (ValidationError, Refused) as wrong:
+            if isinstance(wrong, Refused) and not is_answerable(wrong):
+                raise
+            errors = errors_of(wrong)
+        page = await configuration(gateway, call, identity, tab="rate")
+        sections = tuple(
+            replace(
+                one,
+                increase=replace(one.increase, form=filled(RateIncreaseForm, form.values, errors))
+                if errors
+                else replace(one.increase, outcome=Outcome("saved", "Support was asked.")),
+            )
+            if one.inbox.id == inbox
+            else one
+            for one in page.email.rates
+        )
+        page = replace(page, section="email", email=replace(page.email, rates=sections))
+        around = await shell(request, gateway, call, "identities")
+        return html("configuration.html", around, page, status=422 if errors else 200, position=position)
+
+    @post("/{inbox:uuid}/resume", status_code=200)
+    async def resume(
+        self,
+        identity: FromPath[UUID],
+        inbox: FromPath[UUID],
+        request: AnyRequest,
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+    ) -> Response[str]:
+        call = asked(call, await posted(request))
+        await find(gateway, call, identity, inbox)
+        where = f"/identities/{identity}?section=email"
+        try:
+            accepted = await gateway.contexts.send(ResumeInbox(inbox=inbox), by=call.by, id=call.command)
+        except Refused as refusal:
+            if refusal.code != "inbox.not-paused":
+                raise
+            return redirect(request, where)  # somebody else was faster
+        return redirect(request, where, positions=[accepted.position], flash="inbox-resumed")
 
     @get("/{inbox:uuid}/test")
     async def test(

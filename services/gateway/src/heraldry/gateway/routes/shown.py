@@ -41,6 +41,7 @@ FLASHES: Final[Mapping[str, Flash]] = {
         "The inbox is still being tried. It shows here as soon as it is known.", "info"
     ),
     "inbox-disconnected": Flash("The inbox was disconnected."),
+    "inbox-resumed": Flash("The inbox may send again."),
     "lead-retried": Flash("The lead goes on."),
     "mail-decided": Flash("Noted: it is in the history, with your name."),
     "mail-known": Flash("What became of this mail is known meanwhile; nothing was changed.", "info"),

@@ -14,6 +14,7 @@ from heraldry.gateway.pages.forms import (
     EmailRateForm,
     HoursForm,
     PictureForm,
+    RateIncreaseForm,
     TestMailForm,
 )
 from heraldry.gateway.pages.models.shell import Chip, Option, Outcome, Waiting
@@ -81,6 +82,18 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """The most an inbox may be set to. `until`: the end of what support granted; `asked`: of support, as
+    (a day, an hour), not granted yet.
+    """
+
+    per_day: int = 80
+    per_hour: int = 10
+    until: datetime | None = None
+    asked: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inbox:
     """`imap` and `smtp` are server addresses in words (`imap.northwind.example:993, TLS`)."""
 
@@ -90,6 +103,7 @@ class Inbox:
     detail: str = ""
     provider: str = "IMAP/SMTP"
     rate: Rate = field(default_factory=Rate)
+    ceiling: Ceiling = field(default_factory=Ceiling)
     imap: str = ""
     smtp: str = ""
     connected_at: datetime | None = None
@@ -102,12 +116,53 @@ class Inbox:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """What the inbox did in its last 30 days, oldest first: emails sent and hard bounces."""
+
+    sent: tuple[int, ...] = ()
+    bounced: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(self.sent)
+
+    @property
+    def days(self) -> int:
+        """On how many it sent."""
+        return sum(day > 0 for day in self.sent)
+
+    @property
+    def most(self) -> int:
+        return max(self.sent, default=0)
+
+    @property
+    def bounce_rate(self) -> float | None:
+        """In percent; None while nothing was sent."""
+        return 100 * self.bounced / self.total if self.total else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Increase:
+    """Asking support for more (R-RATE-3). Posts to /identities/<id>/inboxes/<inbox>/rate/increase."""
+
+    volume: Volume = field(default_factory=Volume)
+    form: RateIncreaseForm = field(default_factory=RateIncreaseForm)
+    outcome: Outcome | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether the person was in the middle of it."""
+        return self.outcome is not None or bool(self.form.errors or self.form.banner)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RateSection:
     """The rate of one inbox as a form. Posts to /identities/<id>/inboxes/<inbox>/rate."""
 
     inbox: Inbox
     form: EmailRateForm
     outcome: Outcome | None = None
+    increase: Increase = field(default_factory=Increase)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,14 +186,6 @@ class LikingsSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deletion:
-    """What deleting the identity will do, for the button and the question before it."""
-
-    campaigns: tuple[str, ...] = ()
-    inboxes: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigurationPage:
     """configuration.html at GET /identities/<id>?section=&tab=. Every form of it answers with this page
     again.
@@ -152,7 +199,6 @@ class ConfigurationPage:
     contact: ContactSection = field(default_factory=ContactSection)
     email: EmailSection = field(default_factory=EmailSection)
     likings: LikingsSection = field(default_factory=LikingsSection)
-    deletion: Deletion = field(default_factory=Deletion)
 
     @property
     def url(self) -> str:
