@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from sqlite3 import Connection
 from typing import Final, TypeAlias
 from uuid import UUID, uuid4
@@ -32,7 +33,7 @@ from heraldry.scheduler.standing import Standing
 from heraldry.scheduler.suppressions import Suppressions
 
 AT_ONCE: Final = 16
-Pages: TypeAlias = Callable[[Connection, str], Sequence[Row]]
+CHUNK: Final = 200
 Each: TypeAlias = Callable[[Row], Awaitable[object]]
 
 
@@ -106,10 +107,10 @@ class Continuity:
                 if row.identity != str(identity):
                     await lose(row)
 
-            through: Pages = lambda db, after: lead_rows.begun_through(db, sender, after)  # noqa: E731
+            through = partial(lead_rows.begun_through, sender=sender)
             await self._each(through, lose if state.closed == "disconnected" else lose_others)
             if state.closed in ("", "paused"):
-                await self._each(lambda db, after: lead_rows.lost_with(db, sender, after), regain)
+                await self._each(partial(lead_rows.lost_with, sender=sender), regain)
             present = await self._scheduling.state(sender)
             if isinstance(present, Sender) and (present.closed, present.identity) == (state.closed, identity):
                 return
@@ -134,7 +135,7 @@ class Continuity:
         async def lose(row: Row) -> None:
             await self._decide(row, sequence.LoseIdentity(identity, self._clock.now()), asking)
 
-        await self._each(lambda db, after: lead_rows.begun_by(db, str(identity), after), lose)
+        await self._each(partial(lead_rows.begun_by, identity=str(identity)), lose)
 
     async def end_campaign(self, campaign: UUID, asking: Asking) -> None:
         """It has ended: so have all its leads."""
@@ -142,20 +143,20 @@ class Continuity:
         async def finish(row: Row) -> None:
             await self._decide(row, sequence.Finish(self._clock.now()), asking)
 
-        await self._each(lambda db, after: lead_rows.going_on_in(db, str(campaign), after), finish)
+        await self._each(partial(lead_rows.going_on_in, campaign=str(campaign)), finish)
 
     async def _decide(self, row: Row, command: sequence.Command, asking: Asking) -> None:
         """Under a fresh id: whether there is anything to do, the lead's own stream says."""
         await self._leads.of_row(row, command, Asking(uuid4(), asking.by))
 
-    async def _each(self, pages: Pages, work: Each) -> None:
+    async def _each(self, which: Callable[[Connection], Sequence[str]], work: Each) -> None:
         await self._scheduling.up_to_date()
-        free, after = asyncio.Semaphore(AT_ONCE), ""
+        free, left = asyncio.Semaphore(AT_ONCE), self._model.read(which)
 
         async def one(row: Row) -> None:
             async with free:
                 await work(row)
 
-        while rows := self._model.read(lambda db, after=after: pages(db, after)):
-            await asyncio.gather(*map(one, rows))
-            after = rows[-1].enrollment
+        while left:
+            chunk, left = left[:CHUNK], left[CHUNK:]
+            await asyncio.gather(*map(one, self._model.read(partial(lead_rows.some, enrollments=chunk))))

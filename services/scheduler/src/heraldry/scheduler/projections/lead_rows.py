@@ -38,28 +38,33 @@ def of_person(db: Connection, organization: str, person: str) -> Sequence[Row]:
     return _rows(db, "person = ? AND organization = ?", (person, organization))
 
 
-def begun_through(db: Connection, sender: str, after: str) -> Sequence[Row]:
-    """Leads in mid-sequence of an account, in the order of their ids; `after` empty: the first ones."""
-    return _page(db, f"sender = ? AND state IN {_UNENDED}", (sender,), after)
+def some(db: Connection, enrollments: Sequence[str]) -> Sequence[Row]:
+    marks = ", ".join("?" * len(enrollments))
+    return _rows(db, f"enrollment IN ({marks})", enrollments)
 
 
-def lost_with(db: Connection, sender: str, after: str) -> Sequence[Row]:
+def begun_through(db: Connection, sender: str) -> Sequence[str]:
+    """Leads in mid-sequence of an account."""
+    return _ids(db, f"sender = ? AND state IN {_UNENDED}", sender)
+
+
+def lost_with(db: Connection, sender: str) -> Sequence[str]:
     """Leads that failed because the inbox of this account was disconnected."""
-    return _page(db, "sender = ? AND state = 'failed' AND code = 'inbox.disconnected'", (sender,), after)
+    return _ids(db, "sender = ? AND state = 'failed' AND code = 'inbox.disconnected'", sender)
 
 
-def begun_by(db: Connection, identity: str, after: str) -> Sequence[Row]:
+def begun_by(db: Connection, identity: str) -> Sequence[str]:
     """Leads in mid-sequence of an identity, those that lost its inbox included."""
     where = (
         f"identity = ? AND sender <> '' AND (state IN {_UNENDED}"
         " OR (state = 'failed' AND code = 'inbox.disconnected'))"
     )
-    return _page(db, where, (identity,), after)
+    return _ids(db, where, identity)
 
 
-def going_on_in(db: Connection, campaign: str, after: str) -> Sequence[Row]:
+def going_on_in(db: Connection, campaign: str) -> Sequence[str]:
     """Leads of a campaign whose sequence has not ended."""
-    return _page(db, f"campaign = ? AND state IN {_UNENDED}", (campaign,), after)
+    return _ids(db, f"campaign = ? AND state IN {_UNENDED}", campaign)
 
 
 def lost_on_their_way(db: Connection, before: datetime) -> Sequence[Row]:
@@ -73,8 +78,9 @@ def undecided(db: Connection, before: datetime) -> Sequence[Row]:
     return _rows(db, where, (before.isoformat(), AT_ONCE))
 
 
-def _page(db: Connection, where: str, values: Sequence[str], after: str) -> Sequence[Row]:
-    return _rows(db, f"{where} AND enrollment > ? ORDER BY enrollment LIMIT ?", (*values, after, AT_ONCE))
+def _ids(db: Connection, where: str, value: str) -> Sequence[str]:
+    found = db.execute(f"SELECT enrollment FROM lead WHERE {where}", (value,)).fetchall()
+    return [row[0] for row in cast("list[tuple[str]]", found)]
 
 
 def _rows(db: Connection, where: str, values: Sequence[str | int]) -> Sequence[Row]:

@@ -37,7 +37,7 @@ from heraldry.scheduler.domain.enrollment import (
 
 leads = Projection(
     name="leads",
-    version=1,
+    version=2,
     tables=("lead",),
     # offer: 'first' has not begun, 'next' goes on through its inbox, '' is leaving or has ended
     schema="""CREATE TABLE lead (
@@ -55,11 +55,11 @@ leads = Projection(
 CREATE INDEX lead_next ON lead (sender, campaign, due_at) WHERE offer = 'next' AND ready = 1;
 CREATE INDEX lead_due ON lead (sender, due_at) WHERE offer = 'next' AND ready = 1;
 CREATE INDEX lead_first ON lead (campaign, ordinal) WHERE offer = 'first' AND ready = 1;
-CREATE INDEX lead_listed ON lead (campaign, ordinal, enrollment);
-CREATE INDEX lead_in_state ON lead (campaign, state, ordinal, enrollment);
+CREATE INDEX lead_listed ON lead (campaign, ready, ordinal, enrollment);
+CREATE INDEX lead_in_state ON lead (campaign, ready, state, ordinal, enrollment);
 CREATE INDEX lead_person ON lead (person);
 CREATE INDEX lead_importing ON lead (import_id) WHERE ready = 0;
-CREATE INDEX lead_of_sender ON lead (sender, state) WHERE sender <> '';
+CREATE INDEX lead_of_sender ON lead (sender, state, enrollment) WHERE sender <> '';
 CREATE INDEX lead_of_identity ON lead (identity, state);
 CREATE INDEX lead_leaving ON lead (valid_until) WHERE attempt <> '';
 CREATE INDEX lead_undecided ON lead (since) WHERE state = 'outcome unknown'""",
