@@ -130,6 +130,25 @@ class Office:
         letter = {"to": to, "subject": subject, "text": text}
         return str(self.call("POST", f"/inboxes/{inbox}/mails", letter)["attempt"])
 
+    def campaign(self, identity: str, name: str, *steps: Answer, **settings: object) -> str:
+        """The id of a draft."""
+        body = {"name": name, "identity": identity, "steps": steps, **settings}
+        return str(self.call("POST", "/campaigns", body)["id"])
+
+    def leads(self, campaign: str, *leads: Answer) -> None:
+        """Add leads, and wait until they count."""
+        body = list(leads)
+        imported = self.call("POST", f"/campaigns/{campaign}/leads", body)["import_id"]
+        eventually(lambda: self.call("GET", f"/imports/{imported}")["state"] == "imported")
+
+    def upload(self, campaign: str, content: bytes, filename: str = "leads.csv") -> str:
+        """The id of an import whose file was checked."""
+        headers = {"Content-Type": "text/csv", "Idempotency-Key": str(uuid4())}
+        where = f"{API}/campaigns/{campaign}/imports"
+        answer = self.http.post(where, params={"filename": filename}, content=content, headers=headers)
+        answer.raise_for_status()
+        return str(answer.json()["import_id"])
+
     def answer(self, attempt: str, to: str, text: str) -> None:
         """Whoever got the mail replies, and the reply is read."""
         messages = f"/control/v1/accounts/{to}/messages"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from heraldry.contracts.base import Refused
-from heraldry.contracts.campaigns import CampaignSettings, Column
+from heraldry.contracts.campaigns import MOST_STEPS, CampaignSettings, Column
 from heraldry.gateway.pages.forms import Field, Form, filled
 from pydantic import ValidationError
 
@@ -143,8 +143,9 @@ def settings_of(values: Mapping[str, str]) -> CampaignSettings:
 
 
 def rearranged(values: Mapping[str, str], do: str) -> tuple[dict[str, str], int]:
-    """The values after `add`, `remove-<n>`, `up-<n>` or `down-<n>`, and the step to look at. All that was typed
-    stays.
+    """The values after `add`, `remove-<n>`, `up-<n>` or `down-<n>`, and the step to look at.
+
+    All that was typed stays. What is first leaves as soon as what was first, so waits keep their place.
     """
     steps = _steps(values)
     what, _, which = do.partition("-")
@@ -154,13 +155,15 @@ def rearranged(values: Mapping[str, str], do: str) -> tuple[dict[str, str], int]
         steps.append({"delay": "3" if steps else "0", "unit": "days", "text": "", "html": ""})
         number = len(steps) - 1
     elif what == "remove" and there:
-        del steps[number]
+        removed = steps.pop(number)
+        if number == 0 and steps:
+            steps[0] = {**steps[0], **_wait(removed)}
         number = max(0, number - 1)
     elif what == "up" and there and number > 0:
-        steps[number - 1], steps[number] = steps[number], steps[number - 1]
         number -= 1
+        _exchange(steps, number)
     elif what == "down" and number + 1 < len(steps):
-        steps[number + 1], steps[number] = steps[number], steps[number + 1]
+        _exchange(steps, number)
         number += 1
     kept = {name: value for name, value in values.items() if not name.startswith("step-")}
     return _with_steps(kept, steps), number
@@ -207,6 +210,16 @@ def _steps(values: Mapping[str, str]) -> list[dict[str, str]]:
     return steps
 
 
+def _exchange(steps: list[dict[str, str]], number: int) -> None:
+    """The step and the one after it; each takes the other's wait."""
+    earlier, later = steps[number], steps[number + 1]
+    steps[number], steps[number + 1] = {**later, **_wait(earlier)}, {**earlier, **_wait(later)}
+
+
+def _wait(step: Mapping[str, str]) -> dict[str, str]:
+    return {"delay": step["delay"], "unit": step["unit"]}
+
+
 def _with_steps(values: Mapping[str, str], steps: Sequence[Mapping[str, str]]) -> dict[str, str]:
     numbered = {f"step-{number}-{part}": step[part] for number, step in enumerate(steps) for part in PARTS}
     return {**values, **numbered}
@@ -242,14 +255,14 @@ def _input(path: Sequence[str]) -> str:
 
 def _words(kind: str, about: Mapping[str, Any], usual: str) -> str:
     match kind:
-        case "string_too_short":
+        case "string_too_short" | "too_short":
             return "Fill this in."
-        case "string_too_long":
+        case "too_long" if about["max_length"] == MOST_STEPS:
+            return f"A campaign has at most {MOST_STEPS} emails."
+        case "string_too_long" | "too_long":
             return f"At most {about['max_length']:,} characters."
         case "less_than_equal":
             return "Wait at most 90 days."
-        case "too_long":
-            return f"A campaign has at most {about['max_length']} steps."
         case "uuid_parsing" | "uuid_type":
             return "Choose one."
         case _:

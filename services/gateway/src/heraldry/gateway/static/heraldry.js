@@ -289,6 +289,14 @@ document.body.addEventListener("htmx:afterSwap", (event) => {
     say(one("#results")?.dataset.announce);
   }
 });
+// Campaigns learn of a mail a moment after the page does: they are asked once more.
+const later = new Map();
+document.body.addEventListener("sse:campaigns", (event) => {
+  const id = event.target.closest("[data-again]")?.id;
+  if (!id) return;
+  clearTimeout(later.get(id));
+  later.set(id, setTimeout(() => { const live = document.getElementById(id); if (live) htmx.trigger(live, "again"); }, 1500));
+});
 function fresh(live) {
   let count = 0;
   for (const row of all("#entries > [data-cursor]", live)) {
