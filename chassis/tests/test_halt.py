@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import uuid4
 
 import pytest
 from heraldry.chassis import halt
 from heraldry.chassis.bus import border
+from heraldry.chassis.bus.direct import Answer, IncompleteError
 from heraldry.chassis.halt import HaltFlags, HaltUnknownError
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.testing.waiting import until
+from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 pytestmark = pytest.mark.parts
 
@@ -58,6 +62,52 @@ async def test_without_nats_nobody_says_that_there_is_no_halt() -> None:
         await until(lambda: known(flags))
         assert flags.halted() is None
         await flags.stop()
+
+
+async def test_gates_that_ask_in_the_same_moment_are_answered_alike_and_see_a_halt_set_before_they_asked() -> (
+    None
+):
+    async with NatsServer() as server:
+        people, worker = HaltFlags(await server.client("gateway")), HaltFlags(await server.client("mailbox"))
+        accounts = [halt.account(f"a{number}") for number in range(40)]
+        assert await asyncio.gather(*(worker.check_now(each) for each in accounts)) == [None] * 40
+        under_way = asyncio.create_task(worker.check_now(*accounts))
+        for each in accounts[::2]:
+            await people.set(each, actor="user:ann", reason="wrong list")
+            found = await worker.check_now(each)  # also where a question was under way before it was set
+            assert found is not None
+        await under_way
+        found = await asyncio.gather(*(worker.check_now(each) for each in accounts))
+        assert [one.scope for one in found if one] == accounts[::2]
+        assert [found[number] for number in range(1, 40, 2)] == [None] * 20
+        await worker.stop()
+
+
+async def test_an_answer_that_lacks_a_part_is_none() -> None:
+    def part(left: int, number: int) -> Msg:
+        headers = {
+            "Nats-Num-Pending": str(left),
+            "Nats-Subject": f"$KV.HALT.account.a{number}",
+            "Nats-Sequence": str(number),
+            "Nats-Time-Stamp": "2026-11-25T22:33:36.829711894Z",
+        }
+        return Msg(_client=nobody, subject="here", data=b"{}", headers=headers)
+
+    def end(left: int) -> Msg:
+        return Msg(_client=nobody, subject="here", headers={"Status": "204", "Nats-Num-Pending": str(left)})
+
+    nobody = Client()
+    for messages in ([part(2, 1), part(0, 3)], [part(1, 1), end(0)], [end(0)]):
+        answer = Answer()
+        for message in messages:
+            answer.take(message)
+        with pytest.raises(IncompleteError):
+            await answer.complete
+    answer = Answer()
+    for message in (part(1, 1), part(0, 2), end(0)):
+        answer.take(message)
+    await answer.complete
+    assert len(answer.found) == 2
 
 
 async def test_a_flag_nobody_can_read_stops() -> None:

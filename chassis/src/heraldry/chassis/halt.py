@@ -5,17 +5,18 @@ Set by people and by restore, in effect everywhere within a second or two. It st
 
 from __future__ import annotations
 
-import asyncio
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from heraldry.chassis.bus import border
+from heraldry.chassis.bus.direct import DirectGet
 from heraldry.chassis.bus.follow import SILENCE, Entry, Follower
+from heraldry.chassis.together import Together
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.js.errors import NotFoundError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 STREAM = "KV_HALT"
@@ -68,6 +69,8 @@ class HaltFlags:
         self._js = border.jetstream(nc)
         self._set: dict[str, Halt] = {}
         self._follower = Follower(nc, STREAM, f"{PREFIX}>", self._take, newest_only=True)
+        self._direct = DirectGet(nc, STREAM)
+        self._gates = Together(self._read)
 
     async def start(self) -> None:
         """Return when the flags there are now are known. Raises TimeoutError if NATS is out of reach for 30
@@ -77,6 +80,7 @@ class HaltFlags:
 
     async def stop(self) -> None:
         await self._follower.stop()
+        await self._direct.stop()
 
     def halted(self, *scopes: str) -> Halt | None:
         """The halt in force for the system or one of these scopes, from memory; None if there is none.
@@ -88,12 +92,15 @@ class HaltFlags:
         return next((self._set[scope] for scope in (SYSTEM, *scopes) if scope in self._set), None)
 
     async def check_now(self, *scopes: str) -> Halt | None:
-        """Like `halted`, but read from NATS at this moment: for a last gate. Raises HaltUnknownError."""
+        """Like `halted`, but read from NATS at this moment: for a last gate. Raises HaltUnknownError.
+
+        Gates that ask in the same moment are answered by one question, which is put after all of them asked.
+        """
         try:
-            found = await asyncio.gather(*(self._read(scope) for scope in (SYSTEM, *scopes)))
+            found = await self._gates.ask(SYSTEM, *scopes)
         except (NatsError, TimeoutError) as error:
             raise HaltUnknownError("NATS is out of reach, so no halt can be seen") from error
-        return next((halt for halt in found if halt), None)
+        return next((halt for scope in (SYSTEM, *scopes) if (halt := found[scope])), None)
 
     async def set(self, scope: str, *, actor: str, reason: str) -> None:
         """Stop everything in this scope; stored when this returns."""
@@ -106,12 +113,12 @@ class HaltFlags:
     async def _write(self, scope: str, flag: _Flag) -> None:
         await self._js.publish(f"{PREFIX}{scope}", flag.model_dump_json().encode(), stream=STREAM)
 
-    async def _read(self, scope: str) -> Halt | None:
-        try:
-            message = await self._js.get_msg(STREAM, subject=f"{PREFIX}{scope}", direct=True)
-        except NotFoundError:
-            return None
-        return _halt(scope, message.data or b"", message.time)
+    async def _read(self, scopes: frozenset[str]) -> Mapping[str, Halt | None]:
+        found: dict[str, Halt | None] = dict.fromkeys(scopes)
+        for message in await self._direct.newest([f"{PREFIX}{scope}" for scope in scopes]):
+            scope = message.subject.removeprefix(PREFIX)
+            found[scope] = _halt(scope, message.data, message.time)
+        return found
 
     def _take(self, entry: Entry) -> None:
         scope = entry.subject.removeprefix(PREFIX)

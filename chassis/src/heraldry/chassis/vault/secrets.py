@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
 from heraldry.chassis.bus import border
+from heraldry.chassis.together import Together
 from heraldry.chassis.vault.keys import (
     EXPECTED,
     WRONG_SEQUENCE,
@@ -46,11 +48,15 @@ class Secret:
 
 
 class Secrets:
-    """One context's part of the vault. It is no read model: every call asks NATS."""
+    """One context's part of the vault. It is no read model: every call asks NATS.
+
+    Those who want the same secret in the same moment are answered by one question, put after all of them asked.
+    """
 
     def __init__(self, nc: Client, context: str, ring: KeyRing) -> None:
         self._js = border.jetstream(nc)
         self._context, self._ring = context, ring
+        self._asked = Together(self._messages)
 
     async def put(self, subject: str, name: str, value: bytes, *, expected_revision: int) -> int:
         """Store a secret and return its revision; on disk when this returns.
@@ -76,7 +82,7 @@ class Secrets:
     async def get(self, subject: str, name: str) -> Secret:
         """Raises SecretUnknownError, KeyUnknownError, KeyDestroyedError, UnreadableError."""
         where = self._where(subject, name)
-        message = await self._message(where)
+        message = (await self._asked.ask(where))[where]
         if message is None or _deleted(message):
             raise SecretUnknownError(f"{subject} has no {name}")
         value = decrypt(await self._key(subject), message.data or b"", where.encode())
@@ -101,6 +107,11 @@ class Secrets:
         if isinstance(key, Destroyed):
             raise KeyDestroyedError(subject)
         return key
+
+    async def _messages(self, places: frozenset[str]) -> Mapping[str, RawStreamMsg | None]:
+        wanted = tuple(places)
+        found = await asyncio.gather(*(self._message(where) for where in wanted))
+        return dict(zip(wanted, found, strict=True))
 
     async def _message(self, where: str) -> RawStreamMsg | None:
         try:
