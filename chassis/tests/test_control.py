@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final, cast
@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 from heraldry.chassis.bus import border, connect, control
-from heraldry.chassis.bus.control import Control
+from heraldry.chassis.bus.control import Control, Lane
 from heraldry.chassis.bus.parking import Parking, Pointer
 from heraldry.chassis.bus.reactions import Patience, Send, command_id, reaction
 from heraldry.chassis.tasks import end
@@ -31,7 +31,7 @@ from heraldry.chassis.testing.deliveries import (
 )
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.testing.waiting import until
-from heraldry.contracts.base import Command, Event, Refused
+from heraldry.contracts.base import By, Command, Envelope, Event, Refused
 from heraldry.contracts.scheduler import StepCancelled
 from heraldry.contracts.subjects import PARTITIONS
 from nats.aio.client import Client
@@ -60,6 +60,7 @@ class Bench:
         hands: Send | None = None,
         *,
         parking: Parking | None = None,
+        lane: Lane | None = None,
         patience: Patience | None = None,
         still_working: float = 10.0,
         ack_wait: float = 30.0,
@@ -72,6 +73,7 @@ class Bench:
             [reaction(NAME, (cast("type[Event]", StepCancelled),), note, from_start=True)],
             hands or self.hands,
             parking or self.parking,
+            lane=lane,
             patience=patience or Patience(3, (0.02,)),
             still_working=still_working,
             ack_wait=ack_wait,
@@ -237,6 +239,137 @@ async def test_a_replica_that_dies_leaves_its_message_to_the_other_before_all_la
             await end(dying)
             await bench.all_acknowledged()
     assert bench.hands.texts == ["1", "2"]
+
+
+# --- with lanes: what is read ahead
+
+
+def of_ten(event: Envelope[Event]) -> str:
+    """Ten numbers are one lane: 10 to 19, 20 to 29, …"""
+    assert isinstance(event.data, StepCancelled)
+    return str(event.data.attempt.int // 10)
+
+
+def by_lane(texts: Sequence[str]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for text in texts:
+        found.setdefault(int(text) // 10, []).append(int(text))
+    return found
+
+
+async def test_lanes_are_carried_out_at_once_and_each_in_order(bench: Bench) -> None:
+    ada = identities(HERE, 1)[0]
+    numbers = [10 * (n % 8 + 1) + n // 8 for n in range(40)]
+    waiting = asyncio.Event()
+    under_way: set[str] = set()
+
+    async def together(command: Command, *, by: By, id: UUID) -> object:  # noqa: A002  as Caller.send
+        assert isinstance(command, Note)
+        under_way.add(command.text)
+        await waiting.wait()
+        return await bench.hands(command, by=by, id=id)
+
+    await bench.say(ada, *numbers)
+    async with bench.consuming(together, lane=of_ten):
+        await until(lambda: len(under_way) == 8)
+        assert under_way == {str(10 * n) for n in range(1, 9)}
+        waiting.set()
+        await bench.all_acknowledged()
+    assert by_lane(bench.hands.texts) == {n: [10 * n + each for each in range(5)] for n in range(1, 9)}
+    assert len(bench.hands.tries) == 40
+
+
+async def test_what_fails_ahead_holds_up_its_lane_and_is_tried_again_in_its_turn(bench: Bench) -> None:
+    ada = identities(HERE, 1)[0]
+    bench.hands.broken["11"] = RuntimeError("not yet")
+    await bench.say(ada, 10, 20, 11, 21, 12, 22)
+    async with bench.consuming(lane=of_ten, patience=Patience(1000, (0.02,))):
+        await until(lambda: len(bench.hands.tried("11")) > 3 and "22" in bench.hands.texts)
+        assert by_lane(bench.hands.texts) == {1: [10], 2: [20, 21, 22]}
+        await bench.say(ada, 13)
+        bench.hands.broken.clear()
+        await bench.all_acknowledged()
+    assert by_lane(bench.hands.texts) == {1: [10, 11, 12, 13], 2: [20, 21, 22]}
+    assert await bench.parking.list() == ()
+
+
+async def test_a_lane_behind_a_parked_message_is_not_read_ahead(bench: Bench) -> None:
+    ada, bo = identities(HERE, 2)
+    bench.hands.broken["10"] = RuntimeError("broken")
+    async with bench.consuming(lane=of_ten):
+        await bench.say(ada, 10)
+        await bench.all_acknowledged()
+    await bench.say(bo, 20)
+    await bench.say(ada, 11, 30)
+    await bench.say(bo, 21)
+    async with bench.consuming(lane=of_ten):
+        await bench.all_acknowledged()
+        assert bench.hands.texts == ["20", "21"]
+        bench.hands.broken.clear()
+        assert await bench.parking.replay_all(f"{NAME}-{HERE}", str(ada)) == 3
+    assert bench.hands.texts == ["20", "21", "10", "11", "30"]
+
+
+async def test_whoever_dies_in_the_middle_of_what_was_read_ahead_leaves_it_in_order(bench: Bench) -> None:
+    ada, bo = identities(HERE, 2)
+    stopped = asyncio.Event()
+
+    async def dying(command: Command, *, by: By, id: UUID) -> object:  # noqa: A002  as Caller.send
+        assert isinstance(command, Note)
+        if command.text in {"10", "22"}:  # the one in hand never ends, nor does one that was read ahead
+            if command.text == "22":
+                stopped.set()
+            await asyncio.Event().wait()
+        return await bench.hands(command, by=by, id=id)
+
+    await bench.say(ada, 10, 20, 30)
+    await bench.say(bo, 11, 21, 31)
+    await bench.say(ada, 12, 22, 32, 23, 33)
+    async with bench.consuming(dying, lane=of_ten, ack_wait=SOON) as one:
+        await asyncio.wait_for(stopped.wait(), 10)
+        async with bench.consuming(lane=of_ten, ack_wait=SOON):
+            await until(lambda: "33" in bench.hands.texts)
+            await end(one)
+            await bench.all_acknowledged()
+    assert by_lane(bench.hands.texts) == {1: [10, 11, 12], 2: [20, 21, 22, 23], 3: [30, 31, 32, 33]}
+    assert len(set(bench.hands.tried("20"))) == 1
+
+
+async def test_two_replicas_that_read_ahead_keep_every_lane_in_order(bench: Bench) -> None:
+    ada, bo = identities(HERE, 2)
+    first: list[str] = []
+
+    async def slow(command: Command, *, by: By, id: UUID) -> object:  # noqa: A002  as Caller.send
+        assert isinstance(command, Note)
+        await asyncio.sleep(int(command.text) % 3 / 100)  # work, so that another replica could overtake
+        if command.text not in first:
+            first.append(command.text)
+        return await bench.hands(command, by=by, id=id)
+
+    async with bench.consuming(slow, lane=of_ten), bench.consuming(slow, lane=of_ten):
+        for number in range(9):
+            await bench.say(ada, *(10 * n + number for n in (1, 2, 3)))
+            await bench.say(bo, *(10 * n + number for n in (4, 5)))
+        await bench.all_acknowledged()
+    assert by_lane(first) == {n: [10 * n + number for number in range(9)] for n in range(1, 6)}
+
+
+async def test_nothing_is_read_ahead_past_an_event_of_a_newer_release(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "NEWER_RELEASE", 0.02)
+    ada = identities(HERE, 1)[0]
+    newer = envelope(cancelled(ada, 20)).model_copy(update={"dataschema": "heraldry:StepCancelled:99"})
+    await bench.say(ada, 10, 30)
+    await publish_wrapped(bench.scheduler, newer)
+    await bench.say(ada, 40)
+    async with bench.consuming(lane=of_ten):
+
+        async def delivered_often() -> bool:
+            return await deliveries(bench.operator, f"{NAME}-{HERE}") > 7
+
+        await eventually(delivered_often, "delivered again and again")
+    assert set(bench.hands.texts) == {"10", "30"}
 
 
 async def test_work_longer_than_the_server_waits_is_not_given_to_anybody_else(bench: Bench) -> None:

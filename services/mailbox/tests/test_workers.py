@@ -167,8 +167,6 @@ class World:
         mailbox = ImapMailbox(trust)
         leases = KvLeases(border.jetstream(nc), "mailbox.reader", name, self.real)
         crew = Crew(
-            CONTEXT,
-            store,
             model,
             CheckWorker(desk, MailChecker(trust)),
             SendWorker(desk, submitter or KeptConnections(trust), mailbox),

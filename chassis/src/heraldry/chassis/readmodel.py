@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -79,6 +79,18 @@ class ReadModel:
             return False
         else:
             return True
+        finally:
+            self._moved.discard(moved)
+
+    async def changes(self) -> AsyncIterator[None]:
+        """Whenever something was applied since the last time."""
+        moved = asyncio.Event()
+        self._moved.add(moved)
+        try:
+            while True:
+                await moved.wait()
+                moved.clear()
+                yield
         finally:
             self._moved.discard(moved)
 

@@ -27,7 +27,7 @@ from heraldry.mailbox.domain import conversation, email, imports, inbox, suppres
 from heraldry.mailbox.ports import Patience, Trust
 from heraldry.mailbox.projections import emails, inboxes, suppressions
 from heraldry.mailbox.streams import CONTEXT
-from heraldry.mailbox.subscriptions import CONTROL, IMPORTS, OWN, Own
+from heraldry.mailbox.subscriptions import CONTROL, IMPORTS, OWN, Own, lane
 from heraldry.mailbox.workers.checking import CheckWorker
 from heraldry.mailbox.workers.crew import Crew
 from heraldry.mailbox.workers.desk import Desk
@@ -66,7 +66,7 @@ async def build(house: House) -> None:
     foreign = Reactions(house.nc, house.settings, IMPORTS, own, parking)
     await foreign.start()
     house.stack.push_async_callback(foreign.stop)
-    house.background(Control(house.nc, CONTEXT, CONTROL, own, parking).run(), "control")
+    house.background(Control(house.nc, CONTEXT, CONTROL, own, parking, lane=lane).run(), "control")
     reacting = OwnReactions(house.nc, CONTEXT, house.store, house.codec, TYPES, OWN, own, parking)
     house.background(reacting.run(), "own reactions")
     house.background(crew(house, application, private_key).run(), "workers")
@@ -84,8 +84,6 @@ def crew(house: House, application: Application, private_key: PrivateKey) -> Cre
     house.stack.push_async_callback(submitter.close)
     places = Places(settings.data / "read" / f"{settings.process}-places")
     return Crew(
-        CONTEXT,
-        house.store,
         house.model,
         CheckWorker(desk, MailChecker(trust, patience)),
         SendWorker(desk, submitter, mailbox, house.points),

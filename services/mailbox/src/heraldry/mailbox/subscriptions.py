@@ -7,7 +7,7 @@ from uuid import UUID
 
 from heraldry.chassis.bus.reactions import Reaction, reaction
 from heraldry.chassis.bus.rpc import Asking
-from heraldry.contracts.base import By, Command
+from heraldry.contracts.base import By, Command, Envelope, Event
 from heraldry.contracts.gateway import RecipientUnsubscribed
 from heraldry.contracts.identity import IdentityCreated, IdentityDeleted, IdentityRenamed
 from heraldry.contracts.mailbox import (
@@ -70,6 +70,15 @@ OWN: Final[tuple[Reaction, ...]] = (
     ),
     reaction("mailbox-heeds-bounces", (EmailBounced,), heed_bounces, from_start=True),
 )
+
+
+def lane(event: Envelope[Event]) -> str:
+    """What has to stay in order: steps of one attempt. Two attempts have nothing to do with each other."""
+    match event.data:
+        case StepDispatched() | StepCancelled() as step:
+            return str(step.attempt)
+        case _:
+            return event.id
 
 
 class Own:

@@ -9,9 +9,7 @@ from typing import Final
 
 import structlog
 from heraldry.chassis.readmodel import ReadModel
-from heraldry.chassis.store.port import EventStore
 from heraldry.chassis.tasks import check_cancelled, end
-from heraldry.contracts.markers import Position
 from heraldry.mailbox.workers.checking import CheckWorker
 from heraldry.mailbox.workers.reading import ReadWorker
 from heraldry.mailbox.workers.sending import SendWorker
@@ -25,8 +23,6 @@ AT_MOST_EVERY: Final = 0.02  # seconds
 class Crew:
     """`run` it in a task. Cancelled, it drops everything at once: what was begun is found again."""
 
-    context: str
-    store: EventStore
     model: ReadModel
     checking: CheckWorker
     sending: SendWorker
@@ -51,8 +47,6 @@ class Crew:
             )
 
     async def _notice(self) -> None:
-        """Wake the workers when what was stored is in the read model they look in."""
-        async for batch in self.store.subscribe(after=await self.store.head()):
-            reached = Position(self.context, self.store.epoch, batch[-1].position)
-            await self.model.wait_for([str(reached)], LOOK_AGAIN)
+        """Wake the workers when something new is in the read model they look in."""
+        async for _ in self.model.changes():
             self._moved.set()
