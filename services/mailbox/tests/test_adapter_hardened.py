@@ -121,21 +121,16 @@ async def all_of(session: Session, uid: int = 0) -> Sequence[tuple[int, bytes]]:
 
 
 def messages(bodies: dict[int, bytes]) -> dict[str, object]:
-    sizes = b"".join(
-        b"* %d FETCH (UID %d RFC822.SIZE %d)\r\n" % (n, n, len(body)) for n, body in bodies.items()
-    )
-    literals = b"".join(
-        b"* %d FETCH (UID %d BODY[] {%d}\r\n%s)\r\n" % (n, n, len(body), body) for n, body in bodies.items()
+    """A server that says everything it has, whatever was asked for."""
+    fetched = b"".join(
+        b"* %d FETCH (UID %d RFC822.SIZE %d BODY[] {%d}\r\n%s)\r\n" % (n, n, len(body), len(body), body)
+        for n, body in bodies.items()
     )
     found = b" ".join(b"%d" % n for n in bodies)
-
-    async def fetch(writer: asyncio.StreamWriter, tag: str) -> None:
-        fetches.append(tag)
-        writer.write((sizes if len(fetches) % 2 else literals) + tag.encode() + b" OK done\r\n")
-        await writer.drain()
-
-    fetches: list[str] = []
-    return {"UID SEARCH": b"* SEARCH " + found + b"\r\n{tag} OK done\r\n", "UID FETCH": fetch}
+    return {
+        "UID SEARCH": b"* SEARCH " + found + b"\r\n{tag} OK done\r\n",
+        "UID FETCH": fetched + b"{tag} OK done\r\n",
+    }
 
 
 # --- the seven defects ----------------------------------------------------------------------------
@@ -309,6 +304,50 @@ async def test_messages_come_oldest_first_and_at_most_200_at_a_time() -> None:
         found = await all_of(session)
         assert [uid for uid, _ in found] == list(range(1, 201))
         assert found[4] == (5, b"m5")
+        assert [uid for uid, _ in await all_of(session, 295)] == list(range(296, 301))
+
+
+async def test_small_messages_come_with_one_question_and_a_longer_one_with_a_second() -> None:
+    longer = b"y" * 70_000
+    bodies = {1: b"one", 2: longer, 3: b"three"}
+
+    async def fetch(writer: asyncio.StreamWriter, tag: str) -> None:
+        _, _, command, wanted, items = script.heard[-1].split(maxsplit=4)
+        assert command == "FETCH"
+        first, _, last = wanted.partition(":")
+        asked = [n for n in bodies if int(first) <= n <= int(last or first)]
+        limit = 65_536 if "<0.65536>" in items else 1 << 20
+        for n in asked:
+            body = bodies[n][:limit]
+            part = b"<0>" if limit == 65_536 else b""
+            head = b"* %d FETCH (UID %d RFC822.SIZE %d BODY[]%s {%d}\r\n"
+            writer.write(head % (n, n, len(bodies[n]), part, len(body)) + body + b")\r\n")
+        writer.write(tag.encode() + b" OK\r\n")
+
+    script = Script({"UID FETCH": fetch})
+    async with opened(script) as session:
+        await session.folder()
+        assert await all_of(session) == [(1, b"one"), (2, longer), (3, b"three")]
+        asked = [line.split(maxsplit=1)[1] for line in script.heard if " UID FETCH " in line]
+        assert asked == [
+            "UID FETCH 1:20 (UID RFC822.SIZE BODY.PEEK[]<0.65536>)",
+            "UID FETCH 2 (UID BODY.PEEK[])",
+        ]
+
+
+async def test_a_server_that_knows_no_beginnings_is_asked_for_sizes_and_then_for_the_messages() -> None:
+    async def fetch(writer: asyncio.StreamWriter, tag: str) -> None:
+        asked = script.heard[-1]
+        if "<0." in asked:
+            writer.write(tag.encode() + b" BAD what is that\r\n")
+            return
+        item = b"RFC822.SIZE 3" if "RFC822.SIZE" in asked else b"BODY[] {3}\r\none"
+        writer.write(b"* 1 FETCH (UID 1 " + item + b")\r\n" + tag.encode() + b" OK\r\n")
+
+    script = Script({"UID FETCH": fetch})
+    async with opened(script) as session:
+        await session.folder()
+        assert await all_of(session) == [(1, b"one")]
 
 
 async def test_the_last_message_is_not_read_again() -> None:

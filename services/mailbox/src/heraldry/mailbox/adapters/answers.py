@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from heraldry.mailbox.adapters.hardened import Reply
 from heraldry.mailbox.adapters.wire import Malformed, Token, tokens
@@ -39,14 +39,16 @@ def uid_set(uids: Sequence[int]) -> bytes:
     return ",".join(str(first) if first == last else f"{first}:{last}" for first, last in runs).encode()
 
 
-def groups(sizes: Sequence[tuple[int, int]]) -> Sequence[Sequence[tuple[int, int]]]:
-    """Messages in turn, together as long as they are small; one too large to be read stands alone."""
+def groups(
+    sizes: Sequence[tuple[int, int]], alone: Container[int] = ()
+) -> Sequence[Sequence[tuple[int, int]]]:
+    """Messages in turn, together as long as they are small; `alone`, or too large to be read: by itself."""
     groups: list[list[tuple[int, int]]] = []
     room = 0
     for uid, size in sizes:
-        if not groups or size > room:
+        if not groups or size > room or uid in alone:
             groups.append([])
-            room = _AT_ONCE
+            room = 0 if uid in alone else _AT_ONCE
         groups[-1].append((uid, size))
         room -= size
     return groups

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from heraldry.mailbox.adapters import answers, resolve
@@ -28,6 +28,8 @@ from heraldry.mailbox.ports import (
 OWN_HEADER = "X-Heraldry-Attempt"
 LARGEST = 25 << 20  # bytes of a message we read; of larger ones only the headers
 _AT_MOST = 200  # UIDs in one command
+_NEAR = 20  # UIDs asked for together with what begins there
+_SMALL = 64 << 10  # bytes of each that come at once; most mails are smaller
 _LAST_UID = 2**32 - 1
 _POLL = 60.0  # seconds between two questions where a server knows no IDLE
 
@@ -181,20 +183,40 @@ class Session:
             if state.uidvalidity != uidvalidity:
                 raise FolderChanged(state)
             self.connection.news.clear()
-            for group in answers.groups(await self._new(uid, min(limit, _AT_MOST))):
-                for message in await self._bodies(group, uidvalidity):
-                    yield message
+            left = min(limit, _AT_MOST)
+            sizes, whole = await self._near(uid, left)
+            if not sizes:
+                sizes = await self._far(uid, left)
+            while sizes:
+                for group in answers.groups(sizes, alone=whole.keys()):
+                    first, _ = group[0]
+                    if first in whole:
+                        yield RawMessage(first, uidvalidity, whole[first])
+                        continue
+                    for message in await self._bodies(group, uidvalidity):
+                        yield message
+                left -= len(sizes)
+                uid, full = sizes[-1][0], sizes[-1][0] == uid + _NEAR
+                if not full or left <= 0:
+                    return
+                sizes, whole = await self._near(uid, left)
         except Broken as broken:
             raise self._problem(broken) from broken
 
-    async def _new(self, uid: int, limit: int) -> Sequence[tuple[int, int]]:
-        """What came after a UID: UIDs and sizes, oldest first. New mail mostly has the next UIDs, which are
-        asked for at once; a search finds what lies behind a gap.
-        """
-        next_ones = range(uid + 1, min(uid + limit, _LAST_UID) + 1)
-        near = self._sizes(await self._fetch(next_ones, b"RFC822.SIZE"), next_ones) if next_ones else ()
-        if near:
-            return near
+    async def _near(self, uid: int, limit: int) -> tuple[Sequence[tuple[int, int]], Mapping[int, bytes]]:
+        """New mail mostly has the next UIDs: UIDs and sizes, oldest first, and those mails that are small, whole."""
+        next_ones = range(uid + 1, min(uid + min(limit, _NEAR), _LAST_UID) + 1)
+        if not next_ones:
+            return (), {}
+        reply = await self._fetch(next_ones, b"RFC822.SIZE BODY.PEEK[]<0.%d>" % _SMALL)
+        if not reply.ok:  # perhaps one of them cannot be read: find out which
+            reply = await self._fetch(next_ones, b"RFC822.SIZE")
+        sizes = self._sizes(reply, next_ones)
+        begun = self._contents(reply)
+        return sizes, {uid: begun[uid] for uid, _ in sizes if uid in begun and len(begun[uid]) < _SMALL}
+
+    async def _far(self, uid: int, limit: int) -> Sequence[tuple[int, int]]:
+        """What lies behind a gap is found by a search: UIDs and sizes, oldest first."""
         found = await self._search(b"UID", b"%d:*" % (uid + 1))
         uids = sorted({each for each in found if each > uid})[:limit]
         if not uids:
@@ -219,17 +241,22 @@ class Session:
         part = b"BODY.PEEK[]" if whole else b"BODY.PEEK[HEADER]"
         uids = [uid for uid, _ in group]
         reply = await self._fetch(uids, part)
+        bodies = self._contents(reply)
+        if not reply.ok and len(group) > 1:  # one of them cannot be read: find out which
+            return [message for each in group for message in await self._bodies((each,), uidvalidity)]
+        if not reply.ok:
+            return [RawMessage(uids[0], uidvalidity, b"", complete=False)]
+        return [RawMessage(uid, uidvalidity, bodies[uid], whole) for uid in uids if uid in bodies]
+
+    @staticmethod
+    def _contents(reply: Reply) -> dict[int, bytes]:
         bodies: dict[int, bytes] = {}
         for items in answers.fetched(reply):
             uid = items.get("UID")
             body = next((value for key, value in items.items() if key.startswith("BODY[")), None)
             if isinstance(uid, str) and uid.isdigit() and isinstance(body, bytes):
                 bodies[int(uid)] = body
-        if not reply.ok and len(group) > 1:  # one of them cannot be read: find out which
-            return [message for each in group for message in await self._bodies((each,), uidvalidity)]
-        if not reply.ok:
-            return [RawMessage(uids[0], uidvalidity, b"", complete=False)]
-        return [RawMessage(uid, uidvalidity, bodies[uid], whole) for uid in uids if uid in bodies]
+        return bodies
 
     async def wait(self, seconds: float) -> bool:
         loop = asyncio.get_running_loop()
@@ -262,16 +289,25 @@ class Session:
 
     async def _append_sent(self, raw: bytes) -> bool:
         folder = await self.sent_folder() or await self._make_sent()
-        for name in (OWN_HEADER, "Message-ID"):
-            value = answers.header_of(raw, name)
-            if value and await self.find_by_header(folder, name, value):
-                return False
+        own, known_as = (answers.header_of(raw, name) for name in (OWN_HEADER, "Message-ID"))
+        if await self._lies_in(folder, own, known_as):
+            return False
         *before, last = pieces(folder_to_wire(folder))
         opening = last + rb" (\Seen) {%d}" % len(raw)
         reply = await self._perform("APPEND", (*before, opening, raw))
         if not reply.ok:
             raise self._refused("folder", reply)
         return True
+
+    async def _lies_in(self, folder: str, own: str, known_as: str) -> bool:
+        """Whether a mail with our header, or with its Message-ID, is there: one question where both are known."""
+        if not (own and known_as):
+            name, value = (OWN_HEADER, own) if own else ("Message-ID", known_as)
+            return bool(value and await self.find_by_header(folder, name, value))
+        if self.state is None or self.state.name != folder:
+            await self._select(folder)
+        either = pieces(OWN_HEADER, own, b"HEADER", "Message-ID", known_as)
+        return bool(await self._search(b"OR HEADER", *either))
 
     async def _make_sent(self) -> str:
         separator = next((each.separator for each in self._folders or () if each.separator), "/")
