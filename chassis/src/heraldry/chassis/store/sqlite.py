@@ -34,6 +34,8 @@ LARGEST_EVENT: Final = 256 * 1024
 LARGEST_GROUP: Final = 256
 NOTICE_OTHERS_EVERY: Final = 0.02  # seconds between looks for commits of other processes
 _COLUMNS = "position, stream, revision, id, type, version, data, meta"
+_INSERT = "INSERT INTO events (stream, revision, id, type, version, data, meta)"
+_REVISION = f"(SELECT coalesce(max(revision), {NO_STREAM}) FROM events WHERE stream = ?)"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
   position INTEGER PRIMARY KEY, stream TEXT NOT NULL, revision INTEGER NOT NULL, id BLOB NOT NULL,
@@ -206,33 +208,35 @@ class SqliteStore:
 
 
 def _append(db: sqlite3.Connection, append: _Append) -> Appended | Exception:
-    stream, events, expected = append.stream, append.events, append.expected
-    row = cast(
-        "tuple[int] | None",
-        db.execute(
-            "SELECT revision FROM events WHERE stream = ? ORDER BY revision DESC LIMIT 1", (stream,)
-        ).fetchone(),
+    """One statement for the first event, which also looks at the revision: each one waits for the event loop's thread."""
+    stream, expected = append.stream, append.expected
+    first, *others = (
+        (stream, revision, event.id.bytes, event.type, event.version, event.data, event.meta)
+        for revision, event in enumerate(append.events, start=expected + 1)
     )
-    actual = NO_STREAM if row is None else row[0]
-    if actual != expected:
-        there = cast(
-            "list[tuple[bytes, int, int]]",
-            db.execute(
-                "SELECT id, revision, position FROM events WHERE stream = ? AND revision > ?"
-                " ORDER BY revision LIMIT ?",
-                (stream, expected, len(events)),
-            ).fetchall(),
-        )
-        if [id_ for id_, _, _ in there] == [event.id.bytes for event in events]:
-            return Appended(there[-1][1], there[-1][2], fresh=False)
-        return ConflictError(stream, expected, actual)
-    position: int | None = None
-    for revision, event in enumerate(events, start=expected + 1):
-        position = db.execute(
-            "INSERT INTO events (stream, revision, id, type, version, data, meta) VALUES (?,?,?,?,?,?,?)",
-            (stream, revision, event.id.bytes, event.type, event.version, event.data, event.meta),
-        ).lastrowid
-    return Appended(expected + len(events), position or START, fresh=True)
+    added = db.execute(f"{_INSERT} SELECT ?,?,?,?,?,?,? WHERE {_REVISION} = ?", (*first, stream, expected))
+    if added.rowcount != 1:
+        return _refused(db, append)
+    position = added.lastrowid
+    for values in others:
+        position = db.execute(f"{_INSERT} VALUES (?,?,?,?,?,?,?)", values).lastrowid
+    return Appended(expected + len(append.events), position or START, fresh=True)
+
+
+def _refused(db: sqlite3.Connection, append: _Append) -> Appended | Exception:
+    """The stream is at another revision: perhaps by these very events."""
+    stream, expected, events = append.stream, append.expected, append.events
+    there = cast(
+        "list[tuple[bytes, int, int]]",
+        db.execute(
+            "SELECT id, revision, position FROM events WHERE stream = ? AND revision > ? ORDER BY revision LIMIT ?",
+            (stream, expected, len(events)),
+        ).fetchall(),
+    )
+    if [id_ for id_, _, _ in there] == [event.id.bytes for event in events]:
+        return Appended(there[-1][1], there[-1][2], fresh=False)
+    (actual,) = cast("tuple[int]", db.execute(f"SELECT {_REVISION}", (stream,)).fetchone())
+    return ConflictError(stream, expected, actual)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
