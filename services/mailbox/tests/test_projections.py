@@ -219,23 +219,47 @@ def test_a_mail_with_every_step(db: sqlite3.Connection) -> None:
 
 def test_work_is_found_again_after_a_crash(db: sqlite3.Connection) -> None:
     apply(db, (QUEUED,))
-    assert projections.to_send(db, NOW, NOW) == (DUE,)
+    assert projections.to_send(db, NOW, NOW, most=9) == (DUE,)
     apply(db, (QUEUED, TAKEN))
-    assert projections.to_send(db, NOW, NOW) == ()
-    assert projections.to_send(db, NOW, LATER) == (DUE,)
-    assert projections.to_send(db, END, NOW) == (DUE,)
+    assert projections.to_send(db, NOW, NOW, most=9) == ()
+    assert projections.to_send(db, NOW, LATER, most=9) == (DUE,)
+    assert projections.to_send(db, END, NOW, most=9) == (DUE,)
     back = EmailPutBack(attempt=ATTEMPT, claim=CLAIM, reason="Away.", not_before=END, at=NOW)
     apply(db, (QUEUED, TAKEN, back))
-    assert projections.to_send(db, NOW, LATER) == ()
+    assert projections.to_send(db, NOW, LATER, most=9) == ()
     apply(db, (QUEUED, TAKEN, BEGUN))
-    assert projections.to_send(db, END, END) == ()
+    assert projections.to_send(db, END, END, most=9) == ()
     assert projections.to_look_up(db) == (DUE,)
     apply(db, (QUEUED, TAKEN, BEGUN, SENT))
     assert projections.to_look_up(db) == ()
-    assert projections.to_copy(db, NOW) == (DUE,)
+    assert (projections.inboxes_to_copy(db, NOW), projections.to_copy(db, INBOX, NOW)) == ((INBOX,), ATTEMPT)
     apply(db, (QUEUED, TAKEN, BEGUN, SENT, COPYING))
-    assert projections.to_copy(db, NOW) == ()
-    assert projections.to_copy(db, LATER) == (DUE,)
+    assert (projections.inboxes_to_copy(db, NOW), projections.to_copy(db, INBOX, NOW)) == ((), None)
+    assert (projections.inboxes_to_copy(db, LATER), projections.to_copy(db, INBOX, LATER)) == (
+        (INBOX,),
+        ATTEMPT,
+    )
+
+
+def test_a_mail_to_copy_that_was_passed_over_does_not_hide_the_next(db: sqlite3.Connection) -> None:
+    others = tuple(UUID(int=n) for n in (77, 78))
+    for attempt in (ATTEMPT, *others):
+        of_it = [each.model_copy(update={"attempt": attempt}) for each in (QUEUED, TAKEN, BEGUN, SENT)]
+        apply(db, of_it, stream=f"mailbox.email-{attempt}")
+    passed = set[UUID]()
+    while (found := projections.to_copy(db, INBOX, NOW, passed)) is not None:
+        passed.add(found)
+    assert passed == {ATTEMPT, *others}
+
+
+def test_no_more_mails_to_send_than_asked_for_and_none_of_a_busy_inbox(db: sqlite3.Connection) -> None:
+    elsewhere = UUID(int=99)
+    for number in range(5):
+        changed = {"attempt": UUID(int=77 + number), "inbox": elsewhere if number == 4 else INBOX}
+        apply(db, (QUEUED.model_copy(update=changed),), stream=f"mailbox.email-{number}")
+    assert len(projections.to_send(db, NOW, NOW, most=3)) == 3
+    found = projections.to_send(db, NOW, NOW, most=3, busy=(INBOX,))
+    assert [due.inbox for due in found] == [elsewhere]
 
 
 def test_a_mail_never_tried_goes_before_those_that_are_tried_again(db: sqlite3.Connection) -> None:
@@ -243,7 +267,7 @@ def test_a_mail_never_tried_goes_before_those_that_are_tried_again(db: sqlite3.C
     apply(db, (QUEUED, TAKEN, back))
     other = UUID(int=77)
     apply(db, (QUEUED.model_copy(update={"attempt": other}),), stream="mailbox.email-77")
-    assert [due.attempt for due in projections.to_send(db, NOW, LATER)] == [other, ATTEMPT]
+    assert [due.attempt for due in projections.to_send(db, NOW, LATER, most=9)] == [other, ATTEMPT]
 
 
 def test_a_sent_folder_that_always_refuses_is_left_alone(db: sqlite3.Connection) -> None:
@@ -252,7 +276,7 @@ def test_a_sent_folder_that_always_refuses_is_left_alone(db: sqlite3.Connection)
         for n in range(projections.MOST_COPY_TRIES)
     )
     apply(db, (QUEUED, TAKEN, BEGUN, SENT, *tries))
-    assert projections.to_copy(db, END) == ()
+    assert (projections.inboxes_to_copy(db, END), projections.to_copy(db, INBOX, END)) == ((), None)
 
 
 def test_an_erased_person_leaves_a_mail_without_words(db: sqlite3.Connection) -> None:

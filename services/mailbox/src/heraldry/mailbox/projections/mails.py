@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from sqlite3 import Connection
@@ -32,7 +34,7 @@ MOST_COPY_TRIES = 8  # a Sent folder that refuses that often is left alone
 
 emails = Projection(
     name="emails",
-    version=3,
+    version=4,
     tables=("emails", "email_steps", "replies", "bounces"),
     schema="""CREATE TABLE emails (
   attempt TEXT PRIMARY KEY, organization TEXT NOT NULL, inbox TEXT NOT NULL, identity TEXT NOT NULL,
@@ -41,7 +43,8 @@ emails = Projection(
   to_copy INTEGER NOT NULL DEFAULT 0, copy_tries INTEGER NOT NULL DEFAULT 0,
   enrollment TEXT NOT NULL, normal TEXT NOT NULL, sent_position INTEGER) STRICT;
 CREATE INDEX emails_open ON emails (state) WHERE state IN ('queued', 'claimed', 'leaving');
-CREATE INDEX emails_to_copy ON emails (to_copy) WHERE to_copy = 1;
+CREATE INDEX emails_to_send ON emails (held_until) WHERE state IN ('queued', 'claimed');
+CREATE INDEX emails_to_copy ON emails (inbox, held_until, copy_tries) WHERE to_copy = 1;
 CREATE INDEX emails_sent ON emails (inbox, sent_position) WHERE sent_position IS NOT NULL;
 CREATE TABLE email_steps (
   attempt TEXT NOT NULL, revision INTEGER NOT NULL, type TEXT NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL,
@@ -217,13 +220,19 @@ class Due:
     inbox: UUID
 
 
-def to_send(db: Connection, now: datetime, real_now: datetime) -> tuple[Due, ...]:
-    """Mails that wait and that nobody has in hand, and those whose time is over; those never tried first."""
+def to_send(
+    db: Connection, now: datetime, real_now: datetime, *, most: int, busy: Sequence[UUID] = ()
+) -> tuple[Due, ...]:
+    """Mails that wait and that nobody has in hand, and those whose time is over; those never tried first.
+
+    At most so many, and none through the busy inboxes.
+    """
     return _due(
         db,
         "SELECT attempt, inbox FROM emails WHERE state IN ('queued', 'claimed')"
-        " AND (held_until IS NULL OR held_until <= ? OR valid_until <= ?) ORDER BY held_until",
-        (real_now.isoformat(), now.isoformat()),
+        " AND (held_until IS NULL OR held_until <= ? OR valid_until <= ?)"
+        f" AND inbox NOT IN ({', '.join('?' * len(busy))}) ORDER BY held_until LIMIT ?",
+        (real_now.isoformat(), now.isoformat(), *map(str, busy), most),
     )
 
 
@@ -232,14 +241,28 @@ def to_look_up(db: Connection) -> tuple[Due, ...]:
     return _due(db, "SELECT attempt, inbox FROM emails WHERE state = 'leaving'", ())
 
 
-def to_copy(db: Connection, real_now: datetime) -> tuple[Due, ...]:
-    """Sent mails without a known copy in the Sent folder, that nobody has in hand."""
-    return _due(
-        db,
-        "SELECT attempt, inbox FROM emails WHERE to_copy = 1 AND copy_tries < ?"
-        " AND (held_until IS NULL OR held_until <= ?)",
-        (MOST_COPY_TRIES, real_now.isoformat()),
-    )
+_TO_COPY = "to_copy = 1 AND copy_tries < ? AND (held_until IS NULL OR held_until <= ?)"
+
+
+def inboxes_to_copy(db: Connection, real_now: datetime) -> tuple[UUID, ...]:
+    """Inboxes with sent mails without a known copy in the Sent folder, that nobody has in hand."""
+    rows = db.execute(
+        f"SELECT DISTINCT inbox FROM emails WHERE {_TO_COPY}", (MOST_COPY_TRIES, real_now.isoformat())
+    ).fetchall()
+    return tuple(UUID(inbox) for (inbox,) in cast("list[tuple[str]]", rows))
+
+
+def to_copy(
+    db: Connection, inbox: UUID, real_now: datetime, passed: AbstractSet[UUID] = frozenset()
+) -> UUID | None:
+    """The next of an inbox' sent mails to copy; none of those that were passed over."""
+    rows = db.execute(
+        f"SELECT attempt FROM emails WHERE inbox = ? AND {_TO_COPY} ORDER BY held_until LIMIT ?",
+        (str(inbox), MOST_COPY_TRIES, real_now.isoformat(), len(passed) + 1),
+    ).fetchall()
+    known = set(map(str, passed))
+    found = next((each for (each,) in cast("list[tuple[str]]", rows) if each not in known), None)
+    return None if found is None else UUID(found)
 
 
 @dataclass(frozen=True, slots=True)

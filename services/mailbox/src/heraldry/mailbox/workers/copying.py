@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -33,21 +34,21 @@ class Claimed:
 
 
 class CopyWorker:
-    """Puts each mail that was sent into the Sent folder unless it is there."""
+    """Puts each mail that was sent into the Sent folder unless it is there.
 
-    def __init__(self, desk: Desk, mailbox: Mailbox) -> None:
-        self._desk, self._mailbox = desk, mailbox
+    Mails go before copies, for their time runs out: an inbox through which as many leave as may at once is `busy`.
+    """
+
+    def __init__(self, desk: Desk, mailbox: Mailbox, busy: Callable[[UUID], bool] = lambda _: False) -> None:
+        self._desk, self._mailbox, self._busy = desk, mailbox, busy
         self._hands = Hands(self.copy, INBOXES_AT_ONCE)
-        self._due: Mapping[UUID, Sequence[UUID]] = {}  # by inbox
         self._looked = asyncio.Event()
 
     def look(self) -> None:
-        real_now, found = self._desk.real.now(), dict[UUID, list[UUID]]()
-        for due in self._desk.model.read(lambda db: projections.to_copy(db, real_now)):
-            found.setdefault(due.inbox, []).append(due.attempt)
-        self._due = found
-        for each in found:
-            self._hands.take(each)
+        real_now = self._desk.real.now()
+        for each in self._desk.model.read(lambda db: projections.inboxes_to_copy(db, real_now)):
+            if not self._busy(each):
+                self._hands.take(each)
         self._looked.set()
         self._looked = asyncio.Event()
 
@@ -90,16 +91,19 @@ class CopyWorker:
                 )
 
     async def _next(self, found: UUID, passed: set[UUID]) -> UUID | None:
-        """A mail of this inbox to copy, as soon as there is one."""
+        """A mail of this inbox to copy, as soon as there is one and it is not busy."""
         try:
             async with asyncio.timeout(KEPT_FOR):
                 while True:
-                    for attempt in self._due.get(found, ()):
-                        if attempt not in passed:
-                            return attempt
+                    if not self._busy(found) and (attempt := self._due(found, passed)) is not None:
+                        return attempt
                     await self._looked.wait()
         except TimeoutError:
             return None
+
+    def _due(self, found: UUID, passed: AbstractSet[UUID]) -> UUID | None:
+        now = self._desk.real.now()
+        return self._desk.model.read(lambda db: projections.to_copy(db, found, now, passed))
 
     async def _claimed(self, attempt: UUID, through: inbox.Inbox) -> Claimed | None:
         """The mail, if this call may copy it: one worker at a time, which looks first."""

@@ -114,6 +114,16 @@ class Hands:
     def holds(self, what: UUID) -> bool:
         return what in self._running
 
+    @property
+    def free(self) -> bool:
+        """Whether a hand is free."""
+        return len(self._running) < self.at_once
+
+    @property
+    def busy(self) -> tuple[UUID, ...]:
+        """For whom no more can be taken in hand."""
+        return tuple(through for through, count in self._busy.items() if count >= self.each)
+
     async def stop(self) -> None:
         """Drop everything; what was begun is found again."""
         await end(*self._running.values())

@@ -42,6 +42,7 @@ log = structlog.stdlib.get_logger(__name__)
 STORE_AGAIN: Final = 1.0  # seconds between two tries to store an outcome
 MAILS_AT_ONCE: Final = 32
 EACH: Final = 8  # of them through one inbox
+LOOKED_AT: Final = MAILS_AT_ONCE + EACH  # mails of one look: some of them are in no hand
 FIRST_PAUSE: Final = timedelta(seconds=5)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
 OWN_TROUBLE: Final = Diagnosed(
@@ -89,13 +90,18 @@ class SendWorker:
         self._desk, self._submitter, self._mailbox, self._points = desk, submitter, mailbox, points
         self.hands = Hands(self.send, MAILS_AT_ONCE, EACH)
         self.eyes = Hands(self.look_up, MAILS_AT_ONCE, EACH)
-        self._copying = CopyWorker(desk, mailbox)
+        self._copying = CopyWorker(desk, mailbox, lambda found: found in self.hands.busy)
         self._looks: dict[UUID, tuple[datetime, timedelta]] = {}  # next look-up (business time), its pause
 
     def look(self) -> None:
         model, now, real_now = self._desk.model, self._desk.clock.now(), self._desk.real.now()
-        for due in model.read(lambda db: projections.to_send(db, now, real_now)):
-            self.hands.take(due.attempt, due.inbox)
+        while self.hands.free:
+            busy = self.hands.busy
+            found = model.read(lambda db: projections.to_send(db, now, real_now, most=LOOKED_AT, busy=busy))  # noqa: B023
+            for due in found:
+                self.hands.take(due.attempt, due.inbox)
+            if len(found) < LOOKED_AT or self.hands.busy == busy:
+                break
         leaving = model.read(projections.to_look_up)
         for due in leaving:
             if not self.hands.holds(due.attempt) and self._is_due(due.attempt, now):
