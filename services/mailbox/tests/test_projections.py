@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import cast
 from uuid import UUID
 
 import pytest
@@ -379,3 +380,19 @@ def test_the_suppression_list_comes_in_pages_newest_first(db: sqlite3.Connection
     found = projections.suppressed_by(db, str(NORTHWIND), "kIM3@", None, 2)
     assert ([one.recipient for one in found.suppressions], found.total) == (["r3"], 1)
     assert projections.suppressed_by(db, str(BOB), "", None, 2).total == 0
+
+
+def test_what_is_looked_for_fifty_times_a_second_is_found_without_reading_every_mail(
+    db: sqlite3.Connection,
+) -> None:
+    asked: list[str] = []
+    db.set_trace_callback(asked.append)
+    projections.to_send(db, NOW, NOW, most=3)
+    projections.to_look_up(db)
+    projections.inboxes_to_copy(db, NOW)
+    projections.to_copy(db, INBOX, NOW)
+    db.set_trace_callback(None)
+    assert len(asked) == 4
+    for each in asked:
+        plan = cast("list[tuple[int, int, int, str]]", db.execute(f"EXPLAIN QUERY PLAN {each}").fetchall())
+        assert [row for row in plan if "INDEX emails_" not in row[3]] == []

@@ -42,7 +42,7 @@ emails = Projection(
   state TEXT NOT NULL, message_id TEXT NOT NULL DEFAULT '', held_until TEXT, valid_until TEXT NOT NULL,
   to_copy INTEGER NOT NULL DEFAULT 0, copy_tries INTEGER NOT NULL DEFAULT 0,
   enrollment TEXT NOT NULL, normal TEXT NOT NULL, sent_position INTEGER) STRICT;
-CREATE INDEX emails_open ON emails (state) WHERE state IN ('queued', 'claimed', 'leaving');
+CREATE INDEX emails_leaving ON emails (state) WHERE state = 'leaving';
 CREATE INDEX emails_to_send ON emails (held_until) WHERE state IN ('queued', 'claimed');
 CREATE INDEX emails_to_copy ON emails (inbox, held_until, copy_tries) WHERE to_copy = 1;
 CREATE INDEX emails_sent ON emails (inbox, sent_position) WHERE sent_position IS NOT NULL;
