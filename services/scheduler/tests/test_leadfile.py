@@ -10,6 +10,7 @@ import tracemalloc
 from collections.abc import Mapping, Sequence
 
 import pytest
+from heraldry.contracts.addresses import Malformed, normalised, travelling
 from heraldry.contracts.base import Refused
 from heraldry.contracts.campaigns import Column
 from heraldry.scheduler.adapters.encodings import encoded
@@ -294,8 +295,8 @@ def test_a_profile_is_known_however_its_url_is_written(given_url: str) -> None:
 
 
 def test_a_missing_variable_refuses_the_row_and_is_named() -> None:
-    def missing(values: Mapping[str, str], own: Mapping[str, str]) -> Sequence[str]:
-        return [] if own.get("company_size") else ["company_size", "town"]
+    def missing(values: Mapping[str, str]) -> Sequence[str]:
+        return [] if values.get("company_size") else ["company_size", "town"]
 
     found = table(b"Email,Company Size\na@x.example,5\nb@x.example,\n")
     _, wrong = judged(found, guessed(found.headers, found.sample), missing)
@@ -322,6 +323,16 @@ def test_a_formula_is_text_like_any_other() -> None:
 def test_one_address_is_one_however_it_is_written() -> None:
     found = judge(b"Email\nAda@X.example\nmailto:ada@x.EXAMPLE.\n ada@x.example \n")
     assert [one.address for one in found if isinstance(one, Found)] == ["ada@x.example"] * 3
+
+
+@given(st.from_regex(r"[A-Za-z0-9._%+'-]{1,9}@([A-Za-z0-9-]{1,5}\.){1,3}[A-Za-z]{1,70}", fullmatch=True))
+def test_an_address_is_judged_and_compared_as_everywhere_else(address: str) -> None:
+    try:
+        expected = normalised(address) if travelling(address) else ""
+    except Malformed:
+        expected = ""
+    (one,) = judge(f'Email,Name\n"{address}",Ada\n'.encode())
+    assert (one.address if isinstance(one, Found) else "") == expected
 
 
 def test_json_lines_are_read_by_their_keys() -> None:

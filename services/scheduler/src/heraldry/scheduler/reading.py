@@ -11,7 +11,15 @@ from heraldry.contracts.campaigns import CampaignSettings, Column, LeadData, Row
 from heraldry.scheduler.adapters.encodings import Encoded, encoded
 from heraldry.scheduler.domain.columns import checked, guessed
 from heraldry.scheduler.domain.importing import Format
-from heraldry.scheduler.domain.leadfile import Found, Missing, Wrong, clean, judged, nothing_missing
+from heraldry.scheduler.domain.leadfile import (
+    Found,
+    Missing,
+    Wrong,
+    clean,
+    judged,
+    lead_of,
+    nothing_missing,
+)
 from heraldry.scheduler.domain.tables import Table, csv_table, json_table
 from heraldry.scheduler.ports import Speaker, TemplateError, Templates
 
@@ -20,6 +28,8 @@ LONGEST_CELL: Final = 200  # of the sample
 NO_ADDRESSES: Final = RowProblem(
     row=1, code="column.missing", text="No column holds email addresses. Choose the one that does."
 )
+
+ALL: Final = (True,)  # every column is filled
 
 Hashed = Callable[[str], str]
 
@@ -125,15 +135,15 @@ def missing_in(templates: Templates, settings: CampaignSettings, speaker: Speake
     told: dict[tuple[bool, ...], Sequence[str]] = {}
     conditional = any("{%" in text for step in steps for text in (step.subject, step.text, step.html))
 
-    def missing(values: Mapping[str, str], own: Mapping[str, str]) -> Sequence[str]:
-        filled = (*map(bool, values.values()), *map(bool, own.values()))
+    def missing(values: Mapping[str, str]) -> Sequence[str]:
+        filled = ALL if "" not in values.values() else tuple(map(bool, values.values()))
         if conditional or filled not in told:
-            told[filled] = _missing(values, own)
+            told[filled] = _missing(values)
         return told[filled]
 
-    def _missing(values: Mapping[str, str], own: Mapping[str, str]) -> Sequence[str]:
+    def _missing(values: Mapping[str, str]) -> Sequence[str]:
         try:
-            return templates.missing(steps, LeadData(**values, own=dict(own)), speaker)
+            return templates.missing(steps, lead_of(values), speaker)
         except TemplateError:  # it fails for every lead, and is said where the step is written
             return ()
 

@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from heraldry.contracts.addresses import Malformed, normalised, travelling
@@ -24,26 +23,29 @@ LONGEST: Final[dict[Target, int]] = {
 LARGEST_LEAD: Final = 20_000  # characters of all its columns: it stands in events, encrypted
 SHORT: Final = min(LONGEST.values())  # nothing is too long in a row that is not longer than this
 ONE_LINE: Final = frozenset({"name", "first_name", "last_name", "email", "linkedin_url"})
+IGNORED: Final = ""  # the name under which a row's ignored columns are lost
+NOT_OWN: Final = ONE_LINE | {IGNORED}
 LONGEST_QUOTE: Final = 60
 LINKEDIN: Final = re.compile(
     r"(?:https?://)?(?:[a-z0-9-]+\.)?linkedin\.com/(in|pub)/([^/?#\s]{2,200})(?:[/?#]\S*)?", re.IGNORECASE
 )
-USUAL: Final = re.compile(r"([A-Za-z0-9._%+'-]+)@([A-Za-z0-9.-]+)")  # nothing in it needs a closer look
+USUAL: Final = re.compile(  # an address that is compared in small letters, and needs no closer look
+    r"[A-Za-z0-9._%+'-]+@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{1,63}"
+).fullmatch
 USUAL_PROFILE: Final = "https://www.linkedin.com/in/"
 DIRECTIONS: Final = frozenset("\u200b\u2060\ufeff\u200e\u200f\u202a\u202b\u202c\u202d\u202e")
 
 
 class Found(NamedTuple):
-    """A row that can be a lead. `address`: as addresses are compared."""
+    """A row that can be a lead. `address`: as addresses are compared; `values`: by the names templates use."""
 
     row: int
     address: str
     values: Mapping[str, str]
-    own: Mapping[str, str]
 
     @property
     def data(self) -> LeadData:
-        return LeadData(**self.values, own=dict(self.own))
+        return lead_of(self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +57,26 @@ class Wrong:
 
 
 Judged: TypeAlias = Found | Wrong
-Missing: TypeAlias = Callable[[Mapping[str, str], Mapping[str, str]], Sequence[str]]
+Missing: TypeAlias = Callable[[Mapping[str, str]], Sequence[str]]
 
 
-def nothing_missing(values: Mapping[str, str], own: Mapping[str, str]) -> Sequence[str]:
+def nothing_missing(values: Mapping[str, str]) -> Sequence[str]:
     """For a campaign without steps, and rows that were checked before."""
-    del values, own
+    del values
     return ()
+
+
+def lead_of(values: Mapping[str, str]) -> LeadData:
+    """What a row says of a lead. A name that it has only in parts is put together."""
+    name = values.get("name") or f"{values.get('first_name', '')} {values.get('last_name', '')}".strip()
+    return LeadData(
+        name=name,
+        first_name=values.get("first_name", ""),
+        last_name=values.get("last_name", ""),
+        email=values.get("email", ""),
+        linkedin_url=values.get("linkedin_url", ""),
+        own={own: value for own, value in values.items() if own not in NOT_OWN},
+    )
 
 
 def judged(
@@ -84,19 +99,30 @@ class _Judge:
     def __init__(self, columns: Sequence[Column], missing: Missing, *, lossy: bool) -> None:
         self._columns, self._width, self._missing, self._lossy = columns, len(columns), missing, lossy
         self._longest = [LONGEST.get(column.field, 0) for column in columns]
-        standard = [(n, column.field) for n, column in enumerate(columns) if column.field in ONE_LINE]
-        self._fields, self._standard = [field for _, field in standard], _picker([n for n, _ in standard])
-        own = [(n, column.name) for n, column in enumerate(columns) if column.field == "own"]
-        self._names, self._own = [name for _, name in own], _picker([n for n, _ in own])
-        self._headers: dict[str, str] = {
-            column.name or column.field: column.header for column in columns if column.field != "ignored"
-        }
-        self._domains: dict[str, str] = {}  # of usual addresses, as they are compared
+        self._names = [
+            IGNORED if column.field == "ignored" else column.name or column.field for column in columns
+        ]
+        self._headers = {name: column.header for name, column in zip(self._names, columns, strict=True)}
 
     def of(self, row: int, cells: Sequence[str]) -> Judged:
+        text = "".join(cells)
+        if len(cells) == self._width and text.isprintable() and not self._lossy:
+            cells = list(map(str.strip, cells))
+            values = dict(zip(self._names, cells, strict=True))
+            address = values.get("email", "")
+            if (
+                USUAL(address)
+                and (len(text) <= SHORT or max(map(len, cells)) <= SHORT)
+                and _is_usual_profile(values.get("linkedin_url", ""))
+                and not self._missing(values)
+            ):
+                return Found(row, address.lower(), values)
+        return self._of_closely(row, cells, text)
+
+    def _of_closely(self, row: int, cells: Sequence[str], text: str) -> Judged:
+        """The same, for rows in which something may be wrong."""
         if not cells:
             return Wrong(row, (_said(row, "row.malformed", "This line is no object of texts and numbers."),))
-        text = "".join(cells)
         if len(cells) > self._width and any(map(str.strip, cells[self._width :])):
             problem = f"This row has {len(cells)} cells, the table has {self._width} columns."
             return Wrong(
@@ -104,35 +130,21 @@ class _Judge:
             )
         if self._lossy and "\ufffd" in text:
             return Wrong(row, (_said(row, "row.unreadable", "Some characters of this row cannot be read."),))
-        if len(cells) < self._width:
-            cells = [*cells, *[""] * (self._width - len(cells))]
-        if text.isprintable():
-            cells = list(map(str.strip, cells))
-            values = dict(zip(self._fields, self._standard(cells), strict=True))
-        else:
-            cells = list(map(clean, cells))
-            lines = [" ".join(cell.split()) for cell in self._standard(cells)]
-            values = dict(zip(self._fields, lines, strict=True))
-        own = dict(zip(self._names, self._own(cells), strict=True))
-        problems: list[RowProblem] = []
-        if len(text) > SHORT:
-            problems += self._lengths(row, cells)
-        if not values.get("name"):
-            values["name"] = f"{values.get('first_name', '')} {values.get('last_name', '')}".strip()
+        cells = [*map(clean, cells[: self._width]), *[""] * (self._width - len(cells))]
+        values = {
+            name: " ".join(cell.split()) if name in ONE_LINE else cell
+            for name, cell in zip(self._names, cells, strict=True)
+        }
+        problems = self._lengths(row, cells)
         address = self._address(row, values, problems)
         if profile := values.get("linkedin_url"):
             values["linkedin_url"] = _profile(row, profile, problems)
-        problems += [self._lacks(row, variable) for variable in self._missing(values, own)]
-        if problems:
-            return Wrong(row, tuple(problems))
-        return Found(row, address, values, own)
+        problems += [self._lacks(row, variable) for variable in self._missing(values)]
+        return Wrong(row, tuple(problems)) if problems else Found(row, address, values)
 
     def _address(self, row: int, values: dict[str, str], problems: list[RowProblem]) -> str:
         """The address as addresses are compared; empty where it is a problem."""
         given = values.get("email", "")
-        usual = USUAL.fullmatch(given)
-        if usual is not None and (domain := self._domains.get(usual.group(2))):
-            return f"{usual.group(1).casefold()}@{domain}"
         if not given:
             problems.append(_said(row, "address.missing", "This row has no email address."))
             return ""
@@ -147,10 +159,7 @@ class _Judge:
             problems.append(_said(row, "address.invalid", f"{_quoted(given)}: the domain has no ending."))
             return ""
         values["email"] = given
-        address = normalised(given)
-        if usual is not None:
-            self._domains[usual.group(2)] = address.rpartition("@")[2]
-        return address
+        return normalised(given)
 
     def _lengths(self, row: int, cells: Sequence[str]) -> list[RowProblem]:
         problems = [
@@ -174,17 +183,6 @@ class _Judge:
         return _said(row, "variable.missing", detail)
 
 
-def _picker(positions: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
-    """Gives the cells at these positions."""
-    match positions:
-        case []:
-            return lambda _: ()
-        case [only]:
-            return lambda cells: (cells[only],)
-        case _:
-            return itemgetter(*positions)
-
-
 def clean(cell: str) -> str:
     """The cell as text: any space is a space, line ends are newlines, what is not to be seen is left out."""
     lines = cell.replace("\r\n", "\n").replace("\r", "\n")
@@ -200,10 +198,15 @@ def _char(char: str) -> str:
     return "" if category in {"Cc", "Cs", "Co", "Cn"} or char in DIRECTIONS else char
 
 
+def _is_usual_profile(given: str) -> bool:
+    """None at all, or one that is written as all are kept."""
+    return not given or (
+        given.startswith(USUAL_PROFILE) and given[len(USUAL_PROFILE) :].replace("-", "").isalnum()
+    )
+
+
 def _profile(row: int, given: str, problems: list[RowProblem]) -> str:
     """One way to write it: `https://www.linkedin.com/in/<name>`."""
-    if given.startswith(USUAL_PROFILE) and given[len(USUAL_PROFILE) :].replace("-", "").isalnum():
-        return given
     found = LINKEDIN.fullmatch(given)
     if found is None:
         detail = f"{_quoted(given)} is no LinkedIn profile. It looks like https://www.linkedin.com/in/name."
