@@ -22,11 +22,15 @@ from heraldry.contracts.mailbox import (
     MailboxConnected,
     MailboxDisconnected,
     MailboxNeedsReconnect,
+    MailboxPaused,
+    MailboxResumed,
     ReplyReceived,
 )
 from heraldry.contracts.scheduler import EmailRate, LimitsChanged, RateCeilingExpired
+from heraldry.gateway.cards import Card, Figures, InboxState
 from heraldry.gateway.figures import Counted, Dashboard, Volume, count, volume
 from heraldry.gateway.projections import VIEWS, instant
+from heraldry.gateway.routes.home import chips
 from heraldry.gateway.views import Views
 
 US, ADA, SOFIA, SALES, SUPPORT, LEA, TOM = (UUID(int=number) for number in range(1, 8))
@@ -217,3 +221,33 @@ def test_a_month_of_100_000_mails_is_counted_in_time(tmp_path: Path) -> None:
             taken.append(perf_counter() - begun)
     assert sum(one.emails_sent for one in boards[0].by_identity.values()) > 95_000
     assert min(taken) < WITHIN, taken
+
+
+def test_a_paused_inbox_is_told_on_its_card_until_it_may_send_again(tmp_path: Path) -> None:
+    of: dict[str, Any] = {"inbox": SALES, "identity": ADA}
+    paused = MailboxPaused(at=NOON, **of, code="bounce-rate", reason="Too many bounce.", sent=20, bounced=2)
+    resumed = MailboxResumed(at=NOON, **of)
+    for number, (events, state) in enumerate(
+        (
+            ((connected(), paused), "paused"),
+            ((connected(), paused, resumed), "connected"),
+            ((connected(), MailboxDisconnected(at=NOON, **of), resumed), "disconnected"),
+        )
+    ):
+        with views(tmp_path / str(number), *events) as found:
+            (inbox,) = found.inboxes(US)
+        card = Card(
+            identity=ADA,
+            name="Ada",
+            job_title="",
+            picture="",
+            figures=Figures(),
+            inboxes=(
+                InboxState(inbox=inbox.id, address=inbox.address, state=inbox.state, detail=inbox.detail),
+            ),
+            waiting=(),
+        )
+        assert inbox.state == state
+        assert [chip.text.rpartition(": ")[2] for chip in chips(card)] == (
+            [] if state == "disconnected" else [state.capitalize()]
+        )

@@ -135,7 +135,7 @@ class IdentitySeen:
 
 @dataclass(frozen=True, slots=True)
 class InboxSeen:
-    """`state`: connected, reconnect, disconnected."""
+    """`state`: connected, reconnect, paused, disconnected."""
 
     id: UUID
     identity: UUID

@@ -19,6 +19,7 @@ from heraldry.gateway.pages.models import (
     DashboardPage,
     Figures,
     IdentityCard,
+    InboxState,
     Notice,
     Period,
     PeriodKind,
@@ -183,11 +184,11 @@ def _card(card: Card) -> IdentityCard:
 
 
 def chips(card: Card) -> tuple[Chip, ...]:
-    states = {"connected": "connected", "reconnect": "reconnect"}
+    shown = [(one.address, cast("InboxState", one.state)) for one in card.inboxes]
     return tuple(
-        Chip(f"{one.address}: {INBOX_STATES[states[one.state]].text}", INBOX_STATES[states[one.state]].tone)  # pyright: ignore[reportArgumentType]  keys of the table
-        for one in card.inboxes
-        if one.state in states
+        Chip(f"{address}: {INBOX_STATES[state].text}", INBOX_STATES[state].tone)
+        for address, state in shown
+        if state != "disconnected"
     )
 
 
@@ -211,4 +212,15 @@ def _notices(found: Overview, undecided: int) -> tuple[Notice, ...]:
         for inbox in card.inboxes
         if inbox.state == "reconnect"
     )
-    return (*reconnect, decide) if undecided else reconnect
+    paused = tuple(
+        Notice(
+            title=f"{inbox.address} is paused.",
+            text=inbox.detail,
+            href=f"/identities/{card.identity}?section=email",
+            link="Look at it",
+        )
+        for card in found.cards
+        for inbox in card.inboxes
+        if inbox.state == "paused"
+    )
+    return (*reconnect, *paused, decide) if undecided else (*reconnect, *paused)
