@@ -19,6 +19,7 @@ from heraldry.contracts.scheduler import (
     StepCancelled,
 )
 from heraldry.scheduler.application import Scheduling
+from heraldry.scheduler.domain.enrollment import attempt_of
 from heraldry.scheduler.domain.sender import Sender
 from heraldry.scheduler.projections import senders as rows
 from heraldry.scheduler.standing import Connected
@@ -172,6 +173,31 @@ async def test_exhaustion_is_said_with_the_refusal_and_once_a_window(here: Parts
         assert refused.value.extra["window"] == "hour"
     types = [stored.type for stored in await here.stored(f"sender-{one.id}")]
     assert types.count("QuotaExhausted") == 1
+
+
+async def test_what_a_replica_remembers_of_an_account_neither_refuses_nor_permits_what_its_stream_does_not(
+    here: Parts,
+) -> None:
+    await here.identity(ADA)
+    inbox = await here.inbox(ADDRESS)
+    one = await account(here, inbox)
+    other = Scheduling(here.runner, here.store, here.model, here.keys, here.clock)
+    await here.scheduling.open_campaign(one.id, SPRING, 1, asking())
+    enrollments = [uuid4() for _ in range(5)]
+    for enrollment in enrollments:
+        assert await here.dispatch(SPRING, enrollment, one.id)
+    assert not await here.dispatch(SPRING, enrollments[0], one.id)  # asked again
+    with pytest.raises(Refused):
+        await here.dispatch(SPRING, uuid4(), one.id)
+    back = attempt_of(enrollments[0], 0, 0)
+    await other.settle(inbox, back, proven_not_sent=True, asking=asking())
+    assert await here.dispatch(SPRING, uuid4(), one.id)
+    await other.settle(inbox, attempt_of(enrollments[1], 0, 0), proven_not_sent=True, asking=asking())
+    await here.scheduling.state(one.id)
+    await other.stop_campaign(SPRING, ADA, 2, asking())
+    with pytest.raises(Refused) as refused:
+        await here.dispatch(SPRING, uuid4(), one.id)
+    assert refused.value.code == "campaign.not-open"
 
 
 async def test_only_support_raises_a_ceiling_and_the_figures_say_until_when(here: Parts) -> None:

@@ -12,7 +12,7 @@ from heraldry.chassis.bus.rpc import Asking
 from heraldry.chassis.clock import Clock
 from heraldry.chassis.decider import Decider
 from heraldry.chassis.readmodel import ReadModel
-from heraldry.chassis.runner import Asked, Ran, Runner
+from heraldry.chassis.runner import Asked, Known, Ran, Runner
 from heraldry.chassis.store.port import EventStore
 from heraldry.chassis.vault.keys import KeyDestroyedError, KeyRing
 from heraldry.contracts.base import Accepted, Refused
@@ -38,6 +38,7 @@ profiles: Decider[profile.Command, profile.Profile, profile.Event] = Decider(
 )
 CONTEXT: Final = "scheduler"
 MODEL_WITHIN: Final = 5.0  # seconds the read model may need to come to the end of the log
+REMEMBERED: Final = 256  # accounts as they were seen last
 SenderRan: TypeAlias = Ran[sender.State, sender_events.Event]
 
 
@@ -63,6 +64,15 @@ class Account:
     organization: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """An account's stream as it was; without its events, which hold mails."""
+
+    state: sender.State
+    revision: int
+    position: int
+
+
 class Scheduling:
     """Limits and dispatch. Every permit is decided on the sender's own stream."""
 
@@ -77,6 +87,7 @@ class Scheduling:
     ) -> None:
         self._runner, self._store, self._model = runner, store, model
         self._keys, self._clock, self._suppressed = keys, clock, suppressed
+        self._seen: dict[str, _Seen] = {}
 
     # --- permits
 
@@ -110,13 +121,36 @@ class Scheduling:
                 "person.erased", "This person's data was erased: nothing is sent to them any more."
             ) from None
         try:
-            return await self.run(account, command, asking)
+            return await self._at_once(account, command, asking)
         except Refused as refusal:
             if refusal.code == "quota.exhausted":
                 until = f"exhausted {refusal.extra['window']} {refusal.extra['until']}"
                 said = Asking(derived(asking.id, until), asking.by)
                 await self.run(account, sender.SayExhausted(self._clock.now()), said)
             raise
+
+    async def _at_once(self, account: Account, command: sender.Dispatch, asking: Asking) -> SenderRan:
+        """Decide on the account as it was seen last: where it has moved since, the append says so. What is
+        refused, and what was done before, is decided on the stream itself.
+        """
+        known = self._seen.pop(account.sender, None)
+        if known is not None:
+            try:
+                ran = await self.run(account, command, asking, known)
+            except Refused:
+                ran = None
+            if ran is not None and ran.events:
+                return self._saw(account, ran)
+        return self._saw(account, await self.run(account, command, asking))
+
+    def _saw(self, account: Account, ran: SenderRan) -> SenderRan:
+        self._remember(account.sender, ran)
+        return ran
+
+    def _remember(self, name: str, found: Known[sender.State]) -> None:
+        if len(self._seen) >= REMEMBERED:
+            self._seen.pop(next(iter(self._seen)))
+        self._seen[name] = _Seen(found.state, found.revision, found.position)
 
     async def settle(self, inbox: UUID, attempt: UUID, *, proven_not_sent: bool, asking: Asking) -> None:
         """Raises NotYetError if the sender is not in the read model yet."""
@@ -220,12 +254,18 @@ class Scheduling:
 
     # --- what those beside it use, too
 
-    async def run(self, account: Account, command: sender.Command, asking: Asking) -> SenderRan:
-        """Carry a command out on an account's stream."""
+    async def run(
+        self,
+        account: Account,
+        command: sender.Command,
+        asking: Asking,
+        known: Known[sender.State] | None = None,
+    ) -> SenderRan:
+        """Carry a command out on an account's stream; `known`: how it stood a moment ago."""
         now = self._clock.now()
         asked = Asked(asking.id, asking.by, now, account.identity, account.organization)
         return await self._runner.run(
-            senders, f"sender-{account.sender}", command, asked, enough=_enough(command.at)
+            senders, f"sender-{account.sender}", command, asked, enough=_enough(command.at), known=known
         )
 
     async def up_to_date(self) -> None:
@@ -237,7 +277,9 @@ class Scheduling:
     async def state(self, name: str, now: datetime | None = None) -> sender.State:
         """An account as its stream says it is: all that a decision at `now` needs."""
         enough = _enough(now or self._clock.now())
-        return (await self._runner.load(senders, f"sender-{name}", enough=enough)).state
+        loaded = await self._runner.load(senders, f"sender-{name}", enough=enough)
+        self._remember(name, loaded)
+        return loaded.state
 
     def _mine(self, inbox: UUID, asking: Asking) -> Account:
         row = self._model.read(lambda db: rows.of_inbox(db, str(inbox)))
