@@ -184,11 +184,10 @@ def _card(card: Card) -> IdentityCard:
 
 
 def chips(card: Card) -> tuple[Chip, ...]:
-    shown = [(one.address, cast("InboxState", one.state)) for one in card.inboxes]
+    shown = [one for one in card.inboxes if one.state != "disconnected"]
+    states = [INBOX_STATES[cast("InboxState", one.state)] for one in shown]
     return tuple(
-        Chip(f"{address}: {INBOX_STATES[state].text}", INBOX_STATES[state].tone)
-        for address, state in shown
-        if state != "disconnected"
+        Chip(f"{one.address}: {state.text}", state.tone) for one, state in zip(shown, states, strict=True)
     )
 
 
