@@ -32,7 +32,7 @@ LINKEDIN: Final = re.compile(
 USUAL: Final = re.compile(  # an address that is compared in small letters, and needs no closer look
     r"[A-Za-z0-9._%+'-]+@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{1,63}"
 ).fullmatch
-USUAL_PROFILE: Final = "https://www.linkedin.com/in/"
+USUAL_PROFILE: Final = re.compile(r"(?:https://www\.linkedin\.com/in/[\w-]{2,200})?").fullmatch  # or none
 DIRECTIONS: Final = frozenset("\u200b\u2060\ufeff\u200e\u200f\u202a\u202b\u202c\u202d\u202e")
 
 
@@ -113,7 +113,7 @@ class _Judge:
             if (
                 USUAL(address)
                 and (len(text) <= SHORT or max(map(len, cells)) <= SHORT)
-                and _is_usual_profile(values.get("linkedin_url", ""))
+                and USUAL_PROFILE(values.get("linkedin_url", ""))
                 and not self._missing(values)
             ):
                 return Found(row, address.lower(), values)
@@ -196,13 +196,6 @@ def _char(char: str) -> str:
     if category == "Zs" or char in "\t\u2028\u2029":
         return " "
     return "" if category in {"Cc", "Cs", "Co", "Cn"} or char in DIRECTIONS else char
-
-
-def _is_usual_profile(given: str) -> bool:
-    """None at all, or one that is written as all are kept."""
-    return not given or (
-        given.startswith(USUAL_PROFILE) and given[len(USUAL_PROFILE) :].replace("-", "").isalnum()
-    )
 
 
 def _profile(row: int, given: str, problems: list[RowProblem]) -> str:

@@ -6,10 +6,10 @@ import csv
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, dropwhile, islice
 from typing import Final, TextIO, TypeAlias, cast
 
 from heraldry.contracts.base import Refused
@@ -22,7 +22,6 @@ MOST_COLUMNS: Final = 200
 LONGEST_LINE: Final = 1_000_000  # characters; longer is no row of a table
 SAMPLED: Final = 5
 TRIED: Final = 50  # rows by which a delimiter is judged
-MOST_TRIED: Final = 500  # those without content included
 DELIMITERS: Final = (",", ";", "\t", "|")
 SAID_BY_EXCEL: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 
@@ -62,7 +61,7 @@ def csv_table(opened: Callable[[], TextIO]) -> Table:
     def records() -> Iterator[Row]:
         return _records(opened, delimiter, skipped=1 if told else 0)
 
-    head = next(_filled(records()), None)
+    head = next(records(), None)
     if head is None:
         raise unreadable("The file is empty: it has no rows.")
     begin, cells = head
@@ -74,9 +73,7 @@ def csv_table(opened: Callable[[], TextIO]) -> Table:
         begin += 1
 
     def rows() -> Iterator[Row]:
-        for row, found in _filled(records()):
-            if row >= begin:
-                yield row, found
+        return dropwhile(lambda record: record[0] < begin, records())
 
     sample = tuple(_cut(cells, len(headers)) for _, cells in islice(rows(), SAMPLED))
     return Table(headers, delimiter, titled, sample, rows)
@@ -110,8 +107,7 @@ def _delimiter(opened: Callable[[], TextIO]) -> str:
     def fitness(delimiter: str) -> tuple[int, float, int]:
         rows: list[Sequence[str]] = []
         with suppress(Refused):  # what cannot be read is said by whoever reads all of it
-            first = islice(_records(opened, delimiter), MOST_TRIED)
-            rows.extend(cells for _, cells in islice(_filled(first), TRIED))
+            rows.extend(cells for _, cells in islice(_records(opened, delimiter), TRIED))
         if not rows:
             return (0, 0.0, 0)
         width, alike = Counter(map(len, rows)).most_common(1)[0]
@@ -122,31 +118,35 @@ def _delimiter(opened: Callable[[], TextIO]) -> str:
 
 
 def _records(opened: Callable[[], TextIO], delimiter: str, *, skipped: int = 0) -> Iterator[Row]:
-    """Every record, numbered from 1. Refused `import.unreadable` where a cell or a line has no end."""
+    """Every record with content, all of them numbered from 1.
+
+    Refused `import.unreadable` where a cell or a line has no end.
+    """
+    row, cells = 0, list[str]()
     with opened() as text:
-        lines = _lines(text)
-        for _ in range(skipped):
-            next(lines, None)
-        reader = csv.reader(lines, delimiter=delimiter)
-        row = last = begin = 0
+        reader = csv.reader(islice(_lines(text), skipped, None), delimiter=delimiter)
         try:
             for row, cells in enumerate(reader, start=1):
-                if row > MOST_LINES:
+                if cells and (cells[0].strip() or any(map(str.strip, cells))):
+                    yield row, cells
+                if row >= MOST_LINES:
                     raise too_large(f"The file has more than {MOST_LINES:,} lines.")
-                last, begin = begin, reader.line_num
-                yield row, cells
         except csv.Error:
             detail = f"Row {row + 1} has a cell of more than 131,072 characters. Is a quotation mark missing?"
             raise unreadable(detail) from None
-    if row and begin - last > 1 and _is_open(opened, delimiter, last + skipped):
-        detail = f"In row {row} a quotation mark opens a cell that nothing closes. Close it."
-        raise unreadable(detail)
+    if any("\n" in cell or "\r" in cell for cell in cells) and _is_open(opened, delimiter, skipped):
+        raise unreadable(f"In row {row} a quotation mark opens a cell that nothing closes. Close it.")
 
 
-def _is_open(opened: Callable[[], TextIO], delimiter: str, behind: int) -> bool:
-    """Whether the file ends within a quoted cell that began behind so many lines."""
+def _is_open(opened: Callable[[], TextIO], delimiter: str, skipped: int) -> bool:
+    """Whether the file ends within a quoted cell."""
+    last = begin = 0
     with opened() as text:
-        rest = islice(_lines(text), behind, None)
+        reader = csv.reader(islice(_lines(text), skipped, None), delimiter=delimiter)
+        for _ in reader:
+            last, begin = begin, reader.line_num
+    with opened() as text:
+        rest = islice(_lines(text), last + skipped, None)
         try:
             for _ in csv.reader(rest, delimiter=delimiter, strict=True):
                 pass
@@ -160,13 +160,6 @@ def _lines(text: TextIO) -> Iterator[str]:
         if len(line) == LONGEST_LINE:
             raise unreadable("A line has more than a million characters: this is no table.")
         yield line
-
-
-def _filled(records: Iterable[Row]) -> Iterator[Row]:
-    for record in records:
-        cells = record[1]
-        if cells and (cells[0].strip() or any(map(str.strip, cells))):
-            yield record
 
 
 def _trimmed(cells: Sequence[str]) -> tuple[str, ...]:
