@@ -431,7 +431,7 @@ def configuration() -> Iterator[tuple[str, str, Shell, object]]:
     asking = filled(
         RateIncreaseForm,
         {"per_day": "120", "per_hour": "12"},
-        {"reason": "String should have at least 1 character"},
+        {"reason": "Say what it is for."},
     )
     more = (
         replace(rate_section(INBOX), increase=Increase(volume=VOLUME, form=asking)),

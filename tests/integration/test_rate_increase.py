@@ -98,6 +98,7 @@ def test_the_form_names_the_conditions_beside_the_inboxes_own_figures(stack: Sta
         wrong = http.post(where, data={"per_day": "many", "per_hour": "12", "reason": ""})
         assert wrong.status_code == 422
         assert 'value="many"' in wrong.text
+        assert "Say what it is for." in wrong.text
         asked = http.post(where, data={name: str(value) for name, value in WANTED.items()})
         assert asked.status_code == 200
         assert "Asked of support: 120 a day, 12 an hour." in asked.text

@@ -166,6 +166,8 @@ class InboxPagesController(Controller):
             if isinstance(wrong, Refused) and not is_answerable(wrong):
                 raise
             errors = errors_of(wrong)
+            if not form.text("reason"):
+                errors["reason"] = "Say what it is for."
         page = await configuration(gateway, call, identity, tab="rate")
         sections = tuple(
             replace(

@@ -360,10 +360,10 @@ def _say_exhausted(sender: Sender, at: datetime) -> Sequence[Event]:
 def _exhausted(rate: EmailRate, used: Use) -> Refused:
     until = "" if used.next_possible is None else used.next_possible.isoformat()
     limit, in_what = (rate.per_day, "today") if used.window == "day" else (rate.per_hour, "in 60 minutes")
-    count = "1 email is" if limit == 1 else f"{limit} emails are"
+    count, used_up = ("1 email is", "it is used") if limit == 1 else (f"{limit} emails are", "they are used")
     return Refused(
         "quota.exhausted",
-        f"{count} allowed {in_what} from this inbox, and they are used.",
+        f"{count} allowed {in_what} from this inbox, and {used_up}.",
         extra={"until": until, "window": used.window or ""},
     )
 
