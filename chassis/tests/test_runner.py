@@ -160,6 +160,17 @@ async def test_where_somebody_appended_since_the_decision_is_made_anew(store: Sq
     assert (ran.fresh, ran.state, ran.revision) == (True, Till(3), 2)
 
 
+async def test_a_stream_is_read_on_from_where_it_was_seen_last(store: SqliteStore) -> None:
+    known = await run(store, Add(5))
+    assert (await runner_of(store).load(decider, TILL, since=known)).decoded == ()
+    await run(store, Add(7))
+    last = await run(store, Add(1))
+    found = await runner_of(store).load(decider, TILL, since=known)
+    whole = await runner_of(store).load(decider, TILL)
+    assert (found.state, found.revision, found.position) == (whole.state, whole.revision, last.position)
+    assert len(found.decoded) == 2
+
+
 async def test_a_refusal_stores_nothing(store: SqliteStore) -> None:
     with pytest.raises(Refused) as refusal:
         await run(store, Add(-1))

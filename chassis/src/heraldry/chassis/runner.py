@@ -94,11 +94,15 @@ class Runner:
         stream: str,
         *,
         enough: Callable[[Sequence[E]], bool] | None = None,
+        since: Known[S] | None = None,
     ) -> Loaded[S, E]:
         """Fold a stream. `enough` is asked with the newest events (newest first) and ends the reading back.
 
+        `since`: how it was a moment ago; only what was appended since is read, and is all `decoded` has.
         Raises UnknownTypeError: a decider refuses a stream that a newer release wrote in.
         """
+        if since is not None:
+            return await self._newer(decider, stream, since)
         decoded = await self._window(stream, cast("Callable[[Sequence[Event]], bool] | None", enough))
         events = cast("list[E]", [one.event for one in decoded])
         last = decoded[-1].stored if decoded else None
@@ -152,6 +156,14 @@ class Runner:
 
     def accepted(self, ran: Ran[S, E]) -> Accepted:
         return Accepted(position=f"{self._context}:{self._store.epoch}:{ran.position}", fresh=ran.fresh)
+
+    async def _newer(self, decider: Decider[C, S, E], stream: str, since: Known[S]) -> Loaded[S, E]:
+        stored = await self._store.read_stream(f"{self._context}.{stream}", after=since.revision)
+        decoded, state = tuple(await self._codec.decode(stored)), since.state
+        for one in decoded:
+            state = decider.evolve(state, cast("E", one.event))
+        last = stored[-1] if stored else since
+        return Loaded(state, last.revision, last.position, decoded)
 
     async def _window(
         self, stream: str, enough: Callable[[Sequence[Event]], bool] | None

@@ -157,7 +157,10 @@ class Scheduling:
         row = self._model.read(lambda db: rows.of_inbox(db, str(inbox)))
         if row is None:
             raise NotYetError(f"What is known of the sender of {inbox}")
-        await self.run(_account(row), sender.Settle(attempt, proven_not_sent, self._clock.now()), asking)
+        account = _account(row)
+        known = await self._present(account.sender)
+        command = sender.Settle(attempt, proven_not_sent, self._clock.now())
+        self._saw(account, await self.run(account, command, asking, known))
 
     # --- rates
 
@@ -276,10 +279,14 @@ class Scheduling:
 
     async def state(self, name: str, now: datetime | None = None) -> sender.State:
         """An account as its stream says it is: all that a decision at `now` needs."""
+        return (await self._present(name, now)).state
+
+    async def _present(self, name: str, now: datetime | None = None) -> Known[sender.State]:
         enough = _enough(now or self._clock.now())
-        loaded = await self._runner.load(senders, f"sender-{name}", enough=enough)
+        since = self._seen.get(name)
+        loaded = await self._runner.load(senders, f"sender-{name}", enough=enough, since=since)
         self._remember(name, loaded)
-        return loaded.state
+        return loaded
 
     def _mine(self, inbox: UUID, asking: Asking) -> Account:
         row = self._model.read(lambda db: rows.of_inbox(db, str(inbox)))
