@@ -36,6 +36,8 @@ async def operator(data: Path) -> AsyncGenerator[Client]:
             password=settings.nats_password.get_secret_value() or None,
             inbox_prefix=rights.inbox_prefix(settings.nats_user or rights.OPERATOR),
             allow_reconnect=False,
+            max_reconnect_attempts=1,  # so often a first connection is tried again
+            reconnect_time_wait=0,
             connect_timeout=CONNECT_WITHIN,
             error_cb=_ignore,
         )
