@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import orjson
@@ -26,13 +26,22 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from PIL import Image
 
-from tests.integration.support import API, Admin, Answer, organization_in, outside_of
+from tests.integration.support import API, Admin, Answer, eventually, organization_in, outside_of
 
 pytestmark = pytest.mark.stack
 Route: TypeAlias = tuple[str, str]  # method, path with names in braces
-Body: TypeAlias = Mapping[str, object] | None
+Body: TypeAlias = Mapping[str, object] | list[dict[str, str]] | None
+CAMPAIGN: Final = {
+    "name": "Mine",
+    "identity": str(UUID(int=5)),
+    "steps": [{"subject": "Hello", "text": "Hello"}],
+}
+CSV: Final = b"email\neve@northwind.example\n"
 SERVER = {"host": "mail.example", "port": 993, "security": "tls"}
-FOREIGN: Final = ("identity", "inbox", "attempt", "subscriber", "recipient")
+FOREIGN: Final = (
+    *("identity", "inbox", "attempt", "subscriber", "recipient"),
+    *("campaign", "enrollment", "import_id"),
+)
 """Names in paths that stand for something an organization has."""
 PUBLIC: Final = ("token", "name")
 """Names in paths that stand for nothing of an organization: a one-time link, a file."""
@@ -75,9 +84,42 @@ API_CASES: dict[Route, Body] = {
     ("GET", "/mails/{attempt}"): None,
     ("POST", "/mails/{attempt}/outcome"): {"sent": True},
     ("DELETE", "/subscribers/{subscriber}"): None,
+    ("GET", "/campaigns/{campaign}"): None,
+    ("PUT", "/campaigns/{campaign}"): CAMPAIGN,
+    ("POST", "/campaigns/{campaign}/start"): None,
+    ("POST", "/campaigns/{campaign}/pause"): None,
+    ("POST", "/campaigns/{campaign}/resume"): None,
+    ("POST", "/campaigns/{campaign}/finish"): None,
+    ("POST", "/campaigns/{campaign}/identity"): {"identity": str(UUID(int=5))},
+    ("POST", "/campaigns/{campaign}/preview"): {"settings": CAMPAIGN},
+    ("GET", "/campaigns/{campaign}/leads"): None,
+    ("POST", "/campaigns/{campaign}/leads"): [{"email": "eve@northwind.example"}],
+    ("POST", "/campaigns/{campaign}/imports"): None,
+    ("GET", "/leads/{enrollment}"): None,
+    ("POST", "/leads/{enrollment}/retry"): None,
+    ("GET", "/imports/{import_id}"): None,
+    ("PUT", "/imports/{import_id}/columns"): {"columns": []},
+    ("POST", "/imports/{import_id}/confirm"): {},
+    ("DELETE", "/imports/{import_id}"): None,
     ("DELETE", "/suppressions/{recipient}"): None,
 }
 PAGE_CASES: dict[Route, Body] = {
+    ("GET", "/campaigns/{campaign}"): None,
+    ("GET", "/campaigns/{campaign}/edit"): None,
+    ("POST", "/campaigns/{campaign}/edit"): {"name": "Mine", "identity": str(UUID(int=5)), "do": "save"},
+    ("POST", "/campaigns/{campaign}/start"): {},
+    ("POST", "/campaigns/{campaign}/pause"): {},
+    ("POST", "/campaigns/{campaign}/resume"): {},
+    ("POST", "/campaigns/{campaign}/finish"): {},
+    ("POST", "/campaigns/{campaign}/identity"): {"identity": str(UUID(int=5))},
+    ("GET", "/campaigns/{campaign}/imports/new"): None,
+    ("POST", "/campaigns/{campaign}/imports"): {},
+    ("GET", "/leads/{enrollment}"): None,
+    ("POST", "/leads/{enrollment}/retry"): {},
+    ("GET", "/imports/{import_id}"): None,
+    ("POST", "/imports/{import_id}/columns"): {},
+    ("POST", "/imports/{import_id}/confirm"): {},
+    ("POST", "/imports/{import_id}/undo"): {},
     ("GET", "/activity/mails/{attempt}"): None,
     ("POST", "/activity/mails/{attempt}/outcome"): {"sent": "yes"},
     ("POST", "/organization/subscribers/{subscriber}/revoke"): {},
@@ -190,8 +232,20 @@ def theirs(stack: Stack) -> Iterator[Theirs]:
             "attempt": attempt,
             "subscriber": subscriber,
             "recipient": suppressed["recipient"],
+            **campaign_of(admin, identity),
         }
         yield Theirs(admin, ids)
+
+
+def campaign_of(admin: Admin, identity: str) -> Mapping[str, str]:
+    """A draft with one lead, by the names in paths."""
+    settings = {**CAMPAIGN, "name": "Quendolina's campaign", "identity": identity}
+    campaign = str(admin.call("POST", "/campaigns", settings)["id"])
+    leads = [{"name": "Quendolina", "email": "quendolina@lead.example"}]
+    import_id = str(admin.call("POST", f"/campaigns/{campaign}/leads", leads)["import_id"])
+    eventually(lambda: admin.get(f"/imports/{import_id}")["state"] == "imported", "the lead is there")
+    (lead,) = admin.get(f"/campaigns/{campaign}/leads")["leads"]
+    return {"campaign": campaign, "import_id": import_id, "enrollment": lead["enrollment"]}
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +292,7 @@ def test_the_api_answers_for_theirs_as_for_what_nobody_has(
 def test_the_pages_answer_for_theirs_as_for_what_nobody_has(
     browser: httpx.Client, us: Admin, theirs: Theirs, method: str, path: str
 ) -> None:
-    form = given(method, path, PAGE_CASES[method, path])
+    form = given(method, path, PAGE_CASES[method, path], form=True)
     tried = [(theirs.ids, nobodys())]
     if {"identity", "inbox"} <= set(names_in(path)):
         ours = {"identity": us.identity()}
@@ -261,7 +315,8 @@ def test_nothing_that_others_try_changes_anything(browser: httpx.Client, theirs:
     changes = [case for case in cases if case[0] != "GET"]
     assert len(changes) > 20
     for method, path, where, body in changes:
-        tried = browser.request(method, where.format_map(dict(theirs.ids)), **given(method, path, body))
+        carried = given(method, path, body, form=where == path)
+        tried = browser.request(method, where.format_map(dict(theirs.ids)), **carried)
         assert tried.status_code == 404, (method, where)
     assert theirs.all_of_it() == before
 
@@ -285,6 +340,7 @@ def test_no_list_and_no_question_shows_what_is_theirs(
         f"{API}/identities?search={{name}}",
         f"{API}/dashboard?search={{name}}",
         f"{API}/suppressions?search={{name}}",
+        f"{API}/campaigns?identity={{identity}}",
         "/suppressions?q={name}",
         "/identities?q={name}",
         f"/identities/{ours}/inboxes/new?inbox={{inbox}}",
@@ -387,13 +443,19 @@ async def test_a_subscriber_gets_the_events_of_its_organization_only(us: Admin, 
         await nc.close()
 
 
-def given(method: str, path: str, body: Body) -> Mapping[str, Any]:
-    """What a request of this route carries."""
+def given(method: str, path: str, body: Body, *, form: bool = False) -> Mapping[str, Any]:
+    """What a request of this route carries. `form`: to a page."""
     if path.endswith("/picture") and method == "PUT":
         return {"content": picture("olive"), "headers": {"Content-Type": "image/png"}}
     if path.endswith("/picture") and method == "POST":
         return {"files": {"picture": ("me.png", picture("olive"), "image/png")}}
-    return {} if body is None else {"json": body} if (method, path) in API_CASES else {"data": dict(body)}
+    if path.endswith("/imports") and form:
+        return {"files": {"file": ("eve.csv", CSV, "text/csv")}}
+    if path.endswith("/imports"):
+        return {"content": CSV, "headers": {"Content-Type": "text/csv"}}
+    if body is None:
+        return {}
+    return {"data": body} if form else {"json": body}
 
 
 def picture(colour: str) -> bytes:

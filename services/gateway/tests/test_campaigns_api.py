@@ -50,6 +50,7 @@ class Scheduler:
     sent: list[tuple[Command, UUID]] = field(default_factory=list[tuple[Command, UUID]])
     asked: list[tuple[object, tuple[str, ...]]] = field(default_factory=list[tuple[object, tuple[str, ...]]])
     wrong: tuple[RowProblem, ...] = ()
+    left_out: tuple[RowProblem, ...] = ()
 
     async def send(self, command: Command, *, by: By, id: UUID) -> Accepted:  # noqa: A002  the command's id
         assert by.organization == UUID(int=9)
@@ -75,7 +76,7 @@ class Scheduler:
                     revision=4,
                 )
             case GetImport():
-                return an_import(query.import_id, self.wrong)
+                return an_import(query.import_id, self.wrong, self.left_out)
             case ListLeads():
                 return LeadPage(leads=(), next="", total=0)
             case _:
@@ -85,7 +86,7 @@ class Scheduler:
         return [command for command, _ in self.sent if isinstance(command, kind)]
 
 
-def an_import(import_id: UUID, wrong: tuple[RowProblem, ...]) -> ImportView:
+def an_import(import_id: UUID, wrong: tuple[RowProblem, ...], left_out: tuple[RowProblem, ...]) -> ImportView:
     return ImportView(
         import_id=import_id,
         campaign=CAMPAIGN,
@@ -96,11 +97,11 @@ def an_import(import_id: UUID, wrong: tuple[RowProblem, ...]) -> ImportView:
         columns=(),
         sample=(),
         rows=1,
-        good=1 - len(wrong),
+        good=1 - len(wrong) - len(left_out),
         wrong=len(wrong),
         problems=wrong,
         skipped={},
-        skipped_rows=(),
+        skipped_rows=left_out,
         enrolled=0,
         refusal="",
     )
@@ -111,20 +112,31 @@ class Sessions:
         return Session(token, "csrf", UUID(int=8), UUID(int=9), "admin", demo=False)
 
 
-@pytest.fixture
-def scheduler() -> Scheduler:
-    return Scheduler()
-
-
-@pytest.fixture
-def http(scheduler: Scheduler) -> Iterator[TestClient[Any]]:
+@pytest.fixture(scope="module")
+def running() -> Iterator[tuple[Scheduler, TestClient[Any]]]:
+    """Made once: making the application takes longer than asking it."""
+    scheduler = Scheduler()
     parts = dict.fromkeys(Gateway.__dataclass_fields__)
     parts |= {"contexts": scheduler, "sessions": Sessions(), "public_url": "http://testserver.local"}
     gateway = Gateway(**cast("dict[str, Any]", parts))
     app = application(gateway, cast("Health", None), cast("Files", {}))
     with TestClient(cast("Any", app), base_url="http://testserver.local") as client:
         client.headers["Authorization"] = "Bearer token"
-        yield client
+        yield scheduler, client
+
+
+@pytest.fixture
+def scheduler(running: tuple[Scheduler, TestClient[Any]]) -> Scheduler:
+    fresh = running[0]
+    fresh.sent.clear()
+    fresh.asked.clear()
+    fresh.wrong = fresh.left_out = ()
+    return fresh
+
+
+@pytest.fixture
+def http(running: tuple[Scheduler, TestClient[Any]]) -> TestClient[Any]:
+    return running[1]
 
 
 def test_the_same_request_again_makes_no_other_campaign(http: TestClient[Any], scheduler: Scheduler) -> None:
@@ -244,6 +256,15 @@ def test_leads_of_which_one_is_wrong_are_not_taken(http: TestClient[Any], schedu
     ]
     assert isinstance(scheduler.sent[-1][0], UndoImport)
     assert scheduler.commands(ConfirmImport) == []
+
+
+def test_leads_of_which_all_are_left_out_are_told_why(http: TestClient[Any], scheduler: Scheduler) -> None:
+    known = RowProblem(row=1, code="suppressed", text="This address is on the suppression list.")
+    scheduler.left_out = (known,)
+    answer = http.post(f"/api/v1/campaigns/{CAMPAIGN}/leads", json=[{"email": "lea@maison.example"}])
+    assert (answer.status_code, answer.json()["code"]) == (409, "leads.known")
+    assert answer.json()["problems"] == [known.model_dump()]
+    assert isinstance(scheduler.sent[-1][0], UndoImport)
 
 
 @pytest.mark.parametrize("count", [0, 1001])

@@ -59,9 +59,9 @@ class LeadsController(Controller):
         status_code=202,
         summary="Add leads",
         description=(
-            f"A list of at most {AT_ONCE}: all are taken, or none is. The import that is answered says how far it"
-            " is, and which were left out as duplicates or as suppressed. If any is wrong, the problem document"
-            " has them in `problems` (the first 200); `row` counts from 1."
+            f"A list of at most {AT_ONCE}: none is taken if any is wrong. The import that is answered says how far"
+            " it is, and which were left out as duplicates or as suppressed. If any is wrong, or all are left"
+            " out, the problem document says why in `problems` (the first 200); `row` counts from 1."
         ),
     )
     async def add(
@@ -85,6 +85,12 @@ class LeadsController(Controller):
                 status=422,
             )
             return document(refusal, checked.problems)
+        if not checked.good:
+            await step(gateway, call, UndoImport(import_id=import_id))
+            refusal = Refused(
+                "leads.known", "Each of these leads is left out: there is none to add.", status=409
+            )
+            return document(refusal, checked.skipped_rows)
         position = await step(gateway, call, ConfirmImport(import_id=import_id))
         return with_position(await view(gateway, call, import_id, position), position, 202)
 
