@@ -5,6 +5,7 @@ set positional-arguments
 bin := justfile_directory() / ".venv/bin"
 tools := justfile_directory() / ".tools/venv/bin"
 python := tools / "python"
+side_by_side := "--numprocesses=2 --dist=loadfile"  # tests wait more than they compute; a file shares its parts
 
 # uv takes the Python that is here, or says so; it never fetches one
 export UV_PYTHON_DOWNLOADS := "never"
@@ -38,7 +39,7 @@ check: setup-dev _lint _types _imports _dependencies _unit
 # check, then everything on real parts at its smallest honest size; arguments go to pytest
 [group("test")]
 test *arguments: check setup-system
-    "{{ bin }}/python" -m pytest -m "(parts or stack) and not long" --durations=15 --durations-min=0.01 "$@"
+    "{{ bin }}/python" -m pytest -m "(parts or stack) and not long" {{ side_by_side }} --durations=15 --durations-min=0.01 "$@"
 
 # Full size; never in CI
 [group("test")]
@@ -49,6 +50,11 @@ test-long *arguments: setup-dev setup-system helm
 [group("test")]
 bench *arguments: setup-dev
     for script in benchmarks/[a-z]*.py; do "{{ bin }}/python" "$script" "$@" || exit; done
+
+# A month of campaigns on a clock that is moved: 50 identities, 1,000 leads each; checked against the rules
+[group("test")]
+simulate *arguments: setup-dev
+    "{{ bin }}/python" -m simulation "$@"
 
 _lint:
     "{{ bin }}/ruff" check
@@ -65,7 +71,7 @@ _dependencies:
     "{{ bin }}/python" tools/dependencies.py
 
 _unit:
-    "{{ bin }}/python" -m pytest -m "not parts and not stack and not long" -q --durations=5
+    "{{ bin }}/python" -m pytest -m "not parts and not stack and not long" {{ side_by_side }} -q --durations=5
 
 # ── documentation and chart ──────────────────────────────────────────────────────────────────────────────────────
 

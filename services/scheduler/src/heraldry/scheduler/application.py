@@ -113,6 +113,12 @@ class Scheduling:
         identity = command.identity or self._named(name).identity
         return await self._permit(Account(name, identity, command.organization), command, asking)
 
+    async def say_exhausted(self, name: str, asking: Asking) -> None:
+        """Publish that nothing more is permitted, and until when; said once for each limit and window."""
+        await self.run(
+            self._named(name), sender.SayExhausted(self._clock.now()), asking, await self._present(name)
+        )
+
     async def _permit(self, account: Account, command: sender.Dispatch, asking: Asking) -> SenderRan:
         try:
             await self._keys.create(str(command.letter.person))

@@ -33,6 +33,7 @@ from heraldry.scheduler.domain.calendar import next_opening
 from heraldry.scheduler.domain.campaign import Campaign
 from heraldry.scheduler.domain.enrollment import Enrollment
 from heraldry.scheduler.domain.pacing import at_once, even, today_of
+from heraldry.scheduler.domain.permits import use
 from heraldry.scheduler.domain.sender import Dispatch, Sender
 from heraldry.scheduler.leads import Leads
 from heraldry.scheduler.letters import Letters, UnwritableError
@@ -178,6 +179,9 @@ class Engine:
         today = today_of(state, state.hours, now)
         if at_once(today) > now:
             return at_once(today)
+        if (exhausted := use(state, now).next_possible) is not None:
+            await self._scheduling.say_exhausted(at.sender, self._asking(at))
+            return exhausted
         paced = even(today)
         lead = self._best(at, [one for one in running if one.pace != "even" or paced <= now], now)
         if lead is None:
@@ -256,7 +260,7 @@ class Engine:
             letter = await self._letters.write(lead, self._settings_of(found.campaign))
         except UnwritableError as problem:
             await self._leads.fail(
-                lead.id, problem.code, problem.reason, problem.resolution, Asking(uuid4(), self._by(at))
+                lead.id, problem.code, problem.reason, problem.resolution, self._asking(at)
             )
             return await self._catch_up()
         step = Dispatch(
@@ -297,9 +301,7 @@ class Engine:
         state = loaded.state
         if not isinstance(state, Campaign) or state.state != "active" or str(state.identity) != at.identity:
             return False
-        await self._scheduling.open_campaign(
-            at.sender, campaign, loaded.revision, Asking(uuid4(), self._by(at))
-        )
+        await self._scheduling.open_campaign(at.sender, campaign, loaded.revision, self._asking(at))
         return True
 
     async def _catch_up(self) -> datetime | None:
@@ -321,15 +323,22 @@ class Engine:
             log.warning("the watchdog tries again", because=type(error).__name__)
 
     async def _notice(self) -> None:
-        """Look again at whom a stored event concerns, once it is in the read model."""
+        """Hear of stored events once they are in the read model."""
         async for batch in self._store.subscribe(after=await self._store.head()):
             reached = Position(CONTEXT, self._store.epoch, batch[-1].position)
             await self._model.wait_for([str(reached)], LOOK_AGAIN)
-            if not ENDING.isdisjoint(one.type for one in batch):
-                self._watched = NEVER  # a campaign may have ended with it
-            identities = {_identity(one) for one in batch if one.type not in OWN_DOING}
-            if identities:
-                self.look_again(*identities)
+            self.hear(batch)
+
+    def hear(self, batch: Sequence[StoredEvent]) -> None:
+        """These events were stored, by whomever."""
+        if not ENDING.isdisjoint(one.type for one in batch):
+            self._watched = NEVER  # a campaign may have ended with it
+        identities = {_identity(one) for one in batch if one.type not in OWN_DOING}
+        if identities:
+            self.look_again(*identities)
+
+    def _asking(self, at: Account) -> Asking:
+        return Asking(uuid4(), self._by(at))
 
     @staticmethod
     def _by(at: Account) -> By:
