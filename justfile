@@ -49,7 +49,7 @@ test-long *arguments: setup-dev setup-system helm
 # One script per promise on speed; each prints ratios against a floor measured in the same run
 [group("test")]
 bench *arguments: setup-dev
-    for script in benchmarks/[a-z]*.py; do "{{ bin }}/python" "$script" "$@" || exit; done
+    for script in benchmarks/[a-z]*.py; do PYTHONPATH=. "{{ bin }}/python" "$script" "$@" || exit; done
 
 # A month of campaigns on a clock that is moved: 50 identities, 1,000 leads each; checked against the rules
 [group("test")]
