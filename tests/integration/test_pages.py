@@ -63,6 +63,16 @@ PAGES: Final = (
     "undecided",
     "organization",
     "halt",
+    "campaigns",
+    "campaign-new",
+    "campaign-draft",
+    "campaign",
+    "campaign-nobody",
+    "campaign-edit",
+    "campaign-edit-begun",
+    "import-new",
+    "import",
+    "lead",
     "suppressions",
     "suppressions-not-found",
     "delete",
@@ -135,6 +145,9 @@ def place(stack: Stack) -> Iterator[Place]:
         mail = office.mail(inbox, lea, "A first hello", LETTER)
         office.answer(mail, lea, "Tuesday is good.")
         office.call("POST", "/subscribers", {"name": "CRM sync"})
+        draft, started = campaigns(office, ada)
+        upload = office.upload(draft, f"email;{LONG[:150]}\nlea;{HOSTILE}\n".encode(), f"{LONG}.csv")
+        lead = str(office.call("GET", f"/campaigns/{started}/leads")["leads"][0]["enrollment"])
         office.call("POST", "/suppressions", {"address": f"{'a-long-name' * 5}@maison.example"})
         organization = str(office.call("GET", "/sessions/current")["organization"])
         of = f"/identities/{ada}"
@@ -155,6 +168,16 @@ def place(stack: Stack) -> Iterator[Place]:
             "undecided": "/activity/undecided",
             "organization": "/organization",
             "halt": "/organization/halt",
+            "campaigns": "/campaigns",
+            "campaign-new": "/campaigns/new",
+            "campaign-draft": f"/campaigns/{draft}",
+            "campaign": f"/campaigns/{started}",
+            "campaign-nobody": f"/campaigns/{started}?search=nobody&state=failed",
+            "campaign-edit": f"/campaigns/{draft}/edit",
+            "campaign-edit-begun": f"/campaigns/{started}/edit",
+            "import-new": f"/campaigns/{draft}/imports/new",
+            "import": f"/imports/{upload}",
+            "lead": f"/leads/{lead}",
             "suppressions": "/suppressions",
             "suppressions-not-found": "/suppressions?q=nobody",
             "delete": f"{of}/delete",
@@ -166,6 +189,26 @@ def place(stack: Stack) -> Iterator[Place]:
             "unknown-link": "/first/mistyped",
         }
         yield Place(office, stack.url, paths)
+
+
+def campaigns(office: Office, identity: str) -> tuple[str, str]:
+    """One that is not started, and one that is; nothing leaves in their name."""
+    steps = (
+        {"delay": 90 * 24, "subject": LONG, "text": f"{LETTER} {{{{ first_name }}}}", "html": "<p>Hello</p>"},
+        {"delay": 30, "text": LONG},
+    )
+    draft = office.campaign(identity, LONG, *steps)
+    started = office.campaign(identity, "Spring", *steps)
+    leads = [
+        {"first_name": name, "email": f"{name.lower()}@maison.example"} for name in ("Lea", "Tom", "Kim")
+    ]
+    office.leads(
+        started,
+        {"name": HOSTILE[:100], "first_name": LONG[:100], "email": f"{'long' * 12}@maison.example"},
+        *leads,
+    )
+    office.call("POST", f"/campaigns/{started}/start")
+    return draft, started
 
 
 def picture(colour: str = "#3d3fbf") -> str:
@@ -232,7 +275,7 @@ def test_where_nothing_is_whoever_is_signed_in_finds_the_way_on(browser: Browser
         for path in (place.paths["unknown-identity"], "/no/such/page"):
             page.goto(path)
             expect(page.get_by_role("heading", level=1)).to_have_text("There is nothing here")
-            expect(page.get_by_role("navigation", name="Main").get_by_role("link")).to_have_count(3)
+            expect(page.get_by_role("navigation", name="Main").get_by_role("link")).to_have_count(5)
             expect(page.get_by_role("link", name="Sign in")).to_have_count(0)
             page.get_by_role("link", name="Go to the identities").click()
             expect(page.get_by_role("article", name="Ada Bergström")).to_be_visible()
