@@ -39,6 +39,7 @@ DOCUMENTED: Final = {
     "dashboard-phone": ("dashboard", 390, "light"),
     "configuration": ("configuration-contact", 1440, "light"),
     "mail": ("mail", 1440, "light"),
+    "campaign": ("campaign", 1440, "light"),
 }
 
 
@@ -77,6 +78,7 @@ def filled(stack: Stack) -> list[Page]:
         office.answer(mail, lea, "Monday is fine. Léa")
         office.mail(inbox, tom, "Brisa and Northwind", "Hello Tomás,\n\nmay I call you?\n\nAda")
         office.call("POST", "/subscribers", {"name": "CRM sync"})
+        spring, iberia, upload, lead = campaigns(office, ada, lea, tom)
         office.lose(broken, "jonas@northwind.example", tom)
         token = office.token
     of = f"/identities/{ada}"
@@ -101,6 +103,15 @@ def filled(stack: Stack) -> list[Page]:
         "activity": "/activity",
         "mail": f"/activity/mails/{mail}",
         "organization": "/organization",
+        "campaigns": "/campaigns",
+        "campaign-new": "/campaigns/new",
+        "campaign": f"/campaigns/{spring}",
+        "campaign-draft": f"/campaigns/{iberia}",
+        "campaign-editor": f"/campaigns/{iberia}/edit",
+        "campaign-editor-begun": f"/campaigns/{spring}/edit",
+        "import-new": f"/campaigns/{iberia}/imports/new",
+        "import-wrong": f"/imports/{upload}",
+        "lead": f"/leads/{lead}",
         "error-404": "/identities/00000000-0000-0000-0000-000000000000",
     }
     outside = {"sign-in": "/sign-in", "link-unknown": "/first/mistyped"}
@@ -108,6 +119,38 @@ def filled(stack: Stack) -> list[Page]:
         *(Page(name, stack.url + path, token) for name, path in paths.items()),
         *(Page(name, stack.url + path) for name, path in outside.items()),
     ]
+
+
+def campaigns(office: Office, ada: str, lea: str, tom: str) -> tuple[str, str, str, str]:
+    """One that writes, a draft, an import of the draft that waits to be confirmed, and a lead."""
+    steps = (
+        {
+            "subject": "{{ first_name }}, a question about {{ company }}",
+            "text": "Hello {{ first_name }},\n\nshall we talk about {{ company }}?\n\n{{ identity.first_name }}",
+        },
+        {"delay": 72, "text": "Hello {{ first_name }},\n\ndid you see my mail?"},
+        {"delay": 168, "text": "Shall I stop writing?"},
+    )
+    spring = office.campaign(ada, "Maisons in Lyon, spring", *steps)
+    people = (("Léa Fournier", lea, "Maison Verte"), ("Tomás Vidal", tom, "Brisa"))
+    more = (("Ines", "Maison Bleue"), ("Omar", "Dar"), ("Kim", "Kontor"))
+    office.leads(
+        spring,
+        *(
+            {"name": name, "first_name": name.split()[0], "email": to, "own": {"company": at}}
+            for name, to, at in people
+        ),
+        *(
+            {"first_name": name, "email": f"{name.lower()}@northwind.example", "own": {"company": at}}
+            for name, at in more
+        ),
+    )
+    office.call("POST", f"/campaigns/{spring}/start")
+    iberia = office.campaign(ada, "Iberia", *steps)
+    rows = "Vorname;E-Mail;Company\nAna;ana@lisboa.example;Lisboa\nRui;rui;Porto\nEva;eva@faro.example;\n"
+    upload = office.upload(iberia, f"{rows}Lea;{lea};Maison Verte\n".encode("cp1252"), "feira.csv")
+    lead = str(office.call("GET", f"/campaigns/{spring}/leads")["leads"][0]["enrollment"])
+    return spring, iberia, upload, lead
 
 
 def samples() -> dict[str, str]:
@@ -161,6 +204,7 @@ class Studio:
                 locale="en-GB",
                 timezone_id="Europe/Stockholm",
             )
+            await context.route(f"{SAMPLES}/**", self._answer)
             await shoot(context, known[name], into / f"{file}.png", full=False)
             await context.close()
 
