@@ -35,8 +35,9 @@ def policies(broker: NatsBroker) -> list[AckPolicy]:
 
 def test_no_subscriber_of_any_service_loses_a_message_whose_handler_raises() -> None:
     by_context: dict[str, list[Reaction]] = {}
-    for context, _, one in declared():
-        by_context.setdefault(context, []).append(one)
+    for context, name, one in declared():
+        if name != "OWN":  # from the context's own log: no subscriber
+            by_context.setdefault(context, []).append(one)
     assert {"mailbox", "scheduler"} <= by_context.keys()
     for context, found in by_context.items():
         settings = Settings(service=context)
