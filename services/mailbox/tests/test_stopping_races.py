@@ -244,6 +244,7 @@ class Judge:
             self.started.add(event.attempt)
 
 
+@pytest.mark.parts  # no bus, but a store whose every append waits for its turn
 def test_nothing_is_claimed_or_begun_after_what_stops_it_was_recorded() -> None:
     told_as_found = (Phase.explicit, Phase.reuse, Phase.generate)  # to shorten a history takes minutes
     run_state_machine_as_test(

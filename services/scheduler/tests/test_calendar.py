@@ -118,7 +118,7 @@ def by_the_wall(instant: datetime, hours: WorkingHours) -> bool:
     st.dictionaries(st.integers(1, 7), intervals, min_size=1, max_size=3),
     st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)),  # noqa: DTZ001  made aware below
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_calendar_agrees_with_the_clock_on_the_wall(
     zone: str, chosen: dict[int, Interval], start: datetime
 ) -> None:

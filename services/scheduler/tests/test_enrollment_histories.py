@@ -257,7 +257,7 @@ def happen(world: World, what: Sequence[object]) -> None:
             pass
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(HAPPENS, max_size=40))
 def test_no_step_leaves_twice_and_no_lead_is_forgotten(history: list[tuple[object, ...]]) -> None:
     world = World()
