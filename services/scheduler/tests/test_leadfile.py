@@ -14,7 +14,7 @@ from heraldry.contracts.addresses import Malformed, normalised, travelling
 from heraldry.contracts.base import Refused
 from heraldry.contracts.campaigns import Column
 from heraldry.scheduler.adapters.encodings import encoded
-from heraldry.scheduler.domain.columns import checked, guessed, safe_name
+from heraldry.scheduler.domain.columns import checked, guessed, meant, safe_name
 from heraldry.scheduler.domain.leadfile import Found, Judged, Wrong, judged, nothing_missing
 from heraldry.scheduler.domain.tables import MOST_BYTES, MOST_ROWS, Table, csv_table, json_table
 from hypothesis import given
@@ -342,7 +342,7 @@ def test_json_lines_are_read_by_their_keys() -> None:
     ]
     content = "\n".join([*map(json.dumps, lines), "", "[1]", '{"email": {"a": 1}}', "nonsense"]).encode()
     found = json_table(encoded(content).text)
-    rows = list(judged(found, guessed(found.headers, found.sample), nothing_missing))
+    rows = list(judged(found, meant(found.headers), nothing_missing))
     first, second = (one.data for one in rows[:2] if isinstance(one, Found))
     assert (first.name, first.own) == ("Ada L", {"company_size": "5", "town": ""})
     assert (second.name, second.own) == ("Bob ?", {"company_size": "true", "town": ""})
@@ -351,6 +351,20 @@ def test_json_lines_are_read_by_their_keys() -> None:
         (5, "row.malformed"),
         (6, "row.malformed"),
     ]
+
+
+def test_a_program_is_taken_at_its_word_where_a_file_would_be_guessed_at() -> None:
+    lead = {
+        "name": "Léa Fournier",
+        "first_name": "Léa",
+        "email": "lea@x.example",
+        "own": {"nachname": "Nobody"},
+    }
+    found = json_table(encoded(json.dumps(lead).encode()).text)
+    (one,) = judged(found, meant(found.headers), nothing_missing)
+    assert isinstance(one, Found)
+    assert (one.data.name, one.data.first_name, one.data.last_name) == ("Léa Fournier", "Léa", "")
+    assert one.data.own == {"nachname": "Nobody"}
 
 
 # --- limits

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from heraldry.contracts.base import Value
 from heraldry.contracts.campaigns import CampaignSettings, Column, LeadData, RowProblem
 from heraldry.scheduler.adapters.encodings import Encoded, encoded
-from heraldry.scheduler.domain.columns import checked, guessed
+from heraldry.scheduler.domain.columns import checked, guessed, meant
 from heraldry.scheduler.domain.importing import Format
 from heraldry.scheduler.domain.leadfile import (
     Found,
@@ -89,13 +89,16 @@ class Reading:
 def read(
     content: bytes, form: Format, columns: Sequence[Column], missing: Missing, hashed: Hashed
 ) -> Reading:
-    """Every row judged. Without columns they are guessed.
+    """Every row judged. Without columns they are guessed, or what a program's keys say.
 
     Refused `import.too-large`, `import.unreadable`, `import.columns`.
     """
     file = encoded(content)
     table = _table(file, form)
-    known = checked(columns, table.headers) if columns else guessed(table.headers, table.sample)
+    if columns:
+        known = checked(columns, table.headers)
+    else:
+        known = meant(table.headers) if form == "jsonl" else guessed(table.headers, table.sample)
     sample = tuple(tuple(clean(cell[:LONGEST_CELL]) for cell in row) for row in table.sample)
     reading = Reading(file.encoding, table.delimiter, known, sample)
     addressed = any(column.field == "email" for column in known)

@@ -95,6 +95,12 @@ def guessed(headers: Sequence[str], sample: Sequence[Sequence[str]]) -> tuple[Co
     return _named(headers, targets)
 
 
+def meant(keys: Sequence[str]) -> tuple[Column, ...]:
+    """What a program's keys are: a lead's fields by their own names, and own columns. Nothing is guessed."""
+    fields: dict[str, Target] = {target: target for target in STANDARD}
+    return _named(keys, [fields.get(key, "own") for key in keys])
+
+
 def checked(columns: Sequence[Column], headers: Sequence[str]) -> tuple[Column, ...]:
     """The columns a person chose, in the file's order. Refused `import.columns` for what cannot be meant."""
     if [column.header for column in columns] != [_shown(header) for header in headers]:
