@@ -16,6 +16,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -39,6 +40,7 @@ FOLDER: Final = ROOT / "docs" / "reference"
 MEMBERS: Final = ("chassis", "contracts", "services", "sandbox")
 NOTE: Final = "<!-- Written by tools/docs.py (`./justw docs`): change the code, not this page. -->"
 Json = Mapping[str, Any]
+Named = Mapping[str, ast.expr]
 
 # Read by the workshop's programs or by one part only, so Settings does not list them.
 OTHER_VARIABLES: Final = {
@@ -374,32 +376,27 @@ def refusals() -> tuple[Sequence[Refusal], Sequence[str]]:
     """Every refusal that leaves a context, and complaints about those whose code cannot be read off the source."""
     found: list[Refusal] = []
     complaints: list[str] = []
-    for file, text, tree in trees():
-        if "Refused" not in text or "class Refused(" in text or "refused import Refused" in text:
-            continue
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
-                continue
-            if node.func.id in {"Refused", "_refused", "Problem"}:
-                refusal = _refusal(node)
-                if refusal is not None:
-                    found.append(refusal)
-                elif node.func.id != "_refused" and not _passes_on(node):
-                    complaints.append(
-                        f"{file.relative_to(ROOT)}:{node.lineno}: a refusal's code cannot be read here"
-                    )
+    for file, node, named in sayings():
+        if called(node) in {"Refused", "_refused", "Problem"} and file in refusing():
+            refusal = _refusal(node, named)
+            if refusal is not None:
+                found.append(refusal)
+            elif called(node) != "_refused" and not _passes_on(node):
+                complaints.append(
+                    f"{file.relative_to(ROOT)}:{node.lineno}: a refusal's code cannot be read here"
+                )
     found += [Refusal(name, status, detail) for status, (name, detail) in USUAL.items()]
     return found, complaints
 
 
-def _refusal(node: ast.Call) -> Refusal | None:
-    named = {one.arg: one.value for one in node.keywords}
-    said = [*node.args, *(named[key] for key in ("code", "detail") if key in named)]
+def _refusal(node: ast.Call, named: Named) -> Refusal | None:
+    told = {one.arg: one.value for one in node.keywords}
+    said = [*node.args, *(told[key] for key in ("code", "detail") if key in told)]
     if len(said) < 2 or not isinstance(said[0], ast.Constant):  # noqa: PLR2004  code and detail
         return None
-    status = named.get("status") or (node.args[2] if len(node.args) > 2 else None)  # noqa: PLR2004  likewise
+    status = told.get("status") or (node.args[2] if len(node.args) > 2 else None)  # noqa: PLR2004  likewise
     number = status.value if isinstance(status, ast.Constant) else 409
-    return Refusal(str(said[0].value), int(cast("int", number)), _text(said[1]))
+    return Refusal(str(said[0].value), int(cast("int", number)), _text(said[1], named))
 
 
 def _passes_on(node: ast.Call) -> bool:
@@ -407,15 +404,74 @@ def _passes_on(node: ast.Call) -> bool:
     return bool(node.args) and isinstance(node.args[0], ast.Name) and node.args[0].id == "code"
 
 
-def _text(node: ast.expr) -> str:
+SAYING: Final = frozenset(
+    {"Refused", "_refused", "Problem", "Diagnosed", "UnwritableError", "_lead_failed"}
+    | {"Malformed", "_said", "RowProblem"}
+)
+
+
+@cache
+def sayings() -> Sequence[tuple[Path, ast.Call, Named]]:
+    """Every call that gives a code and words, with what the names around it were given last."""
+    found: list[tuple[Path, ast.Call, Named]] = []
+
+    def look(file: Path, node: ast.AST, named: dict[str, ast.expr]) -> None:
+        if isinstance(node, ast.Call) and called(node) in SAYING:
+            found.append((file, node, dict(named)))
+        inner = dict(named) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else named
+        for child in ast.iter_child_nodes(node):
+            look(file, child, inner)
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                named[name] = value
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                named[name] = value
+            case _:
+                pass
+
+    for file, _, tree in trees():
+        look(file, tree, {})
+    return found
+
+
+@cache
+def refusing() -> frozenset[Path]:
+    """The sources whose refusals leave a context."""
+    return frozenset(
+        file
+        for file, text, _ in trees()
+        if "Refused" in text and "class Refused(" not in text and "refused import Refused" not in text
+    )
+
+
+def called(node: ast.Call) -> str:
+    return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def _text(node: ast.expr, named: Named) -> str:
     """A message as the source has it, with `…` where something is put in."""
     match node:
         case ast.Constant():
             return str(node.value)
         case ast.JoinedStr():
-            return "".join(_text(part) for part in node.values)
+            return "".join(_text(part, {}) for part in node.values)
+        case ast.Name(id=name) if name in named:
+            return _text(named[name], {key: value for key, value in named.items() if key != name})
         case _:
             return "…"
+
+
+def _codes(functions: AbstractSet[str], before: int, count: int) -> dict[str, list[str]]:
+    """By code, what is said of it: `count` arguments of these functions, after `before` others and the code."""
+    found: dict[str, list[str]] = {}
+    for _, node, named in sayings():
+        said = [*node.args[before:], *(one.value for one in node.keywords if one.arg in {"code", "text"})]
+        if called(node) not in functions or len(said) <= count:
+            continue
+        name, *words = (_text(one, named) for one in said[: count + 1])
+        if "…" not in name:
+            found.setdefault(name, words)
+    return found
 
 
 def problems() -> str:
@@ -429,6 +485,12 @@ def problems() -> str:
         (code(name), ", ".join(map(str, sorted(statuses))), " / ".join(details))
         for name, (statuses, details) in sorted(rows.items())
     ]
+    failed = {**_codes({"UnwritableError"}, 0, 2), **_codes({"_lead_failed"}, 1, 2)}
+    rows_of_files = {
+        **_codes({"Malformed"}, 0, 1),
+        **_codes({"_said"}, 1, 1),
+        **_codes({"RowProblem"}, 0, 1),
+    }
     told = {name: (finding.kind, finding.cause, finding.resolution) for name, finding in FINDINGS.items()}
     diagnoses = [(code(name), *rest) for name, rest in sorted({**own_diagnoses(), **told}.items())]
     return page(
@@ -439,6 +501,15 @@ def problems() -> str:
         " `status`, sometimes `field` (the form field it belongs to) and `extra` (such as `until`). Over NATS it is the"
         " `problem` of a reply. `…` stands where the text names something.",
         table(("code", "status", "text"), listed),
+        "## Why a lead fails",
+        "The `code` of a LeadFailed, and the first word of a lead's `failure`. Beside these, every diagnosis below of a"
+        " mail that did not leave and will not by itself.",
+        table(
+            ("code", "reason", "resolution"), [(code(name), *said) for name, said in sorted(failed.items())]
+        ),
+        "## What is wrong with a row",
+        "In the `problems` of an import, and for leads that come as a list. The same codes wherever an address is typed.",
+        table(("code", "text"), [(code(name), *said) for name, said in sorted(rows_of_files.items())]),
         "## Diagnoses of mail servers",
         "What an inbox' `diagnosis` says, and the `diagnosis` of a mail that failed. *Who* can mend it: the person, an"
         " administrator of the mail server, the operator of this installation, or nobody needs to (*transient*).",
@@ -449,14 +520,12 @@ def problems() -> str:
 def own_diagnoses() -> Mapping[str, tuple[str, str, str]]:
     """What is not a mail server's answer, as the source says it: who can mend it, cause, resolution."""
     found: dict[str, tuple[str, str, str]] = {}
-    for _, _, tree in trees():
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
-                continue
-            named = {one.arg: one.value for one in node.keywords}
-            if node.func.id == "Diagnosed" and isinstance(named.get("code"), ast.Constant):
-                kind = _text(named["kind"]) if "kind" in named else "person"
-                found[_text(named["code"])] = (kind, _text(named["cause"]), _text(named["resolution"]))
+    for _, node, named in sayings():
+        told = {one.arg: one.value for one in node.keywords}
+        if called(node) == "Diagnosed" and isinstance(told.get("code"), ast.Constant):
+            kind = _text(told["kind"], {}) if "kind" in told else "person"
+            cause, resolution = (_text(told[key], named) for key in ("cause", "resolution"))
+            found[_text(told["code"], {})] = (kind, cause, resolution)
     return found
 
 

@@ -38,6 +38,13 @@ def test_every_refusal_and_every_variable_can_be_read_off_the_source() -> None:
     assert len(found) > 50
 
 
+def test_the_page_of_problems_says_why_leads_fail_and_what_is_wrong_with_rows() -> None:
+    page = docs.problems()
+    leads = ("inbox.disconnected", "identity.deleted", "recipient.suppressed", "template.variable-missing")
+    rows = ("variable.missing", "address.missing", "address.unsupported", "column.missing", "row.too-wide")
+    assert [one for one in (*leads, *rows) if f"| `{one}` |" not in page] == []
+
+
 def test_ci_runs_exactly_the_readmes_test_command() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     shells = "\n".join(re.findall(r"^```sh\n(.*?)^```", readme, re.MULTILINE | re.DOTALL))
