@@ -34,6 +34,7 @@ from heraldry.contracts.mailbox import (
     UnsuppressRecipient,
 )
 from heraldry.contracts.scheduler import StepDispatched
+from heraldry.sandbox.mail.faults import Fault
 
 from services.mailbox.tests.processes import ADA, ADDRESS, KIM, USER, Service, running, step
 
@@ -225,6 +226,22 @@ async def test_answers_of_programs_stop_nothing_and_a_bounce_in_words_stops_and_
     await service.dispatch(by_hand)
     assert (await failed(service, by_hand)).diagnosis.code == "recipient.suppressed"
     assert arrived(service) == [ours(first), ours(second)]
+
+
+@pytest.mark.requirement("R-BOX-15")
+async def test_a_recipient_whom_their_server_does_not_know_is_suppressed_though_nothing_left(
+    service: Service,
+) -> None:
+    await gateway_starts(service)
+    inbox = await connected(service)
+    service.host.add_fault(Fault("smtp.rcpt", "answer", answer="550 5.1.1 No such user"))
+    wanted = mail_of(inbox, service, uuid4())
+    await service.dispatch(wanted)
+    assert (await failed(service, wanted)).diagnosis.code == "recipient.unknown"
+    await until(lambda: bool(of(service, RecipientSuppressed)), seconds=30)
+    (suppressed,) = of(service, RecipientSuppressed)
+    assert (suppressed.reason, suppressed.address) == ("bounced", KIM)
+    assert arrived(service) == []
 
 
 def absence(message_id: str) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 from heraldry.contracts.base import Command, Envelope, Erased
@@ -11,6 +11,7 @@ from heraldry.contracts.gateway import RecipientUnsubscribed
 from heraldry.contracts.identity import IdentityCreated, IdentityDeleted, IdentityRenamed
 from heraldry.contracts.mailbox import (
     EmailBounced,
+    EmailFailed,
     MailboxConnected,
     MailboxConnectionFailed,
     MailboxDisconnected,
@@ -19,6 +20,8 @@ from heraldry.contracts.scheduler import StepCancelled, StepDispatched
 from heraldry.mailbox.domain.conversation import ConversationStopBegun
 from heraldry.mailbox.domain.inbox import MailboxClosing, MailboxPausing
 from heraldry.mailbox.domain.suppression import SuppressionBegun
+
+UNKNOWN_RECIPIENT: Final = "recipient.unknown"  # the mail server said so before it took the mail
 
 
 class OwnCommand(Command):
@@ -88,12 +91,15 @@ def take_unsubscriptions(event: Envelope[RecipientUnsubscribed]) -> Sequence[Own
     return (TakeUnsubscription(unsubscribed=event.data),)
 
 
-def heed_bounces(event: Envelope[EmailBounced]) -> Sequence[OwnCommand]:
-    """What never arrives is not written to again, and speaks against the inbox."""
-    bounce = event.data
-    if not bounce.hard:
-        return ()
-    return (SuppressBounced(attempt=bounce.attempt), JudgeInbox(inbox=bounce.inbox))
+def heed_bounces(event: Envelope[EmailBounced | EmailFailed]) -> Sequence[OwnCommand]:
+    """What never arrives is not written to again, and speaks against the inbox if it had left."""
+    match event.data:
+        case EmailBounced(hard=True, attempt=attempt, inbox=inbox):
+            return (SuppressBounced(attempt=attempt), JudgeInbox(inbox=inbox))
+        case EmailFailed(attempt=attempt, diagnosis=diagnosis) if diagnosis.code == UNKNOWN_RECIPIENT:
+            return (SuppressBounced(attempt=attempt),)
+        case _:
+            return ()
 
 
 def finish_stops(

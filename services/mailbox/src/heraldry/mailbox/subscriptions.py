@@ -12,6 +12,7 @@ from heraldry.contracts.gateway import RecipientUnsubscribed
 from heraldry.contracts.identity import IdentityCreated, IdentityDeleted, IdentityRenamed
 from heraldry.contracts.mailbox import (
     EmailBounced,
+    EmailFailed,
     MailboxConnected,
     MailboxConnectionFailed,
     MailboxDisconnected,
@@ -68,7 +69,7 @@ OWN: Final[tuple[Reaction, ...]] = (
         finish_stops,
         from_start=True,
     ),
-    reaction("mailbox-heeds-bounces", (EmailBounced,), heed_bounces, from_start=True),
+    reaction("mailbox-heeds-bounces", (EmailBounced, EmailFailed), heed_bounces, from_start=True),
 )
 
 
