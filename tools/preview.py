@@ -566,7 +566,7 @@ def pages() -> Iterator[tuple[str, str, Shell, object]]:
 
 
 def main() -> int:
-    if len(sys.argv) != 2:  # noqa: PLR2004  the program and the folder
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):  # noqa: PLR2004  the program and the folder
         print("Usage: preview.py FOLDER", file=sys.stderr)
         return 2
     folder = Path(sys.argv[1])
