@@ -107,7 +107,6 @@ class Inbox:
     imap: str = ""
     smtp: str = ""
     connected_at: datetime | None = None
-    read_at: datetime | None = None
     waiting: Waiting | None = None
 
     @property
