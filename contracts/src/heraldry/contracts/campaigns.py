@@ -373,7 +373,10 @@ class WaitReason(Value):
 
 
 class LeadView(Value):
-    """`step`: the index of the next step, `steps` how many there are. `failure`: code, reason, resolution."""
+    """`step`: the index of the next step, `steps` how many there are. `failure`: code, reason, resolution.
+
+    `retryable`: of one that failed, whether RetryLead may succeed, now or once the failure is resolved.
+    """
 
     enrollment: UUID
     campaign: UUID
@@ -388,6 +391,7 @@ class LeadView(Value):
     failure: tuple[str, str, str] | None
     attempts: tuple[UUID, ...]  # of the steps sent or leaving, oldest first
     since: datetime
+    retryable: bool = True
 
 
 class LeadPage(Value):
