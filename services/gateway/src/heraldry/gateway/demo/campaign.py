@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
@@ -22,6 +23,15 @@ EVENTS: Final = (
     "QuotaExhausted",
     "LeadReplied",
     "LeadFinished",
+)
+BY_HAND: Final = 3  # mails of the story before this chapter
+COUNTED: Final = Counter(
+    {  # what a subscriber gets of it, at least
+        "EmailSent": BY_HAND + 2 * len(LEADS) - 1,
+        "LeadReplied": 1,
+        "LeadFinished": len(LEADS) - 1,
+        "CampaignFinished": 1,
+    }
 )
 STEPS: Final = (
     {
