@@ -359,6 +359,16 @@ class LeadData(Value):
     own: dict[str, str] = Field(default_factory=dict)
 
 
+EXAMPLE: Final = LeadData(
+    name="Alex Example",
+    first_name="Alex",
+    last_name="Example",
+    email="alex@example.com",
+    linkedin_url="https://www.linkedin.com/in/alex-example",
+)
+"""Stands for a campaign's leads while it has none."""
+
+
 class WaitReason(Value):
     """Why a lead's next step waits (R-LIM-6). `until` None: until somebody does something.
 

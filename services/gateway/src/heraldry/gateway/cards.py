@@ -145,7 +145,7 @@ def _waiting(inboxes: list[InboxSeen], waiting: tuple[WaitingSeen, ...]) -> tupl
     return tuple(
         Waiting(
             inbox=one.inbox,
-            reason=f"{addresses[one.inbox]} has used up the limit of this {one.window}",
+            reason=f"{addresses[one.inbox]} has used up the limit of this {one.window}.",
             until=one.until.astimezone(UTC),
         )
         for one in waiting

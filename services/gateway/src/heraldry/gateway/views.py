@@ -285,6 +285,13 @@ class Views:
         ]
         return tuple(sorted(found, key=lambda one: (one.name.casefold(), one.id)))
 
+    def deleted(self, organization: UUID) -> Mapping[UUID, str]:
+        """The identities that were deleted, by the last name of each; empty where it was erased."""
+        rows = self._all(
+            "SELECT id, name FROM identity WHERE organization = ? AND deleted", (str(organization),)
+        )
+        return {UUID(row[0]): row[1] for row in rows}
+
     def actors(self, organization: UUID, actors: Iterable[str]) -> Mapping[str, str]:
         """How each of them is named to people."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 from heraldry.chassis.bus.rpc import Asking
 from heraldry.chassis.readmodel import ReadModel
 from heraldry.contracts.base import Refused
 from heraldry.contracts.campaigns import (
+    EXAMPLE,
     CampaignSettings,
     CampaignView,
     GetCampaign,
@@ -25,14 +25,6 @@ from heraldry.scheduler.ports import Speaker, TemplateError, Templates
 from heraldry.scheduler.projections import campaigns as rows
 from heraldry.scheduler.projections import tallies
 from heraldry.scheduler.speakers import Speakers
-
-EXAMPLE: Final = LeadData(
-    name="Alex Example",
-    first_name="Alex",
-    last_name="Example",
-    email="alex@example.com",
-    linkedin_url="https://www.linkedin.com/in/alex-example",
-)
 
 
 class CampaignQuestions:

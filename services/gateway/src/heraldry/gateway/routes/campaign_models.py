@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 import nh3
 from heraldry.contracts.base import Erased, Refused
 from heraldry.contracts.campaigns import (
+    EXAMPLE,
     CampaignSettings,
     CampaignView,
     LeadData,
@@ -42,13 +43,9 @@ CONNECTED: Final = "connected"
 INBOXES: Final = frozenset({CONNECTED, "reconnect"})
 DAY: Final = 24  # hours
 UNKNOWN: Final = 404
-VARIABLES: Final = (
-    ("first_name", "Léa"),
-    ("last_name", "Fournier"),
-    ("name", "Léa Fournier"),
-    ("email", "lea@maison.example"),
-    ("linkedin_url", "https://www.linkedin.com/in/lea"),
-)
+LOST: Final = "identity deleted"
+NOBODY: Final = Option("", "Choose an identity")
+VARIABLES: Final = ("first_name", "last_name", "name", "email", "linkedin_url")
 OF_IDENTITY: Final = (
     ("identity.first_name", "your first name"),
     ("identity.last_name", "your last name"),
@@ -60,8 +57,8 @@ TAGS: Final = frozenset(
 )
 
 
-def row(view: CampaignView, names: Mapping[UUID, str]) -> CampaignRow:
-    """`names`: of the identities that are not deleted."""
+def row(view: CampaignView, names: Mapping[UUID, str], deleted: Mapping[UUID, str]) -> CampaignRow:
+    """`names`: of the identities that are not deleted, beside those that are."""
     identity = view.settings.identity
     return CampaignRow(
         id=view.campaign,
@@ -69,16 +66,17 @@ def row(view: CampaignView, names: Mapping[UUID, str]) -> CampaignRow:
         state=view.state,
         leaving=view.leaving,
         identity=identity if identity in names else None,
-        identity_name=names.get(identity, "Deleted"),
+        identity_name=names.get(identity) or gone(deleted.get(identity, "")),
         numbers=Numbers(counts=view.counts),
         steps=len(view.settings.steps),
-        lost=view.pause_reason == "identity deleted",
+        lost=identity in deleted or view.pause_reason == LOST,
     )
 
 
 async def campaign_page(gateway: Gateway, call: Call, view: CampaignView, wanted: ListLeads) -> CampaignPage:
     settings = view.settings
-    lost = view.pause_reason == "identity deleted"
+    name, deleted = await _identity(gateway, call, settings.identity)
+    lost = deleted or view.pause_reason == LOST
     inboxes = [
         one
         for one in gateway.views.inboxes(call.organization)
@@ -95,7 +93,7 @@ async def campaign_page(gateway: Gateway, call: Call, view: CampaignView, wanted
         state=view.state,
         leaving=view.leaving,
         identity=settings.identity,
-        identity_name=await _identity_name(gateway, call, settings.identity),
+        identity_name=name,
         inbox=inbox,
         pace="Spread over the working hours" if settings.pace == "even" else "As soon as the limits allow",
         numbers=Numbers(counts=view.counts),
@@ -106,7 +104,7 @@ async def campaign_page(gateway: Gateway, call: Call, view: CampaignView, wanted
         created=view.created,
         leads=await lead_table(gateway, call, wanted),
         lost=lost,
-        channels=any(settings.inbox in {None, one.id} for one in inboxes),
+        channels=not lost and any(settings.inbox in {None, one.id} for one in inboxes),
         unsubscribe=gateway.secure,
         identities=identity_options(gateway, call) if lost else (),
     )
@@ -138,6 +136,7 @@ def lead_row(view: LeadView, addresses: Mapping[UUID, str]) -> LeadRow:
         since=view.since,
         now=Waiting(view.waiting.text, view.waiting.until) if view.waiting else None,
         failure=view.failure[1:] if view.failure else None,
+        retryable=view.retryable,
         inbox=addresses.get(view.inbox, "") if view.inbox else "",
     )
 
@@ -184,18 +183,25 @@ async def editor_page(
     found = await gateway.contexts.ask(wanted, by=call.by, seen=call.seen)
     lead = (values or {}).get("lead", "")
     shown = dict(values) if values is not None else values_of(view.settings)
+    begun = view.state != "draft"
+    name, lost = await _identity(gateway, call, view.settings.identity)
+    identities, errors = identity_options(gateway, call), dict[str, str]()
+    if not begun and shown.get("identity") not in {one.value for one in identities}:
+        identities = (NOBODY, *identities)
+        errors = {"identity": f"{name}: choose another identity."} if lost else {}
     page = EditorPage(
         id=view.campaign,
         name=view.settings.name,
-        form=campaign_filled(shown),
-        begun=view.state != "draft",
-        identities=identity_options(gateway, call),
+        form=campaign_filled(shown, errors),
+        identity_name=name,
+        begun=begun,
+        identities=identities,
         inboxes=inbox_options(gateway, call),
-        variables=_variables(found.leads),
+        variables=_variables(found.leads, lead),
         leads=tuple(Option(str(one.enrollment), name_of(one.data) or "Erased") for one in found.leads),
         lead=lead,
     )
-    preview, problem = await _previewed(gateway, call, view, shown, lead)
+    preview, problem = await _previewed(gateway, call, view, shown, lead, page.identities)
     return replace(page, **{"preview": preview, "problem": problem, **more})
 
 
@@ -212,11 +218,16 @@ def when(delay: int, number: int) -> str:
 
 
 async def _previewed(
-    gateway: Gateway, call: Call, view: CampaignView, values: Mapping[str, str], lead: str
+    gateway: Gateway,
+    call: Call,
+    view: CampaignView,
+    values: Mapping[str, str],
+    lead: str,
+    identities: Sequence[Option],
 ) -> tuple[tuple[PreviewedStep, ...], str]:
     """What can be shown of what is typed so far, and why nothing can."""
     try:
-        settings = settings_of(_typed(values, view.settings))
+        settings = settings_of(_typed(values, view.settings, {one.value for one in identities}))
     except MalformedError as wrong:
         return (), " ".join(wrong.errors.values())
     written = [number for number, step in enumerate(settings.steps) if step.text.strip()]
@@ -233,13 +244,18 @@ async def _previewed(
     except Refused as refusal:
         if refusal.status >= 500:  # noqa: PLR2004  the rest of the page does not wait for it
             return (), refusal.detail
+        if refusal.code == "identity.unknown":
+            return (), "Choose an identity to see how a lead gets it."
         raise
     pairs = zip(written, rendered, strict=False)
     return tuple(_shown(settings, number, one) for number, one in pairs), ""
 
 
-def _typed(values: Mapping[str, str], stored: CampaignSettings) -> dict[str, str]:
-    """So that a step that is still empty does not keep the others from being seen."""
+def _typed(
+    values: Mapping[str, str], stored: CampaignSettings, identities: Collection[str]
+) -> dict[str, str]:
+    """So that what is still empty does not keep the rest from being seen."""
+    chosen = values.get("identity", "")
     blank = {
         name: value if value.strip() else " " for name, value in values.items() if name.endswith("-text")
     }
@@ -247,7 +263,7 @@ def _typed(values: Mapping[str, str], stored: CampaignSettings) -> dict[str, str
         **values,
         **blank,
         "name": stored.name,
-        "identity": str(stored.identity),
+        "identity": chosen if chosen and chosen in identities else str(stored.identity),
         "inbox": "",
         "pace": "even",
     }
@@ -264,17 +280,15 @@ def _shown(settings: CampaignSettings, number: int, step: RenderedStep) -> Previ
     )
 
 
-def _variables(leads: Sequence[LeadView]) -> tuple[tuple[str, str], ...]:
-    """What templates may name, with an example from the leads where there is one."""
-    known: dict[str, str] = {}
-    for lead in leads:
-        if isinstance(lead.data, LeadData):
-            values = {**{name: str(getattr(lead.data, name)) for name, _ in VARIABLES}, **lead.data.own}
-            for name, value in values.items():
-                if value and not known.get(name):
-                    known[name] = value
-    usual = tuple((name, known.pop(name, example)) for name, example in VARIABLES)
-    return (*usual, *known.items(), *OF_IDENTITY)
+def _variables(leads: Sequence[LeadView], chosen: str) -> tuple[tuple[str, str], ...]:
+    """What templates may name, as the lead has it that the preview is made for: `chosen`, else the first one, else
+    the example.
+    """
+    shown = next((one for one in leads if str(one.enrollment) == chosen), leads[0] if leads else None)
+    data = EXAMPLE if shown is None else shown.data if isinstance(shown.data, LeadData) else LeadData()
+    own = dict.fromkeys(name for one in leads if isinstance(one.data, LeadData) for name in one.data.own)
+    usual = tuple((name, str(getattr(data, name))) for name in VARIABLES)
+    return (*usual, *((name, data.own.get(name, "")) for name in own), *OF_IDENTITY)
 
 
 def _title(subject: str, text: str) -> str:
@@ -282,16 +296,25 @@ def _title(subject: str, text: str) -> str:
     return words if len(words) <= FIRST_WORDS else words[: FIRST_WORDS - 1] + "…"
 
 
-async def _identity_name(gateway: Gateway, call: Call, identity: UUID) -> str:
+def gone(name: str) -> str:
+    """How an identity that was deleted is named."""
+    return f"{name} (deleted)" if name else "A deleted identity"
+
+
+async def _identity(gateway: Gateway, call: Call, identity: UUID) -> tuple[str, bool]:
+    """How it is named, and whether it was deleted."""
+    deleted = gateway.views.deleted(call.organization)
+    if identity in deleted:
+        return gone(deleted[identity]), True
     known = {one.id: one.name for one in gateway.views.identities(call.organization)}
     if identity in known:
-        return known[identity]
+        return known[identity], False
     try:
-        return (await gateway.contexts.ask(GetIdentity(identity=identity), by=call.by)).name
+        return (await gateway.contexts.ask(GetIdentity(identity=identity), by=call.by)).name, False
     except Refused as refusal:
         if refusal.status != UNKNOWN:
             raise
-        return "Deleted"
+        return gone(""), True
 
 
 def lead_state(text: str) -> LeadState | None:

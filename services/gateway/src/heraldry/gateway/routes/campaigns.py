@@ -62,7 +62,9 @@ class CampaignPagesController(Controller):
     ) -> Response[str]:
         views = await gateway.contexts.ask(ListCampaigns(), by=call.by, seen=call.seen)
         names = {one.id: one.name for one in gateway.views.identities(call.organization)}
-        page = CampaignsPage(campaigns=tuple(row(one, names) for one in views), identities=len(names))
+        deleted = gateway.views.deleted(call.organization)
+        rows = tuple(row(one, names, deleted) for one in views)
+        page = CampaignsPage(campaigns=rows, identities=len(names))
         return html("campaigns.html", await shell(request, gateway, call, "campaigns"), page)
 
     @get("/new")

@@ -54,7 +54,7 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignRow:
-    """`leaving`: steps that had begun to leave when it was paused. `identity` None: it was deleted."""
+    """`leaving`: steps that had begun to leave when it was paused. `identity` None: there is none to go to."""
 
     id: UUID
     name: str
@@ -108,14 +108,15 @@ class PreviewedStep:
 class EditorPage:
     """campaign_editor.html at GET /campaigns/<id>/edit; posts there.
 
-    `begun`: only name, inbox, pace and the texts may change. `variables`: (name, an example) that templates may
-    use. `focus`: the step to look at. `unsaved`: the form shows what is not stored. `problem`: why there is no
+    `begun`: only name, inbox, pace and the texts may change; `identity_name` is whose it is. `variables`: (name,
+    an example) that templates may use. `focus`: the step to look at. `unsaved`: the form shows what is not stored. `problem`: why there is no
     preview.
     """
 
     id: UUID
     name: str
     form: CampaignForm
+    identity_name: str = ""
     begun: bool = False
     identities: tuple[Option, ...] = ()
     inboxes: tuple[tuple[str, tuple[Option, ...]], ...] = ()
@@ -132,12 +133,6 @@ class EditorPage:
     def url(self) -> str:
         return f"/campaigns/{self.id}"
 
-    @property
-    def identity_name(self) -> str:
-        return next(
-            (one.label for one in self.identities if one.value == self.form.identity.value), "Deleted"
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeadRow:
@@ -152,6 +147,7 @@ class LeadRow:
     since: datetime
     now: Waiting | None = None
     failure: tuple[str, str] | None = None
+    retryable: bool = True  # of a failure that may be resolved
     inbox: str = ""
 
     @property
@@ -334,6 +330,6 @@ def campaign_note(state: CampaignState, leaving: int, *, lost: bool) -> str:
     if state == "paused" and leaving:
         steps = "1 step is" if leaving == 1 else f"{leaving} steps are"
         return f"Pausing: {steps} leaving and may still arrive."
-    if lost:
+    if lost and state != "finished":
         return "Its identity was deleted."
     return ""
