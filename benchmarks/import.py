@@ -67,7 +67,8 @@ COMPANIES: Final = 3_000
 NORTHWIND, ADA = UUID(int=1), UUID(int=2)
 BY: Final = By(organization=NORTHWIND, actor="user:ada")
 STEP: Final = SendEmail(
-    subject="Hello {{ first_name }}", text="How is {{ company }}, {{ first_name }}? {{ company_size }}"
+    subject="Hello {{ first_name }}",
+    text="How is {{ company }}, {{ first_name }}? {% if company_size %}{{ company_size }}{% else %}-{% endif %}",
 )
 SETTINGS: Final = CampaignSettings(name="Spring", identity=ADA, steps=(STEP,))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -56,6 +56,10 @@ class Templates(Protocol):
         """The variables without a fallback that this lead lacks, in the order they are met. Raises
         TemplateError for a step that cannot be rendered for another reason.
         """
+        ...
+
+    def telling(self, steps: Sequence[SendEmail]) -> Callable[[Mapping[str, str]], Hashable]:
+        """Of a row's values, that on which `missing` depends: rows of which it is the same lack the same."""
         ...
 
     def render(self, step: SendEmail, lead: LeadData, speaker: Speaker) -> Mail:

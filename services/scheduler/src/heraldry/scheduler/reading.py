@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -28,8 +28,6 @@ LONGEST_CELL: Final = 200  # of the sample
 NO_ADDRESSES: Final = RowProblem(
     row=1, code="column.missing", text="No column holds email addresses. Choose the one that does."
 )
-
-ALL: Final = (True,)  # every column is filled
 
 Hashed = Callable[[str], str]
 
@@ -131,18 +129,18 @@ def candidates(
 
 
 def missing_in(templates: Templates, settings: CampaignSettings, speaker: Speaker) -> Missing:
-    """Says which variables a row lacks. Texts without conditions lack the same wherever the same is empty."""
+    """Says which variables a row lacks. Rows of which the templates are told the same lack the same."""
     steps = settings.steps
     if not steps:
         return nothing_missing
-    told: dict[tuple[bool, ...], Sequence[str]] = {}
-    conditional = any("{%" in text for step in steps for text in (step.subject, step.text, step.html))
+    told: dict[Hashable, Sequence[str]] = {}
+    telling = templates.telling(steps)
 
     def missing(values: Mapping[str, str]) -> Sequence[str]:
-        filled = ALL if "" not in values.values() else tuple(map(bool, values.values()))
-        if conditional or filled not in told:
-            told[filled] = _missing(values)
-        return told[filled]
+        said = telling(values)
+        if said not in told:
+            told[said] = _missing(values)
+        return told[said]
 
     def _missing(values: Mapping[str, str]) -> Sequence[str]:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +13,7 @@ from typing import Final
 
 from heraldry.contracts.campaigns import LeadData, SendEmail
 from heraldry.contracts.identity import ContactDetails
+from heraldry.scheduler.adapters.dependence import Dependence, made_by
 from heraldry.scheduler.adapters.environment import TOO_MUCH, Context, MailEnvironment, Template
 from heraldry.scheduler.adapters.markup import clean
 from heraldry.scheduler.adapters.tags import HOW_TO, tidied
@@ -74,6 +75,13 @@ class LiquidTemplates:
                 with _in(part):
                     lacking.update(dict.fromkeys(_missing(self._compiled(part, source), values)))
         return tuple(lacking)
+
+    def telling(self, steps: Sequence[SendEmail]) -> Callable[[Mapping[str, str]], Hashable]:
+        try:
+            every = [self._compiled(part, source).template for step in steps for part, source in _parts(step)]
+        except TemplateError:  # nothing is missing in what cannot be used
+            every = []
+        return Dependence(every).of
 
     def render(self, step: SendEmail, lead: LeadData, speaker: Speaker) -> Mail:
         values = variables(lead, speaker)
@@ -147,7 +155,8 @@ def _compiled(environment: MailEnvironment, source: str, *, within_html: bool) -
     except RecursionError:
         raise TemplateError(f"This is too deeply nested. {HOW_TO}") from None
     needs = [_needs(node) for node in template.nodes]
-    required = dict.fromkeys(name for names in needs for name in names or ())
+    made = made_by(template)
+    required = dict.fromkeys(name for names in needs for name in names or () if name not in made)
     return Compiled(source, environment, template, tuple(required), exact=None not in needs)
 
 
