@@ -31,6 +31,21 @@ def test_an_address_travels_with_its_domain_in_ascii() -> None:
 
 
 @pytest.mark.parametrize(
+    "address",
+    [
+        "a.d.a+l@north-wind.example",
+        "a" * 64 + "@northwind.example",
+        "ada@" + "a" * 63 + ".example",
+        "ada@3m.example",
+        "ada@northwind.x1",
+        "ada@localhost",
+    ],
+)
+def test_an_address_that_can_exist_travels_as_it_is(address: str) -> None:
+    assert travelling(address) == address
+
+
+@pytest.mark.parametrize(
     ("address", "code"),
     [
         ("", "address.invalid"),
@@ -42,6 +57,17 @@ def test_an_address_travels_with_its_domain_in_ascii() -> None:
         ("<ada@northwind.example>", "address.invalid"),
         ("ada@northwind.example\r\nBcc: eve@elsewhere.example", "address.invalid"),
         ("ada@" + "a" * 64 + ".example", "address.invalid"),
+        ("ada..l@northwind.example", "address.invalid"),
+        (".ada@northwind.example", "address.invalid"),
+        ("ada.@northwind.example", "address.invalid"),
+        ("a" * 65 + "@northwind.example", "address.invalid"),
+        ("ada@-northwind.example", "address.invalid"),
+        ("ada@northwind-.example", "address.invalid"),
+        ("ada@northwind..example", "address.invalid"),
+        ("ada@northwind.example-", "address.invalid"),
+        ("ada@" + "a." * 124 + "example", "address.invalid"),
+        ("ada@northwind.123", "address.invalid"),
+        ("ada@192.0.2.1", "address.invalid"),
         ("ädä@northwind.example", "address.unsupported"),
     ],
 )

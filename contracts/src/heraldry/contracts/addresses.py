@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
+from typing import Final
 
-_SPECIAL = frozenset('()<>[]:;@\\," ')
+_SPECIAL: Final = frozenset('()<>[]:;@\\," ')
+_LONGEST_LOCAL: Final = 64
+_LONGEST_DOMAIN: Final = 253
+_LABEL: Final = re.compile(r"(?!-)[^.]{1,63}(?<!-)").fullmatch
 
 
 class Malformed(ValueError):  # noqa: N818  the domain's word
@@ -29,15 +34,22 @@ def travelling(address: str) -> str:
     local, _, domain = address.strip().rpartition("@")
     if not (local and domain) or not address.isprintable() or _SPECIAL & set(local):
         raise _none()
+    if not all(local.split(".")) or len(local) > _LONGEST_LOCAL:
+        raise _none()
     if not local.isascii():
         raise Malformed("address.unsupported", "Letters outside ASCII before the @ are not supported.")
     try:
         plain = domain.rstrip(".").encode("idna").decode("ascii")
     except UnicodeError:
         raise _none() from None
-    if not plain or _SPECIAL & set(plain):
+    if _SPECIAL & set(plain) or not _is_domain(plain):
         raise _none()
     return f"{local}@{plain}"
+
+
+def _is_domain(plain: str) -> bool:
+    labels = plain.split(".")
+    return len(plain) <= _LONGEST_DOMAIN and all(map(_LABEL, labels)) and not labels[-1].isdecimal()
 
 
 def _none() -> Malformed:

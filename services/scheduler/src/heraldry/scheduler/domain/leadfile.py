@@ -29,8 +29,9 @@ LONGEST_QUOTE: Final = 60
 LINKEDIN: Final = re.compile(
     r"(?:https?://)?(?:[a-z0-9-]+\.)?linkedin\.com/(in|pub)/([^/?#\s]{2,200})(?:[/?#]\S*)?", re.IGNORECASE
 )
+LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 USUAL: Final = re.compile(  # an address that is compared in small letters, and needs no closer look
-    r"[A-Za-z0-9._%+'-]+@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{1,63}"
+    rf"(?=[^@]{{1,64}}@)[A-Za-z0-9_%+'-]+(?:\.[A-Za-z0-9_%+'-]+)*@(?:{LABEL}\.)+(?![0-9]+\Z){LABEL}"
 ).fullmatch
 USUAL_PROFILE: Final = re.compile(r"(?:https://www\.linkedin\.com/in/[\w-]{2,200})?").fullmatch  # or none
 DIRECTIONS: Final = frozenset("\u200b\u2060\ufeff\u200e\u200f\u202a\u202b\u202c\u202d\u202e")
