@@ -163,6 +163,7 @@ def test_another_identity_is_given_only_to_what_lost_its_own() -> None:
     give = Give(ORG, NOON, BOB)
     active.when(give).then_refused("campaign.identity-not-lost")
     lost.when(Give(ORG, NOON, ADA)).then_refused("campaign.identity-not-lost")
+    draft.when(give).then(changed(identity=BOB))
     of_one_inbox = lost.given(changed(inbox=INBOX))
     of_one_inbox.when(give).then(changed(identity=BOB))
     given = lost.given(changed(identity=BOB))

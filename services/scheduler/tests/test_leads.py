@@ -57,6 +57,7 @@ from heraldry.scheduler.lead_questions import LeadQuestions
 from heraldry.scheduler.leads import Became, Leads, NewLead
 from heraldry.scheduler.projections import senders
 from heraldry.scheduler.standing import Connected
+from heraldry.scheduler.subscriptions import OWN
 from heraldry.scheduler.suppressions import Suppressions
 
 from services.scheduler.tests.parts import ADA, BOB, NORTHWIND, OTHERS, STRANGER, Parts, asking, parts
@@ -430,17 +431,15 @@ async def test_an_address_on_the_list_ends_every_sequence_of_it_in_the_organizat
     assert len(await one.said(LeadUnsubscribed)) == 2
 
 
-async def test_who_was_put_on_the_list_by_hand_can_be_retried_once_they_are_off_it(one: Works) -> None:
+async def test_who_was_put_on_the_list_by_hand_is_written_to_no_more(one: Works) -> None:
     (lea,) = await one.enroll(await one.campaign(start=False), LEA)
     await one.say_suppressed(LEA.email, "by hand")
-    assert (await one.view(lea)).failure is not None
-    with pytest.raises(Refused) as refused:
-        await one.leads.retry(RetryLead(enrollment=lea), asking())
-    assert refused.value.code == "lead.not-resolved"
+    assert (await one.view(lea)).state == "unsubscribed"
     one.parts.clock.forward(MINUTE)
     await one.say_lifted(LEA.email)
-    await one.leads.retry(RetryLead(enrollment=lea), asking())
-    assert (await one.view(lea)).state == "waiting"
+    with pytest.raises(Refused) as refused:
+        await one.leads.retry(RetryLead(enrollment=lea), asking())
+    assert refused.value.code == "lead.not-failed"
 
 
 async def test_a_lead_whose_address_came_onto_the_list_is_not_begun(one: Works) -> None:
@@ -491,6 +490,7 @@ async def test_leads_that_have_begun_fail_with_their_inbox_and_go_on_when_it_is_
     failed = await one.view(lea)
     assert failed.failure is not None
     assert failed.failure[0] == "inbox.disconnected"
+    assert failed.retryable
     assert (await one.view(kim)).state == "waiting"
     with pytest.raises(Refused) as refused:
         await one.leads.retry(RetryLead(enrollment=lea), asking())
@@ -534,6 +534,7 @@ async def test_a_deleted_identity_fails_who_has_begun_and_leaves_the_others_to_a
     failed = await one.view(lea)
     assert failed.failure is not None
     assert failed.failure[0] == "identity.deleted"
+    assert not failed.retryable
     assert len(await one.said(LeadFailed)) == 1
     await one.parts.identity(BOB, "Bob")
     await one.parts.campaigns.give_identity(GiveIdentity(campaign=campaign, identity=BOB), asking())
@@ -555,6 +556,20 @@ async def test_a_campaign_ended_by_a_person_ends_its_leads(one: Works) -> None:
     assert {(await one.view(each)).state for each in (lea, kim)} == {"finished"}
     await one.say_replied(step)
     assert (await one.view(lea)).state == "replied"
+
+
+async def test_leads_that_come_in_while_their_campaign_is_ended_end_with_it(one: Works) -> None:
+    await one.parts.inbox("ada@northwind.example")
+    campaign = await one.campaign()
+    (lea,) = await one.enroll(campaign, LEA)
+    (reaction,) = [each for each in OWN if each.name == "scheduler-ends-leads"]
+    assert LeadsImported in reaction.events
+    await one.continuity.end_campaign(campaign, asking())
+    assert (await one.view(lea)).state == "waiting"  # it goes on: nothing ends
+    await one.parts.campaigns.finish(FinishCampaign(campaign=campaign), asking())
+    (kim,) = await one.enroll(campaign, KIM)
+    await one.continuity.end_campaign(campaign, asking())
+    assert (await one.view(kim)).state == "finished"
 
 
 async def test_what_a_deletion_or_a_disconnection_would_do_is_said_before(one: Works) -> None:

@@ -86,6 +86,11 @@ class Campaigns:
     async def start(self, command: StartCampaign, asking: Asking) -> Accepted:
         """R-ID-1, R-ID-2. Refused `campaign.channel-missing` (extra: channel), `campaign.empty`."""
         found = await self._mine(command.campaign, asking)
+        if found.state == "draft" and (await self._speakers.known(found.identity)).deleted:
+            raise Refused(
+                "campaign.identity-deleted",
+                "The identity of this campaign was deleted. Choose another one, then start it.",
+            )
         await self._scheduling.up_to_date()
         leads = self._model.read(lambda db: tallies.ready(db, str(command.campaign)))
         channels = await self._channels(found)
@@ -111,7 +116,7 @@ class Campaigns:
     async def give_identity(self, command: GiveIdentity, asking: Asking) -> Accepted:
         """R-ID-4: to the leads that have not begun. Refused `campaign.identity-not-lost`, `identity.unknown`."""
         found = await self._mine(command.campaign, asking)
-        if found.lost:
+        if found.lost or found.state == "draft":
             await self._check_identity(command.identity, found.organization)
         give = campaign.Give(found.organization, self._clock.now(), command.identity)
         return await self._set_going(command.campaign, give, asking)

@@ -24,6 +24,7 @@ from heraldry.contracts.markers import Position
 from heraldry.scheduler.application import CONTEXT, Scheduling, derived
 from heraldry.scheduler.campaigns import Campaigns
 from heraldry.scheduler.domain import sequence
+from heraldry.scheduler.domain.campaign import Campaign
 from heraldry.scheduler.domain.sender import Sender
 from heraldry.scheduler.leads import Leads
 from heraldry.scheduler.projections import lead_rows
@@ -138,7 +139,11 @@ class Continuity:
         await self._each(partial(lead_rows.begun_by, identity=str(identity)), lose)
 
     async def end_campaign(self, campaign: UUID, asking: Asking) -> None:
-        """It has ended: so have all its leads."""
+        """If it has ended, so have all its leads."""
+        state = (await self._campaigns.load(campaign)).state
+        if not isinstance(state, Campaign) or state.state != "finished":
+            return
+        await self._scheduling.up_to_date()
 
         async def finish(row: Row) -> None:
             await self._decide(row, sequence.Finish(self._clock.now()), asking)

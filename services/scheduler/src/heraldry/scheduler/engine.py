@@ -99,6 +99,7 @@ class Engine:
         self._instants: dict[str, datetime] = {}  # sender → when to look again; none: now
         self._turns: dict[tuple[str, str], int] = {}  # sender and campaign → when it was served last
         self._turn = 0
+        self._woken: set[str] = set()  # senders about which something changed since they were served
         self._taken: set[str] = set()  # leads some sender of this process has in hand
         self._settings: dict[str, tuple[int, CampaignSettings]] = {}
         self._watched = datetime.min.replace(tzinfo=UTC)
@@ -126,6 +127,7 @@ class Engine:
         for one in self._model.read(due.accounts):
             if one.identity in identities:
                 self._instants.pop(one.sender, None)
+                self._woken.add(one.sender)
         self._moved.set()
 
     async def tick(self) -> None:
@@ -138,7 +140,10 @@ class Engine:
 
         async def serve(one: Account) -> None:
             async with free:
-                self._instants[one.sender] = await self._serve(one)
+                self._woken.discard(one.sender)
+                later = await self._serve(one)
+                if one.sender not in self._woken:  # else something changed while it was served
+                    self._instants[one.sender] = later
 
         await asyncio.gather(*map(serve, ready))
         if not timedelta() <= now - self._watched < WATCH_EVERY:
@@ -326,7 +331,8 @@ class Engine:
         """Hear of stored events once they are in the read model."""
         async for batch in self._store.subscribe(after=await self._store.head()):
             reached = Position(CONTEXT, self._store.epoch, batch[-1].position)
-            await self._model.wait_for([str(reached)], LOOK_AGAIN)
+            while not await self._model.wait_for([str(reached)], LOOK_AGAIN):
+                check_cancelled()
             self.hear(batch)
 
     def hear(self, batch: Sequence[StoredEvent]) -> None:

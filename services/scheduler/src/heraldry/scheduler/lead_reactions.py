@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from heraldry.contracts.base import Envelope
-from heraldry.contracts.campaigns import CampaignFinished
+from heraldry.contracts.campaigns import CampaignFinished, LeadsImported
 from heraldry.contracts.gateway import RecipientUnsubscribed
 from heraldry.contracts.mailbox import (
     EmailBounced,
@@ -83,5 +83,6 @@ def leave_identities(event: Envelope[DeletionImported]) -> Sequence[OwnCommand]:
     return (LeaveIdentity(identity=event.data.identity),)
 
 
-def end_leads(event: Envelope[CampaignFinished]) -> Sequence[OwnCommand]:
+def end_leads(event: Envelope[CampaignFinished | LeadsImported]) -> Sequence[OwnCommand]:
+    """Also where leads came in while their campaign was being ended."""
     return (EndLeads(campaign=event.data.campaign),)

@@ -8,7 +8,13 @@ from uuid import UUID
 from heraldry.chassis.bus.reactions import Reaction, reaction
 from heraldry.chassis.bus.rpc import Asking
 from heraldry.contracts.base import By, Command
-from heraldry.contracts.campaigns import CampaignFinished, CampaignPaused, CampaignResumed, CampaignStarted
+from heraldry.contracts.campaigns import (
+    CampaignFinished,
+    CampaignPaused,
+    CampaignResumed,
+    CampaignStarted,
+    LeadsImported,
+)
 from heraldry.contracts.gateway import RecipientUnsubscribed
 from heraldry.contracts.identity import (
     ContactDetailsChanged,
@@ -115,7 +121,7 @@ OWN: Final[tuple[Reaction, ...]] = (
     ),
     reaction("scheduler-follows-accounts", (SenderOpened, SenderClosed), follow_accounts, from_start=True),
     reaction("scheduler-leaves-identities", (DeletionImported,), leave_identities, from_start=True),
-    reaction("scheduler-ends-leads", (CampaignFinished,), end_leads, from_start=True),
+    reaction("scheduler-ends-leads", (CampaignFinished, LeadsImported), end_leads, from_start=True),
 )
 
 

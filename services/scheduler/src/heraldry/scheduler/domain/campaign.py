@@ -252,7 +252,8 @@ def _give(command: Give, campaign: Campaign) -> Sequence[Event]:
         raise _finished()
     if command.identity == campaign.identity and not campaign.lost:
         return ()
-    if not campaign.lost or command.identity == campaign.identity:
+    may = campaign.lost or campaign.state == "draft"
+    if not may or command.identity == campaign.identity:
         raise Refused(
             "campaign.identity-not-lost",
             "Another identity can be given to a campaign only when its own was deleted.",
