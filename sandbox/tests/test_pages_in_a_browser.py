@@ -16,6 +16,7 @@ from heraldry.chassis.bus.border import jetstream
 from heraldry.chassis.health import Health, QuietServer
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.sandbox.clock import BUCKET, SandboxClock
+from heraldry.sandbox.linkedin.site import LinkedIn
 from heraldry.sandbox.mailhost import MailHost
 from heraldry.sandbox.web.application import application
 from playwright.async_api import Browser, async_playwright
@@ -45,7 +46,7 @@ async def host(tmp_path: Path) -> AsyncGenerator[MailHost]:
 async def address(host: MailHost) -> AsyncGenerator[str]:
     async with NatsServer() as nats:
         clock = SandboxClock(await jetstream(await nats.client("sandbox")).key_value(BUCKET))
-        app = application(host, clock, Health())
+        app = application(host, LinkedIn(host.folder / "linkedin", "http://127.0.0.1:1"), clock, Health())
         server = QuietServer(uvicorn.Config(app, port=0, log_config=None, lifespan="off", ws="none"))  # pyright: ignore[reportArgumentType]  two types of one protocol
         task = asyncio.create_task(server.serve())
         async with asyncio.timeout(10):
@@ -83,6 +84,7 @@ async def test_pages_are_sound(
         "folder": f"/mail/{ADA}",
         "empty": f"/mail/{ADA}?folder=Junk",
         "mail": f"/mail/{LEA}?uid=1",
+        "linkedin": "/linkedin",
     }.items():
         await page.goto(address + path)
         found = await Axe().run(page)  # pyright: ignore[reportUnknownMemberType]  likewise
@@ -113,3 +115,18 @@ async def test_a_person_replies_and_moves_the_clock(browser: Browser, address: s
     await page.get_by_role("button", name="Forward 1 day").click()
     assert await page.get_by_text("1 day ahead of real time").is_visible()
     assert said == []
+
+
+async def test_a_person_decides_how_linkedin_treats_an_account(browser: Browser, address: str) -> None:
+    page = await browser.new_page()
+    await page.goto(address + "/linkedin")
+    ada = page.locator("[id='ada@northwind.example']")
+    await ada.get_by_label("In the way").select_option("Captcha")
+    await ada.get_by_role("button", name="Change").click()
+    assert await page.get_by_role("status").inner_text() == "The account is treated like this from now on."
+    assert await ada.get_by_label("In the way").input_value() == "captcha"
+    await ada.get_by_role("button", name="Yes in the app").click()
+    assert await page.get_by_role("status").inner_text() == "Nobody waits for the app."
+    await page.get_by_label("Sign-in page").select_option("without a form")
+    await page.locator("#layout").get_by_role("button", name="Change").click()
+    assert await page.get_by_label("Sign-in page").input_value() == "formless"

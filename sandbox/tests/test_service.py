@@ -64,6 +64,8 @@ def test_it_announces_itself_and_ends_cleanly(tmp_path: Path) -> None:
         mail = cast("dict[str, object]", running.announced["mail"])
         assert mail == {**accounts[0]["ports"], "host": "127.0.0.1"}
         assert Path(str(running.announced["ca_file"])) == tmp_path / "sandbox" / "ca.pem"
+        linkedin = cast("dict[str, str]", running.announced["linkedin"])["url"]
+        assert "Sign in" in httpx.get(linkedin + "/login").text
         began = time.monotonic()
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(timeout=10) == 0

@@ -17,6 +17,7 @@ from heraldry.chassis.bus.border import jetstream
 from heraldry.chassis.health import Health
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.sandbox.clock import BUCKET, SandboxClock
+from heraldry.sandbox.linkedin.site import LinkedIn
 from heraldry.sandbox.mailhost import MailHost
 from heraldry.sandbox.web.application import application
 
@@ -50,7 +51,8 @@ async def web(host: MailHost) -> AsyncGenerator[httpx.AsyncClient]:
 
 
 def client_of(host: MailHost, clock: SandboxClock | None) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app=application(host, clock, Health()), raise_app_exceptions=False)  # pyright: ignore[reportArgumentType]  httpx has a type of its own for ASGI
+    app = application(host, LinkedIn(host.folder / "linkedin"), clock, Health())
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # pyright: ignore[reportArgumentType]  httpx has a type of its own for ASGI
     return httpx.AsyncClient(transport=transport, base_url=BASE)
 
 
@@ -312,3 +314,27 @@ async def test_a_lost_nats_is_said(nats: NatsServer, clock: SandboxClock, host: 
             while (await web.get("/control/v1/clock")).status_code != 200:  # noqa: ASYNC110  nothing tells when it is back
                 await asyncio.sleep(0.05)
         assert (await web.post("/control/v1/clock/advance", json={"seconds": 5})).json()["offset"] == 5
+
+
+async def test_linkedin_is_controlled(web: httpx.AsyncClient) -> None:
+    path = "/control/v1/linkedin"
+    made = await web.post(f"{path}/accounts", json={"email": "zoe@brisa.example", "name": "Zoe Lemaire"})
+    assert (made.status_code, made.json()["slug"]) == (201, "zoe-lemaire")
+    account = f"{path}/accounts/zoe@brisa.example"
+    treated = await web.patch(f"{account}/scenario", json={"challenge": "captcha"})
+    assert treated.json()["scenario"]["challenge"] == "captcha"
+    treated = await web.patch(f"{account}/scenario", json={"sales_navigator": True})
+    assert treated.json()["scenario"]["challenge"] == "captcha"
+    assert (await web.patch(f"{account}/scenario", json={"challenge": "riddle"})).status_code == 422
+    changed = await web.put(f"{account}/password", json={"password": "another one"})
+    assert changed.json()["password"] == "another one"
+    assert (await web.get(account)).json() == changed.json()
+    for what, count in (("app", "answered"), ("expire", "expired"), ("revoke", "revoked")):
+        assert (await web.post(f"{account}/{what}", json={})).json() == {count: 0}
+    person = {"slug": "pia-holm", "first_name": "Pia", "last_name": "Holm"}
+    assert (await web.post(f"{path}/people", json=person)).json()["headline"] == "Member"
+    assert (await web.get(f"{path}/people")).json()[-1]["slug"] == "pia-holm"
+    layout = {"sign_in": "formless", "cookie_banner": False}
+    assert (await web.patch(f"{path}/layout", json={"sign_in": "formless"})).json() == layout
+    assert (await web.get(f"{path}/layout")).json() == layout
+    assert (await web.get(f"{path}/effects")).json() == []

@@ -1,4 +1,4 @@
-"""The sandbox as a process: mail host, pages and control API under one supervisor with Heraldry, or alone."""
+"""The sandbox as a process: mail host, LinkedIn, pages and control API under one supervisor with Heraldry, or alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,12 +18,12 @@ from pydantic import ValidationError
 
 if TYPE_CHECKING:
     from heraldry.sandbox.clock import SandboxClock
+    from heraldry.sandbox.linkedin.site import LinkedIn
     from heraldry.sandbox.mailhost import MailHost
-    from litestar.types import ASGIApp
 
 log = logging.getLogger(__name__)
 MISUSE = 2
-GRACE = 1  # seconds for requests that are on their way when the process is told to end
+GRACE = 1  # seconds for all to end when the process is told to
 
 
 def main() -> int:
@@ -71,15 +70,24 @@ async def _run(settings: Settings) -> None:
 
 async def _serve(settings: Settings, stop: asyncio.Event) -> None:
     from heraldry.chassis.health import Health, Watch, listen, tell_ready  # noqa: PLC0415  slow
+    from heraldry.sandbox.linkedin.site import LinkedIn  # noqa: PLC0415  slow
+    from heraldry.sandbox.linkedin.web.application import site_application  # noqa: PLC0415  slow
+    from heraldry.sandbox.linkedin.web.port import DEMO_PORT, listen_again  # noqa: PLC0415  slow
     from heraldry.sandbox.mailhost import DEMO_PORTS, MailHost  # noqa: PLC0415  slow
     from heraldry.sandbox.web.application import application  # noqa: PLC0415  slow
+    from heraldry.sandbox.web.serving import serving  # noqa: PLC0415  slow
 
     folder = settings.data / "sandbox"
     listener = listen(settings.host, settings.port)
     port: int = listener.getsockname()[1]
+    linkedin_listener = listen_again(
+        folder / "linkedin" / "port.json", settings.host, DEMO_PORT if settings.sandbox else 0
+    )
+    linkedin_url = f"http://{settings.host}:{linkedin_listener.getsockname()[1]}"
     health = Health()
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)
+        stack.callback(linkedin_listener.close)
         clock = await stack.enter_async_context(_clock(settings))
         host = await stack.enter_async_context(
             MailHost.start(
@@ -88,11 +96,16 @@ async def _serve(settings: Settings, stop: asyncio.Event) -> None:
                 now=clock.now if clock else lambda: datetime.now(UTC),
             )
         )
+        linkedin = LinkedIn(
+            folder / "linkedin", linkedin_url, now=clock.now if clock else lambda: datetime.now(UTC)
+        )
+        stack.callback(linkedin.close)
         watch = Watch(health)
         watch.start()
         stack.callback(watch.stop)
-        await stack.enter_async_context(_web(application(host, clock, health), listener))
-        _announce(settings, port, host)
+        web = (application(host, linkedin, clock, health), listener)
+        await stack.enter_async_context(serving(web, (site_application(linkedin), linkedin_listener)))
+        _announce(settings, port, host, linkedin)
         stack.callback((settings.data / "run" / f"{settings.process}.json").unlink, missing_ok=True)
         tell_ready(settings)
         log.info("the sandbox is ready on port %d", port)
@@ -118,35 +131,7 @@ async def _clock(settings: Settings) -> AsyncGenerator[SandboxClock | None]:
         await close(nats)
 
 
-@asynccontextmanager
-async def _web(app: ASGIApp, listener: socket.socket) -> AsyncGenerator[None]:
-    import uvicorn  # noqa: PLC0415  slow
-    from heraldry.chassis.health import QuietServer  # noqa: PLC0415  slow
-
-    config = uvicorn.Config(
-        app,  # pyright: ignore[reportArgumentType]  Litestar's and uvicorn's types of the same protocol differ
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        ws="none",
-        server_header=False,
-        timeout_graceful_shutdown=GRACE,
-    )
-    server = QuietServer(config)
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        while not server.started:
-            if task.done():
-                await task
-                raise OSError("the web server ended at once")
-            await asyncio.sleep(0.005)
-        yield
-    finally:
-        server.should_exit = True
-        await task
-
-
-def _announce(settings: Settings, port: int, host: MailHost) -> None:
+def _announce(settings: Settings, port: int, host: MailHost, linkedin: LinkedIn) -> None:
     """Say in <data>/run where everything answers."""
     folder = settings.data / "run"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -161,6 +146,7 @@ def _announce(settings: Settings, port: int, host: MailHost) -> None:
             "smtps": ports.smtps,
             "host": host.host,
         },
+        "linkedin": {"url": linkedin.url},
         "ca_file": str(host.ca_file.resolve()),
     }
     draft = folder / f".{settings.process}.new"

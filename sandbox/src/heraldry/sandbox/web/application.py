@@ -8,9 +8,12 @@ from typing import Any, cast
 from heraldry.chassis.health import PATHS, Health
 from heraldry.sandbox.clock import SandboxClock
 from heraldry.sandbox.errors import SandboxError
+from heraldry.sandbox.linkedin.control import LinkedInControlController
+from heraldry.sandbox.linkedin.site import LinkedIn
 from heraldry.sandbox.mailhost import MailHost
 from heraldry.sandbox.web.control import ControlController
 from heraldry.sandbox.web.guard import check, with_headers
+from heraldry.sandbox.web.linkedin import LinkedInPagesController
 from heraldry.sandbox.web.pages import PagesController
 from heraldry.sandbox.web.rendering import ALLOWED_FILES, STATIC, page
 from litestar import Litestar, MediaType, Request, Response, get
@@ -23,7 +26,7 @@ log = logging.getLogger(__name__)
 MOST_BODY = 1_000_000  # bytes
 
 
-def application(host: MailHost, clock: SandboxClock | None, health: Health) -> ASGIApp:
+def application(host: MailHost, linkedin: LinkedIn, clock: SandboxClock | None, health: Health) -> ASGIApp:
     """Pages, control API, /health/live, /health/ready. `clock` is None where there is no NATS."""
 
     @get(list(PATHS), include_in_schema=False)
@@ -32,9 +35,17 @@ def application(host: MailHost, clock: SandboxClock | None, health: Health) -> A
         return Response(answer.body, status_code=answer.status, media_type=answer.content_type)
 
     app = Litestar(
-        route_handlers=[PagesController, ControlController, static_file, answer_health],
+        route_handlers=[
+            PagesController,
+            ControlController,
+            LinkedInPagesController,
+            LinkedInControlController,
+            static_file,
+            answer_health,
+        ],
         dependencies={
             "host": Provide(lambda: host, sync_to_thread=False),
+            "linkedin": Provide(lambda: linkedin, sync_to_thread=False),
             "clock": Provide(lambda: clock, sync_to_thread=False),
         },
         before_request=check,

@@ -1,0 +1,100 @@
+"""Who is at the stand-in of LinkedIn, and how the site treats each of them. A storage format: only add to it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Literal
+
+from heraldry.sandbox.errors import SandboxError
+
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,98}[a-z0-9])?")
+CodeBy = Literal["sms", "email", "authenticator"]
+Challenge = Literal["none", "sms", "email", "authenticator", "app", "captcha", "restricted", "too_often"]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Anybody who has a profile."""
+
+    slug: str
+    first_name: str
+    last_name: str
+    headline: str = "Member"
+    company: str = "Own business"
+    place: str = "Stockholm, Sweden"
+    picture: bool = True
+
+    @property
+    def name(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip()
+
+    @property
+    def member(self) -> int:
+        """The number in urn:li:member."""
+        return int(sha256(self.slug.encode()).hexdigest()[:7], 16)
+
+    @property
+    def profile_id(self) -> str:
+        """The id in urn:li:fsd_profile."""
+        return "ACoAA" + sha256(f"profile {self.slug}".encode()).hexdigest()[:30]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """How the site treats an account. The defaults are an account without trouble."""
+
+    challenge: Challenge = "none"  # what stands between the right password and the feed
+    # the account has no password of LinkedIn's own: signed in to by this only
+    only_by: Literal["", "google", "microsoft", "apple", "passkey"] = ""
+    only_by_shows: Literal["one_time_link", "wrong_password"] = "one_time_link"
+    sales_navigator: bool = False
+    # what every page answers instead of itself: asked too fast, taken for a machine
+    answers: Literal["pages", "429", "999"] = "pages"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody who can sign in. `slug` is the profile."""
+
+    email: str
+    password: str
+    slug: str
+    scenario: Scenario = field(default_factory=Scenario)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the site looks like to everybody."""
+
+    sign_in: Literal["classic", "formless"] = "classic"
+    cookie_banner: bool = False
+
+
+FIRST_PEOPLE = (
+    Person("ada-bergstrom", "Ada", "Bergström", "Partnerships at Northwind", "Northwind"),
+    Person("jonas-lindqvist", "Jonas", "Lindqvist", "Sales at Northwind", "Northwind"),
+    Person("mina-okafor", "Mina", "Okafor", "Founder of Northwind", "Northwind", "London, United Kingdom"),
+)
+FIRST_ACCOUNTS = (
+    ("ada@northwind.example", "ada-bergstrom", Scenario()),
+    ("jonas@northwind.example", "jonas-lindqvist", Scenario(challenge="sms")),
+    ("mina@northwind.example", "mina-okafor", Scenario(challenge="app", sales_navigator=True)),
+)
+
+
+def checked_slug(slug: str) -> str:
+    """Refused as slug_malformed when no address of a profile could end so."""
+    if not SLUG.fullmatch(slug):
+        raise SandboxError(
+            "slug_malformed", "Give small letters, digits and hyphens.", status=422, field="slug"
+        )
+    return slug
+
+
+def slug_of(name: str) -> str:
+    """What the address of a profile of this name ends in."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "member"

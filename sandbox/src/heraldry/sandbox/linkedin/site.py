@@ -1,0 +1,129 @@
+"""The stand-in of LinkedIn as one object: for its web site, for the control API, for tests."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from heraldry.sandbox.errors import SandboxError
+from heraldry.sandbox.linkedin.people import (
+    FIRST_ACCOUNTS,
+    FIRST_PEOPLE,
+    Account,
+    Layout,
+    Person,
+    Scenario,
+    checked_slug,
+    slug_of,
+)
+from heraldry.sandbox.linkedin.signin import SignIn
+from heraldry.sandbox.linkedin.state import Kept
+from heraldry.sandbox.mail.accounts import ADDRESS, normal
+from heraldry.sandbox.mail.effects import Effect, Effects
+
+
+class LinkedIn:
+    """Accounts, people and what happens between them, kept in `folder`; a second start finds all as it was."""
+
+    def __init__(
+        self, folder: Path, url: str = "", now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self.url, self.now = url, now  # `url` is where its pages answer
+        self.salt = secrets.token_hex(8)  # the names of classes are made of it: other ones at every start
+        self._kept = Kept(folder / "state.json")
+        self._effects = Effects(folder / "effects.jsonl")
+        self.sign_in = SignIn(self._kept, self._effects, now)
+        if self._kept.fresh:
+            self._kept.state.people = {one.slug: one for one in FIRST_PEOPLE}
+            self._kept.state.accounts = {
+                email: Account(email, secrets.token_urlsafe(9), slug, scenario)
+                for email, slug, scenario in FIRST_ACCOUNTS
+            }
+            self._kept.save()
+
+    def close(self) -> None:
+        self._effects.close()
+
+    def effects(self, since: int = 0) -> tuple[Effect, ...]:
+        """What truly happened, after the effect with this number."""
+        return self._effects.since(since)
+
+    @property
+    def layout(self) -> Layout:
+        return self._kept.state.layout
+
+    def change_layout(self, layout: Layout) -> Layout:
+        self._kept.state.layout = layout
+        self._kept.save()
+        return layout
+
+    def people(self) -> Mapping[str, Person]:
+        return self._kept.state.people
+
+    def person(self, slug: str) -> Person:
+        """SandboxError `person_unknown` when nobody has this profile."""
+        if found := self._kept.state.people.get(slug):
+            return found
+        raise SandboxError("person_unknown", f"Nobody here has the profile {slug}.", status=404, field="slug")
+
+    def add_person(self, person: Person) -> Person:
+        """Refused: slug_malformed, person_exists."""
+        checked_slug(person.slug)
+        if person.slug in self._kept.state.people:
+            raise SandboxError("person_exists", f"{person.slug} has a profile already.", field="slug")
+        self._kept.state.people[person.slug] = person
+        self._kept.save()
+        return person
+
+    def accounts(self) -> tuple[Account, ...]:
+        return tuple(self._kept.state.accounts.values())
+
+    def account(self, email: str) -> Account:
+        """SandboxError `account_unknown` when there is none."""
+        if found := self._kept.state.accounts.get(normal(email)):
+            return found
+        raise SandboxError("account_unknown", f"No account here signs in as {email}.", status=404)
+
+    def add_account(
+        self, email: str, password: str | None = None, *, name: str = "", slug: str = ""
+    ) -> Account:
+        """A new account with the profile `slug`, made if nobody has it; without a password one is made.
+
+        Refused: address_malformed, account_exists, slug_malformed, slug_taken.
+        """
+        email = normal(email)
+        if not ADDRESS.fullmatch(email):
+            raise SandboxError(
+                "address_malformed", "Give an address like ada@northwind.example.", status=422, field="email"
+            )
+        if email in self._kept.state.accounts:
+            raise SandboxError("account_exists", f"{email} has an account already.", field="email")
+        name = name.strip() or email.partition("@")[0].capitalize()
+        slug = checked_slug(slug or slug_of(name))
+        if any(one.slug == slug for one in self._kept.state.accounts.values()):
+            raise SandboxError("slug_taken", f"The profile {slug} has an account already.", field="slug")
+        if slug not in self._kept.state.people:
+            first, _, last = name.partition(" ")
+            self._kept.state.people[slug] = Person(slug, first, last)
+        account = Account(email, password or secrets.token_urlsafe(9), slug)
+        self._kept.state.accounts[email] = account
+        self._kept.save()
+        return account
+
+    def change_scenario(self, email: str, scenario: Scenario) -> Account:
+        """Treat the account like this from now on."""
+        return self._change(replace(self.account(email), scenario=scenario))
+
+    def change_password(self, email: str, password: str) -> Account:
+        """From now on this one signs in, and every session is ended."""
+        account = self._change(replace(self.account(email), password=password))
+        self.sign_in.revoke(account.email)
+        return account
+
+    def _change(self, account: Account) -> Account:
+        self._kept.state.accounts[account.email] = account
+        self._kept.save()
+        return account
