@@ -16,7 +16,7 @@ from heraldry.contracts.campaigns import Column
 from heraldry.scheduler.adapters.encodings import encoded
 from heraldry.scheduler.domain.columns import checked, guessed, meant, safe_name
 from heraldry.scheduler.domain.leadfile import Found, Judged, Wrong, judged, nothing_missing
-from heraldry.scheduler.domain.tables import MOST_BYTES, MOST_ROWS, Table, csv_table, json_table
+from heraldry.scheduler.domain.tables import MOST_BYTES, MOST_COLUMNS, MOST_ROWS, Table, csv_table, json_table
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -139,6 +139,18 @@ def test_what_excel_says_of_the_delimiter_is_believed_and_is_no_row() -> None:
     assert [row for row, _ in found.rows()] == [2]
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", ":", " "])
+def test_what_excel_says_may_be_any_delimiter_of_tables(delimiter: str) -> None:
+    rows = delimiter.join(["Email", "Town"]), delimiter.join(["a@x.example", "Lyon"])
+    found = table("\n".join([f"sep={delimiter}", *rows]).encode())
+    assert (found.delimiter, found.headers) == (delimiter, ("Email", "Town"))
+
+
+@pytest.mark.parametrize("said", ["a", '"', "@", ".", "é", "0"])
+def test_what_delimits_no_table_is_not_believed(said: str) -> None:
+    assert table(f"sep={said}\nEmail;Town\na@x.example;Lyon\n".encode()).delimiter == ";"
+
+
 def test_without_a_header_the_columns_are_known_by_what_is_in_them() -> None:
     found = table(b"Ada,ada@x.example,https://www.linkedin.com/in/ada\nBob,bob@x.example,\n")
     columns = guessed(found.headers, found.sample)
@@ -171,6 +183,58 @@ def test_ragged_rows_are_filled_up_or_said() -> None:
     assert codes(b"Email,Name,Town\na@x.example\nb@x.example,B,C,\nc@x.example,C,D,E\n") == [
         (4, "row.too-wide")
     ]
+
+
+def too_wide(text: str) -> bytes:
+    return text.encode() * (MOST_BYTES // len(text))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"," * 999_000 + b"\n", "Row 1 has too many columns"),
+        (too_wide("," * 999_000 + "\n"), "Row 1 has too many columns"),
+        (too_wide("ab," * 300_000 + "\n"), "Row 1 has too many columns"),
+        (too_wide("a|" * 400_000 + "\n"), "Row 1 has too many columns"),
+        (b'"ab",' * 199_000 + b"\n", "Row 1 has too many columns"),
+        (b"Email,Note\n" + b'"x\n",' * 210_000, "a million characters"),
+        (b"Email,Name\na@x.example,Ada\n" + b"b," * 201 + b"\n", "Row 3 has too many columns"),
+        (b"https://linkedin.com/in/ada" + b",x;y" * 300 + b"\n", "Row 1 has too many columns"),
+    ],
+    ids=range(8),
+)
+def test_a_row_of_too_many_columns_is_refused_at_once_in_flat_memory(content: bytes, said: str) -> None:
+    file = encoded(content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refused, match=said) as refused:
+            list(csv_table(file.text).rows())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert refused.value.code == "import.unreadable"
+    assert peak < 32 * 1024 * 1024
+
+
+def test_a_file_of_very_wide_lines_is_refused_within_two_seconds() -> None:
+    begun = time.process_time()
+    with pytest.raises(Refused, match="too many columns"):
+        table((b"," * 999_000 + b"\n") * 10)
+    assert time.process_time() - begun < 2
+
+
+def test_many_delimiters_in_one_cell_make_no_columns() -> None:
+    many = ", ".join("abc" * 100)
+    found = table(f'Email;Note;Also\na@x.example;{many};"{";" * 300}"\n'.encode())
+    assert found.delimiter == ";"
+    assert [cells[2] for _, cells in found.rows()] == [";" * 300]
+    found = table(f'Email,Note\na@x.example,"{many}"\n'.encode())
+    assert [cells[1] for _, cells in found.rows()] == [many]
+
+
+def test_as_many_columns_as_possible_are_read() -> None:
+    headers = ",".join(["Email", *(f"c{n}" for n in range(MOST_COLUMNS - 1))])
+    assert len(table(f"{headers}\na@x.example\n".encode()).headers) == MOST_COLUMNS
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf", b"sep=;\n"])

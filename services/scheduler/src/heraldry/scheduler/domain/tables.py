@@ -23,7 +23,7 @@ LONGEST_LINE: Final = 1_000_000  # characters; longer is no row of a table
 SAMPLED: Final = 5
 TRIED: Final = 50  # rows by which a delimiter is judged
 DELIMITERS: Final = (",", ";", "\t", "|")
-SAID_BY_EXCEL: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+SAID_BY_EXCEL: Final = re.compile(r'"?sep=([,;\t|: ])"?\s*', re.IGNORECASE)
 
 Row: TypeAlias = tuple[int, Sequence[str]]
 
@@ -59,7 +59,10 @@ def csv_table(opened: Callable[[], TextIO]) -> Table:
     delimiter = told.group(1) if told else _delimiter(opened)
 
     def records() -> Iterator[Row]:
-        return _records(opened, delimiter, skipped=1 if told else 0)
+        for row, cells in _records(opened, delimiter, skipped=1 if told else 0):
+            if len(cells) > MOST_COLUMNS:
+                raise unreadable(f"Row {row} has too many columns: at most {MOST_COLUMNS} are possible.")
+            yield row, cells
 
     head = next(records(), None)
     if head is None:
@@ -67,8 +70,6 @@ def csv_table(opened: Callable[[], TextIO]) -> Table:
     begin, cells = head
     titled = not any(map(looks_like_data, cells))
     headers = _trimmed(cells) if titled else tuple(f"Column {n}" for n in range(1, len(cells) + 1))
-    if len(headers) > MOST_COLUMNS:
-        raise unreadable(f"The file has {len(headers)} columns, at most {MOST_COLUMNS} are possible.")
     if titled:
         begin += 1
 
@@ -105,29 +106,34 @@ def _delimiter(opened: Callable[[], TextIO]) -> str:
     """By which the header's cells are known ones, then by which rows are equally wide, then the widest."""
 
     def fitness(delimiter: str) -> tuple[int, float, int]:
-        rows: list[Sequence[str]] = []
+        widths, hits = Counter[int](), 0
         with suppress(Refused):  # what cannot be read is said by whoever reads all of it
-            rows.extend(cells for _, cells in islice(_records(opened, delimiter), TRIED))
-        if not rows:
+            for _, cells in islice(_records(opened, delimiter), TRIED):
+                if not widths:
+                    hits = sum(known(cell) or looks_like_data(cell) for cell in cells[:MOST_COLUMNS])
+                widths[len(cells)] += 1
+                if len(cells) > MOST_COLUMNS:
+                    break
+        if not widths:
             return (0, 0.0, 0)
-        width, alike = Counter(map(len, rows)).most_common(1)[0]
-        hits = sum(known(cell) or looks_like_data(cell) for cell in rows[0])
-        return (hits, alike / len(rows) if width > 1 else 0.0, width)
+        width, alike = widths.most_common(1)[0]
+        return (hits, alike / widths.total() if width > 1 else 0.0, width)
 
     return max(DELIMITERS, key=fitness)
 
 
 def _records(opened: Callable[[], TextIO], delimiter: str, *, skipped: int = 0) -> Iterator[Row]:
-    """Every record with content, all of them numbered from 1.
+    """Every record with content or too many cells, all of them numbered from 1.
 
     Refused `import.unreadable` where a cell or a line has no end.
     """
     row, cells = 0, list[str]()
     with opened() as text:
-        reader = csv.reader(islice(_lines(text), skipped, None), delimiter=delimiter)
+        lines = _Lines(islice(_lines(text), skipped, None), delimiter)
         try:
-            for row, cells in enumerate(reader, start=1):
-                if cells and (cells[0].strip() or any(map(str.strip, cells))):
+            for row, cells in enumerate(csv.reader(lines, delimiter=delimiter), start=1):
+                lines.length = 0
+                if len(cells) > MOST_COLUMNS or any(map(str.strip, cells)):
                     yield row, cells
                 if row >= MOST_LINES:
                     raise too_large(f"The file has more than {MOST_LINES:,} lines.")
@@ -153,6 +159,30 @@ def _is_open(opened: Callable[[], TextIO], delimiter: str, skipped: int) -> bool
         except csv.Error as error:
             return "unexpected end" in str(error)
     return False
+
+
+class _Lines:
+    """Lines for a reader of records, which makes all the cells of one: a line is cut where they are too many.
+
+    `length`: the characters of the record so far. Refused `import.unreadable` where it has no end.
+    """
+
+    def __init__(self, lines: Iterator[str], delimiter: str) -> None:
+        self._lines, self._delimiter = lines, delimiter
+        self.length = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        if not self.length and '"' not in line and line.count(self._delimiter) > MOST_COLUMNS:
+            cells = line.split(self._delimiter, MOST_COLUMNS + 1)
+            line = self._delimiter.join(cells[: MOST_COLUMNS + 1])
+        self.length += len(line)
+        if self.length > LONGEST_LINE:
+            raise unreadable("A row has more than a million characters: this is no table.")
+        return line
 
 
 def _lines(text: TextIO) -> Iterator[str]:
