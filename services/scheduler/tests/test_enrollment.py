@@ -237,9 +237,10 @@ def test_who_unsubscribed_stays_so_whatever_they_write() -> None:
 def test_a_suppressed_address_ends_what_goes_on_by_its_reason() -> None:
     assert isinstance(after().when(Suppress("unsubscribed", NOON)).events[0], LeadUnsubscribed)
     assert isinstance(after(ASSIGN, sent(0)).when(Suppress("bounced", NOON)).events[0], LeadBounced)
-    (failed,) = after(ASSIGN).when(Suppress("by hand", NOON)).events
-    assert isinstance(failed, LeadFailed)
-    assert failed.code == "recipient.suppressed"
+    assert isinstance(after().when(Suppress("by hand", NOON)).events[0], LeadUnsubscribed)
+    assert isinstance(after(ASSIGN, sent(0)).when(Suppress("by hand", NOON)).events[0], LeadUnsubscribed)
+    lost = after(ASSIGN, LoseInbox(INBOX, NOON))
+    assert isinstance(lost.when(Suppress("by hand", NOON)).events[0], LeadUnsubscribed)
     after(ASSIGN, sent(0), sent(1), sent(2)).when(Suppress("by hand", NOON)).then_nothing()
 
 

@@ -40,7 +40,6 @@ FIRST_PAUSE: Final = timedelta(minutes=1)
 LONGEST_PAUSE: Final = timedelta(hours=1)
 DISCONNECTED: Final = "inbox.disconnected"
 IDENTITY_DELETED: Final = "identity.deleted"
-SUPPRESSED: Final = "recipient.suppressed"
 
 
 def pause_after(tries: int) -> timedelta:
@@ -384,11 +383,7 @@ def _suppressed(command: Suppress, lead: Enrollment) -> Sequence[Event]:
                 return ()
             return (_bounced(lead, lead.thread[-1].attempt if lead.thread else lead.attempt, at),)
         case "by hand":
-            if lead.state not in UNENDED:
-                return ()
-            reason = "The address is on the suppression list."
-            resolution = "Take the address off the suppression list, then retry the lead."
-            return (_lead_failed(lead, SUPPRESSED, reason, resolution, at),)
+            return (_unsubscribed(lead, at),) if lead.state in UNENDED | {"failed"} else ()
         case _:
             assert_never(command.reason)
 
