@@ -29,11 +29,13 @@ from heraldry.contracts.campaigns import (
 from heraldry.contracts.identity import WorkingHours
 from heraldry.scheduler.domain import waiting
 from heraldry.scheduler.domain.campaign import unknown as campaign_unknown
+from heraldry.scheduler.domain.sequence import IDENTITY_DELETED
 from heraldry.scheduler.domain.sequence import unknown as lead_unknown
 from heraldry.scheduler.projections import campaigns, consequences, lead_pages
 from heraldry.scheduler.projections.lead_pages import Filter, Row
 from pydantic import TypeAdapter
 
+FOR_GOOD: Final = frozenset({IDENTITY_DELETED, "recipient.suppressed"})
 _DATA: Final[TypeAdapter[LeadData | Erased]] = TypeAdapter(LeadData | Erased)
 
 
@@ -99,6 +101,7 @@ class LeadQuestions:
             failure=(row.code, row.reason, row.resolution) if row.state == "failed" else None,
             attempts=tuple(UUID(one) for one in cast("list[str]", json.loads(row.attempts))),
             since=datetime.fromisoformat(row.since),
+            retryable=row.running != "finished" and row.code not in FOR_GOOD,
         )
 
     def _step(self, row: Row, settings: CampaignSettings, organization_id: str) -> waiting.Step:
