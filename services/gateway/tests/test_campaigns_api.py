@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from heraldry.chassis.health import Health
-from heraldry.contracts.base import Accepted, By, Command, Query
+from heraldry.contracts.base import Accepted, By, Command, Query, Refused
 from heraldry.contracts.campaigns import (
     AddImportPart,
     CampaignCounts,
@@ -30,11 +30,13 @@ from heraldry.contracts.campaigns import (
     RowProblem,
     UndoImport,
 )
+from heraldry.gateway.api.history import filter_of
 from heraldry.gateway.api.imports import LARGEST_FILE, PART
 from heraldry.gateway.app import application
 from heraldry.gateway.assets import Files
 from heraldry.gateway.sessions import Session
 from heraldry.gateway.state import Gateway
+from heraldry.gateway.views import OrganizationSeen, Views
 from litestar.testing import TestClient
 
 A = TypeVar("A")
@@ -283,3 +285,55 @@ def test_leads_are_filtered_by_what_is_asked(http: TestClient[Any], scheduler: S
     for wrong in ({"state": "sleeping"}, {"limit": "501"}, {"limit": "0"}):
         answer = http.get(f"/api/v1/campaigns/{CAMPAIGN}/leads", params=wrong)
         assert (answer.status_code, answer.json()["code"]) == (422, "input.invalid")
+
+
+@pytest.mark.parametrize(
+    ("where", "body", "field"),
+    [
+        ("", {**SETTINGS.model_dump(mode="json"), "stepz": []}, "stepz"),
+        ("", {**SETTINGS.model_dump(mode="json"), "steps": [{"text": "Hi", "wait": 3}]}, "steps.0.wait"),
+        ("/preview", {"settings": {**SETTINGS.model_dump(mode="json"), "stepz": []}}, "settings.stepz"),
+        ("/leads", [{"email": "lea@maison.example", "city": "Lyon"}], "city"),
+    ],
+)
+def test_a_field_nobody_reads_is_refused_by_its_name(
+    http: TestClient[Any], scheduler: Scheduler, where: str, body: object, field: str
+) -> None:
+    path = f"/api/v1/campaigns/{CAMPAIGN}{where}" if where else "/api/v1/campaigns"
+    answer = http.post(path, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "input.invalid")
+    assert field in answer.json()["field"]
+    assert scheduler.sent == []
+
+
+def test_a_state_there_is_none_of_is_refused_with_those_there_are(
+    http: TestClient[Any], scheduler: Scheduler
+) -> None:
+    answer = http.get(f"/api/v1/campaigns/{CAMPAIGN}/leads", params={"state": "sleeping"}).json()
+    assert answer["field"] == "state"
+    assert "outcome unknown" in answer["detail"]
+    assert scheduler.asked == []
+
+
+def test_a_kind_of_history_there_is_none_of_is_refused_with_those_there_are() -> None:
+    @dataclass(frozen=True)
+    class Seen:
+        def organization(self, organization: UUID) -> OrganizationSeen:
+            return OrganizationSeen(organization, "Northwind", "UTC")
+
+    views = cast("Views", Seen())
+    known = filter_of(views, UUID(int=9), None, "mail, EmailSent", None, None)
+    assert known.kinds == ("mail", "EmailSent")
+    with pytest.raises(Refused) as refusal:
+        filter_of(views, UUID(int=9), None, "mail,bogus", None, None)
+    assert (refusal.value.status, refusal.value.field) == (422, "kind")
+    assert "campaign" in refusal.value.detail
+
+
+def test_the_description_names_the_headers_and_the_file_an_import_takes(http: TestClient[Any]) -> None:
+    paths = http.get("/api/v1/openapi.json").json()["paths"]
+    imported = paths["/api/v1/campaigns/{campaign}/imports"]["post"]
+    assert {"text/csv", "multipart/form-data"} <= imported["requestBody"]["content"].keys()
+    headers = {one["name"] for one in imported["parameters"] if one["in"] == "header"}
+    assert headers == {"Idempotency-Key", "X-Position"}
+    assert not any(one["required"] for one in imported["parameters"] if one["in"] == "header")

@@ -319,7 +319,7 @@ class CampaignCounts(Value):
 
 class CampaignView(Value):
     """`leaving`: steps that were dispatched and have no outcome yet: paused, the campaign is *pausing* until
-    there are none.
+    there are none. `begun`: leads to whom a step was sent, or may have been.
     """
 
     campaign: UUID
@@ -330,6 +330,7 @@ class CampaignView(Value):
     counts: CampaignCounts
     created: datetime
     revision: int
+    begun: int = 0
 
 
 class ListCampaigns(Query[tuple[CampaignView, ...]]):
@@ -372,7 +373,7 @@ EXAMPLE: Final = LeadData(
 class WaitReason(Value):
     """Why a lead's next step waits (R-LIM-6). `until` None: until somebody does something.
 
-    `code`: `delay`, `hours`, `day-limit`, `hour-limit`, `pace`, `campaign-draft`, `campaign-paused`,
+    `code`: `delay`, `retry` (a try did not leave), `hours`, `day-limit`, `hour-limit`, `pace`, `campaign-draft`, `campaign-paused`,
     `inbox-paused`, `inbox-disconnected`, `reconnect`, `no-inbox`, `leaving`, `halted`, `turn` (others of the same
     inbox are before it).
     """

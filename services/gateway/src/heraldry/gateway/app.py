@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from heraldry.chassis.health import PATHS, Health
 from heraldry.gateway import problems, security
@@ -24,10 +24,19 @@ from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.params import FromPath
+from litestar.params import FromPath, HeaderParameter
 from litestar.types import ASGIApp
 
 LARGEST_BODY: Final = 8 * 1024 * 1024  # bytes: a picture of 5 MB in base64
+Key = Annotated[
+    str, HeaderParameter(name="Idempotency-Key", description="a UUID: the same change again is made once")
+]
+Position = Annotated[
+    str,
+    HeaderParameter(
+        name="X-Position", description="of changes, comma separated: the answer is not older than they are"
+    ),
+]
 API: Final = (
     SessionsController,
     IdentitiesController,
@@ -47,7 +56,8 @@ def application(gateway: Gateway, health: Health, assets: Files) -> ASGIApp:
     async def check(request: AnyRequest) -> None:
         await security.check(request, gateway)
 
-    async def call(request: AnyRequest) -> Call:
+    async def call(request: AnyRequest, key: Key = "", position: Position = "") -> Call:
+        del key, position  # read from the request; here the API's description says of them
         return await call_of(request, gateway)
 
     @get(list(PATHS), include_in_schema=False)

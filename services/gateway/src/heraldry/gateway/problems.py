@@ -78,7 +78,8 @@ def page(request: AnyRequest, gateway: Gateway, refusal: Refused) -> Response[An
     """The refusal as a page; whoever is not signed in is sent to sign in."""
     if refusal.status == 401:  # noqa: PLR2004  HTTP's unauthorized
         return _to_sign_in(request)
-    text = refusal.detail if refusal.status < SERVER_ERROR and refusal.code not in _codes() else ""
+    told = refusal.status != SERVER_ERROR and refusal.code not in _codes()
+    text = refusal.detail if told else ""
     error = ErrorPage.of(
         refusal.status, text=text, reference=refusal.extra.get("reference", ""), retry=_path(request)
     )

@@ -62,8 +62,12 @@ class CampaignQuestions:
 
     async def _view(self, row: rows.Row) -> CampaignView:
         which = UUID(row.id)
-        counts, leaving = self._model.read(
-            lambda db: (tallies.counts(db, row.id), tallies.leaving(db, row.id))
+        counts, leaving, begun = self._model.read(
+            lambda db: (
+                tallies.counts(db, row.id),
+                tallies.leaving(db, row.id),
+                tallies.begun(db, row.id),
+            )
         )
         if leaving:  # exactly: what is past its time leaves no more
             leaving = await self._scheduling.leaving(which, UUID(row.identity))
@@ -77,6 +81,7 @@ class CampaignQuestions:
                 "counts": counts,
                 "created": datetime.fromisoformat(row.created),
                 "revision": row.revision,
+                "begun": begun,
             }
         )
 

@@ -14,12 +14,14 @@ from pydantic import BaseModel, ConfigDict
 POSITION = "X-Position"
 RETRY_AFTER: Final = "2"  # seconds
 UNAVAILABLE: Final = 503
+CLOSED: Final = ConfigDict(frozen=True, extra="forbid")
+"""Of what is sent here: a field nobody reads is a mistake its sender is told of."""
 
 
 class Body(BaseModel):
     """A request's or answer's JSON document."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = CLOSED
 
 
 class Written(Body):

@@ -6,6 +6,7 @@ from typing import Annotated
 from uuid import UUID, uuid5
 
 from heraldry.contracts.campaigns import (
+    MOST_STEPS,
     CampaignSettings,
     CampaignState,
     CampaignView,
@@ -20,23 +21,45 @@ from heraldry.contracts.campaigns import (
     RenderedStep,
     ResumeCampaign,
     SchedulerCommand,
+    SendEmail,
     StartCampaign,
 )
-from heraldry.gateway.api.answers import Body, Written, with_position, written
+from heraldry.gateway.api.answers import CLOSED, Body, Written, with_position, written
 from heraldry.gateway.state import Call, Gateway
 from litestar import Controller, Response, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
+from pydantic import Field
 
 
 class OtherIdentity(Body):
     identity: UUID
 
 
+class Step(SendEmail):
+    """One mail of a campaign. Fields it does not have are refused."""
+
+    model_config = CLOSED
+
+
+class Settings(CampaignSettings):
+    """What a person decides of a campaign. Fields it does not have are refused.
+
+    `inbox` null: Shuffle, over all inboxes of the identity.
+    """
+
+    model_config = CLOSED
+    steps: Annotated[tuple[Step, ...], Field(max_length=MOST_STEPS)] = ()  # pyright: ignore[reportIncompatibleVariableOverride]  it is frozen
+
+    @property
+    def published(self) -> CampaignSettings:
+        return CampaignSettings.model_validate(self.model_dump())
+
+
 class Draft(Body):
     """Steps as they are typed, stored or not. Without `enrollment`: for the campaign's first lead."""
 
-    settings: CampaignSettings
+    settings: Settings
     enrollment: UUID | None = None
 
 
@@ -65,12 +88,12 @@ class CampaignsController(Controller):
     @post(summary="Create a campaign, as a draft")
     async def create(
         self,
-        data: JSONBody[CampaignSettings],
+        data: JSONBody[Settings],
         call: NamedDependency[Call],
         gateway: NamedDependency[Gateway],
     ) -> Response[Written]:
         campaign = campaign_of(call.command)
-        create = CreateCampaign(campaign=campaign, settings=data)
+        create = CreateCampaign(campaign=campaign, settings=data.published)
         accepted = await gateway.contexts.send(create, by=call.by, id=call.command)
         return written(accepted.position, campaign, status=201)
 
@@ -88,11 +111,11 @@ class CampaignsController(Controller):
     async def change(
         self,
         campaign: FromPath[UUID],
-        data: JSONBody[CampaignSettings],
+        data: JSONBody[Settings],
         call: NamedDependency[Call],
         gateway: NamedDependency[Gateway],
     ) -> Response[Written]:
-        change = ChangeCampaign(campaign=campaign, settings=data)
+        change = ChangeCampaign(campaign=campaign, settings=data.published)
         accepted = await gateway.contexts.send(change, by=call.by, id=call.command)
         return written(accepted.position, campaign)
 
@@ -148,7 +171,9 @@ class CampaignsController(Controller):
         call: NamedDependency[Call],
         gateway: NamedDependency[Gateway],
     ) -> tuple[RenderedStep, ...]:
-        preview = PreviewSteps(campaign=campaign, settings=data.settings, enrollment=data.enrollment)
+        preview = PreviewSteps(
+            campaign=campaign, settings=data.settings.published, enrollment=data.enrollment
+        )
         return await gateway.contexts.ask(preview, by=call.by, seen=call.seen)
 
 

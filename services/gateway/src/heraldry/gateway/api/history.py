@@ -11,9 +11,11 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import orjson
+from heraldry.contracts.base import Refused
 from heraldry.contracts.identity import GetIdentity
+from heraldry.contracts.registry import PUBLISHED
 from heraldry.gateway.api.answers import Body
-from heraldry.gateway.sentences import Tone
+from heraldry.gateway.sentences import KINDS, Tone
 from heraldry.gateway.state import Call, Gateway
 from heraldry.gateway.views import LONGEST_PAGE, HistoryEntry, HistoryFilter, Views
 from litestar import Controller, get
@@ -37,6 +39,7 @@ COLUMNS: Final = (
 FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 """A cell that begins so would be run by a spreadsheet."""
 
+KNOWN: Final = frozenset(KINDS).union(*PUBLISHED.values())
 Kinds = Annotated[str, QueryParameter(description="kinds or event types, comma separated; empty: all")]
 
 
@@ -131,12 +134,19 @@ async def known(gateway: Gateway, call: Call, identity: UUID) -> None:
 def filter_of(
     views: Views, organization: UUID, identity: UUID | None, kind: str, first: date | None, last: date | None
 ) -> HistoryFilter:
-    """Days are the organization's."""
+    """Days are the organization's. Refused `input.invalid` for a kind there is none of."""
     zone = ZoneInfo(views.organization(organization).zone)
     begin = datetime(first.year, first.month, first.day, tzinfo=zone) if first else None
     after = last + timedelta(days=1) if last else None
     end = datetime(after.year, after.month, after.day, tzinfo=zone) if after else None
     kinds = tuple(part.strip() for part in kind.split(",") if part.strip())
+    if not KNOWN.issuperset(kinds):
+        raise Refused(
+            "input.invalid",
+            f"kind: Use one of these, or types of events: {', '.join(KINDS)}.",
+            status=422,
+            field="kind",
+        )
     return HistoryFilter(identity=identity, kinds=kinds, first=begin, last=end)
 
 

@@ -25,6 +25,14 @@ from litestar import Controller, Response, delete, get, post, put
 from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException
+from litestar.openapi.spec import (
+    OpenAPIFormat,
+    OpenAPIMediaType,
+    OpenAPIType,
+    Operation,
+    RequestBody,
+    Schema,
+)
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 LARGEST_FILE: Final = 10 * 1024 * 1024  # bytes
@@ -101,6 +109,18 @@ class File:
         return cls(named[-LONGEST_NAME:] or "leads.csv", size, kept)
 
 
+@dataclass
+class TakesFile(Operation):
+    """Of a route that reads its body itself."""
+
+    def __post_init__(self) -> None:
+        whole = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
+        form = Schema(type=OpenAPIType.OBJECT, properties={"file": whole}, required=["file"])
+        kinds = {**dict.fromkeys(sorted(FILES), whole), FORM: form}
+        content = {kind: OpenAPIMediaType(schema=schema) for kind, schema in kinds.items()}
+        self.request_body = RequestBody(content=content, required=True)
+
+
 class ImportsController(Controller):
     path = "/api/v1"
     tags = ("Imports",)
@@ -109,6 +129,7 @@ class ImportsController(Controller):
         "/campaigns/{campaign:uuid}/imports",
         status_code=202,
         request_max_body_size=LARGEST_UPLOAD,
+        operation_class=TakesFile,
         summary="Have a file of leads checked",
         description=(
             "The body is the CSV file itself (text/csv), or multipart/form-data with a part `file`: at most 10 MB"

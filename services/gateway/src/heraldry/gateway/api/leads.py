@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from collections.abc import Mapping
+from typing import Annotated, Final, get_args
 from uuid import UUID
 
 from heraldry.contracts.base import Refused
@@ -18,7 +19,7 @@ from heraldry.contracts.campaigns import (
     RetryLead,
     UndoImport,
 )
-from heraldry.gateway.api.answers import Written, document, with_position, written
+from heraldry.gateway.api.answers import CLOSED, Written, document, with_position, written
 from heraldry.gateway.api.imports import File, bring, step, view
 from heraldry.gateway.state import Call, Gateway
 from litestar import Controller, Response, get, post
@@ -28,6 +29,16 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 AT_ONCE: Final = 1000  # leads of one request
 PAGE: Final = 50
 LARGEST_PAGE: Final = 500
+STATES: Final[Mapping[str, LeadState]] = {state: state for state in get_args(LeadState)}
+ANY: Final = ", ".join(STATES)
+
+
+class Lead(LeadData):
+    """What is known of a lead. `own`: columns of your own, by the name templates use. Fields it does not have are
+    refused.
+    """
+
+    model_config = CLOSED
 
 
 class LeadsController(Controller):
@@ -44,14 +55,12 @@ class LeadsController(Controller):
         campaign: FromPath[UUID],
         call: NamedDependency[Call],
         gateway: NamedDependency[Gateway],
-        only: Annotated[
-            LeadState | Literal[""], QueryParameter(name="state", description="default: any")
-        ] = "",
+        only: Annotated[str, QueryParameter(name="state", description=f"{ANY}; default: any")] = "",
         search: Annotated[str, QueryParameter(description="part of a name or an address")] = "",
         after: Annotated[str, QueryParameter(description="`next` of the page before")] = "",
         limit: Annotated[int, QueryParameter(ge=1, le=LARGEST_PAGE)] = PAGE,
     ) -> LeadPage:
-        wanted = ListLeads(campaign=campaign, state=only or None, search=search, after=after, limit=limit)
+        wanted = ListLeads(campaign=campaign, state=_state(only), search=search, after=after, limit=limit)
         return await gateway.contexts.ask(wanted, by=call.by, seen=call.seen)
 
     @post(
@@ -67,7 +76,7 @@ class LeadsController(Controller):
     async def add(
         self,
         campaign: FromPath[UUID],
-        data: JSONBody[list[LeadData]],
+        data: JSONBody[list[Lead]],
         call: NamedDependency[Call],
         gateway: NamedDependency[Gateway],
     ) -> Response[ImportView]:
@@ -106,3 +115,11 @@ class LeadsController(Controller):
     ) -> Response[Written]:
         accepted = await gateway.contexts.send(RetryLead(enrollment=enrollment), by=call.by, id=call.command)
         return written(accepted.position, enrollment)
+
+
+def _state(text: str) -> LeadState | None:
+    """The filter's. Refused `input.invalid`."""
+    found = STATES.get(text)
+    if text and found is None:
+        raise Refused("input.invalid", f"state: Use one of these: {ANY}.", status=422, field="state")
+    return found

@@ -67,7 +67,7 @@ def row(view: CampaignView, names: Mapping[UUID, str], deleted: Mapping[UUID, st
         leaving=view.leaving,
         identity=identity if identity in names else None,
         identity_name=names.get(identity) or gone(deleted.get(identity, "")),
-        numbers=Numbers(counts=view.counts),
+        numbers=Numbers(counts=view.counts, begun=view.begun),
         steps=len(view.settings.steps),
         lost=identity in deleted or view.pause_reason == LOST,
     )
@@ -96,7 +96,7 @@ async def campaign_page(gateway: Gateway, call: Call, view: CampaignView, wanted
         identity_name=name,
         inbox=inbox,
         pace="Spread over the working hours" if settings.pace == "even" else "As soon as the limits allow",
-        numbers=Numbers(counts=view.counts),
+        numbers=Numbers(counts=view.counts, begun=view.begun),
         steps=tuple(
             (when(step.delay, number), _title(step.subject, step.text))
             for number, step in enumerate(settings.steps)

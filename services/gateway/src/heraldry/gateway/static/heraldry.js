@@ -323,6 +323,16 @@ document.addEventListener("close", (event) => {
   if (live && waits.delete(live.id)) htmx.trigger(live, "refresh");
 }, true);
 
+// What an answer that is a refusal says of itself.
+function told(answer) {
+  const text = answer?.responseText ?? "";
+  if (answer?.getResponseHeader("content-type")?.includes("json")) {
+    try { return JSON.parse(text).detail ?? ""; } catch { return ""; }
+  }
+  const detail = new DOMParser().parseFromString(text, "text/html").querySelector("[data-detail]");
+  return detail ? detail.textContent.trim() : "";
+}
+
 // Out of reach: say so, keep what is there, and come up to date when it is back.
 let away = false;
 let broken = false;
@@ -348,7 +358,7 @@ for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
     if (name === "htmx:responseError" && event.detail.xhr.status < 500) { say("That did not work. Reload the page and try again."); return; }
     reach(false);
     const box = one("#away");
-    if (form && box) { box.textContent = "Heraldry could not be reached. Nothing was lost: press the button again in a moment."; dirty.add(form); }
+    if (form && box) { box.textContent = told(event.detail.xhr) || "Heraldry could not be reached. Nothing was lost: press the button again in a moment."; dirty.add(form); }
   });
 }
 

@@ -43,6 +43,16 @@ def going_on(db: Connection, campaign: str) -> int:
     )
 
 
+def begun(db: Connection, campaign: str) -> int:
+    """To how many a step was sent, or may have been: some have ended without any."""
+    return _number(
+        db,
+        "SELECT count(*) FROM lead WHERE campaign = ? AND ready = 1 AND state <> 'waiting'"
+        " AND (step > 0 OR attempts <> '[]')",
+        campaign,
+    )
+
+
 def leaving(db: Connection, campaign: str) -> int:
     """How many steps were dispatched and have no outcome here."""
     return _number(db, "SELECT count(*) FROM lead WHERE campaign = ? AND attempt <> ''", campaign)

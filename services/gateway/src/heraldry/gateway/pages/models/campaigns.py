@@ -32,17 +32,14 @@ LEAD_STATES: Final[dict[LeadState, Chip]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """How many leads are in which state."""
+    """How many leads are in which state. `begun`: how many got a mail, in whatever state they are."""
 
     counts: CampaignCounts
+    begun: int = 0
 
     @property
     def total(self) -> int:
         return sum(self.counts.model_dump().values())
-
-    @property
-    def begun(self) -> int:
-        return self.total - self.counts.waiting
 
     @property
     def to_look_at(self) -> int:
