@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 import pytest_asyncio
 from heraldry.chassis.testing.bus import eventually
 from heraldry.chassis.testing.waiting import until
-from heraldry.contracts.base import Refused
+from heraldry.contracts.base import Accepted, Refused
 from heraldry.contracts.campaigns import (
     AddImportPart,
     CheckImport,
@@ -29,7 +30,7 @@ from heraldry.contracts.campaigns import (
 )
 from heraldry.scheduler.domain.tables import MOST_BYTES, MOST_ROWS
 
-from services.scheduler.tests.processes import STRANGER, Service, running
+from services.scheduler.tests.processes import STRANGER, USER, Service, running
 
 pytestmark = [pytest.mark.parts, pytest.mark.asyncio(loop_scope="module")]
 FLAT = 48 * 1024 * 1024  # bytes a process may grow by, whatever is handed to it
@@ -199,6 +200,7 @@ async def test_what_is_wrong_and_who_is_known_is_said_and_left_out_only_when_ask
         (2, "duplicate-in-organization"),
         (6, "duplicate-in-file"),
     ]
+    assert view.skipped_rows[0].text == "ada2@known.example is a lead of your campaign “Spring” already."
     assert (view.rows, view.good, view.wrong) == (5, 1, 2)
     with pytest.raises(Refused) as refusal:
         await service.send(ConfirmImport(import_id=view.import_id))
@@ -209,6 +211,23 @@ async def test_what_is_wrong_and_who_is_known_is_said_and_left_out_only_when_ask
     with pytest.raises(Refused) as refusal:
         await service.send(ConfirmImport(import_id=nothing.import_id))
     assert refusal.value.code == "import.nothing"
+
+
+async def test_who_is_in_another_campaign_can_be_imported_once_that_one_has_ended(service: Service) -> None:
+    ended, other = await service.campaign(STEP), await service.campaign(STEP)
+    first = await service.checked(ended, people(3, domain="ended.example"))
+    await service.send(ConfirmImport(import_id=first.import_id))
+    await service.view(first.import_id, lambda one: one.state == "imported" and one.enrolled == 3)
+    before = await service.checked(other, people(4, domain="ended.example"))
+    assert (before.good, before.skipped) == (1, {"duplicate-in-organization": 3})
+    await service.send(FinishCampaign(campaign=ended))
+    await until(lambda: bool(service.stored("CampaignFinished")))
+    again = await service.checked(other, people(4, domain="ended.example"))
+    assert (again.good, again.skipped) == (4, {})
+    await service.send(ConfirmImport(import_id=again.import_id))
+    await service.view(again.import_id, lambda one: one.state == "imported" and one.enrolled == 4)
+    once_more = await service.checked(other, people(4, domain="ended.example"))
+    assert (once_more.good, once_more.skipped) == (0, {"duplicate-in-organization": 4})
 
 
 async def test_columns_are_changed_and_the_file_is_checked_anew(service: Service) -> None:
@@ -250,6 +269,34 @@ async def test_what_is_too_large_is_refused_within_two_seconds_in_flat_memory(se
         assert code == "import.too-large"
         assert took < 2
     assert memory(service) - before < FLAT
+
+
+@pytest.mark.parametrize("undone", [False, True])
+async def test_what_was_accepted_is_accepted_again_after_the_import_has_ended(
+    service: Service, *, undone: bool
+) -> None:
+    campaign, content = await service.campaign(STEP), people(2)
+    asked = uuid4()
+    opened = OpenImport(import_id=asked, campaign=campaign, filename="leads.csv", size=len(content))
+    part = AddImportPart(import_id=asked, number=0, content=base64.b64encode(content).decode())
+    end = UndoImport(import_id=asked) if undone else ConfirmImport(import_id=asked)
+    commands = [(one, uuid4()) for one in (opened, part, CheckImport(import_id=asked), end)]
+
+    async def answers() -> Sequence[Accepted]:
+        return [await service.caller.send(one, by=USER, id=id_, deadline=60) for one, id_ in commands]
+
+    first = await answers()
+    await until(lambda: bool(service.stored("ImportCleared")), seconds=30)
+    again = await answers()
+    assert [one.position for one in again] == [one.position for one in first]
+    assert [one.fresh for one in again] == [False] * 4
+    for command, _ in commands[:3]:
+        with pytest.raises(Refused, match="was dropped" if undone else "count already") as refusal:
+            await service.send(command)
+        assert refusal.value.code == ("import.closed" if undone else "import.done")
+        with pytest.raises(Refused) as refusal:
+            await service.caller.send(command, by=STRANGER, id=commands[0][1], deadline=60)
+        assert refusal.value.code in {"import.unknown", "campaign.unknown"}
 
 
 async def test_a_file_that_cannot_be_read_stays_refused_and_says_why(service: Service) -> None:

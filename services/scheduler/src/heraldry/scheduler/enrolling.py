@@ -35,6 +35,7 @@ log = structlog.stdlib.get_logger(__name__)
 LOOK_EVERY: Final = 0.25  # seconds
 IMPORTS_AT_ONCE: Final = 4
 CHUNK: Final = 256  # leads after which others may have a turn, and the import is looked at anew
+CAMPAIGN_ENDED: Final = "its campaign was ended"
 LEADS_AT_ONCE: Final = 64
 OUR_TROUBLE: Final = (NatsError, TimeoutError, StoreUnavailableError, OSError, Refused)
 ACTOR: Final = "system:scheduler"
@@ -103,7 +104,7 @@ class Enrolling:
             await self.leases.take(import_id)
             campaign = await self.imports.campaign(present.campaign, present.organization)
             if campaign.state == "finished":
-                await self._run(import_id, importing.GiveUp("its campaign was ended", self.clock.now()))
+                await self._run(import_id, importing.GiveUp(CAMPAIGN_ENDED, self.clock.now()))
             if not await self._goes_on(import_id):
                 return
             mine += await self._chunk(present, campaign.identity, chunk, by)
@@ -112,6 +113,10 @@ class Enrolling:
                 await self._drop_uncounted(import_id)
                 return
         campaign = await self.imports.campaign(present.campaign, present.organization)
+        if campaign.state == "finished":
+            await self._run(import_id, importing.GiveUp(CAMPAIGN_ENDED, self.clock.now()))
+            await self._drop_uncounted(import_id)
+            return
         finish = importing.Finish(campaign.identity, mine, self.clock.now())
         asking = Asking(uuid5(import_id, "finish"), by)
         await self.imports.run(import_id, finish, asking)
@@ -144,7 +149,7 @@ class Enrolling:
                 became = await self.leads.enroll(new, Asking(uuid5(present.id, str(person)), by))
             return became == "enrolled"
 
-        left_out = known.leads | known.suppressed
+        left_out = known.leads.keys() | known.suppressed
         return sum(await asyncio.gather(*(enroll(one) for one in chunk if one.digest not in left_out)))
 
     async def _drop_uncounted(self, import_id: UUID) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -24,6 +24,7 @@ from heraldry.chassis.vault.keys import Destroyed, Key, KeyDestroyedError, KeyRi
 from heraldry.contracts.base import Accepted, Refused
 from heraldry.contracts.campaigns import (
     AddImportPart,
+    CampaignSettings,
     CheckImport,
     ConfirmImport,
     GetImport,
@@ -34,11 +35,11 @@ from heraldry.contracts.campaigns import (
 from heraldry.scheduler.campaigns import Campaigns
 from heraldry.scheduler.domain import campaign, importing
 from heraldry.scheduler.domain.campaign import Campaign
-from heraldry.scheduler.domain.importing import UNOPENED, Import, Part, Unopened, Verdict
+from heraldry.scheduler.domain.importing import UNOPENED, Import, ImportRefused, Part, Unopened, Verdict
 from heraldry.scheduler.domain.tables import MOST_BYTES, too_large
 from heraldry.scheduler.ports import Templates
+from heraldry.scheduler.projections import campaigns, suppressed
 from heraldry.scheduler.projections import imports as rows
-from heraldry.scheduler.projections import suppressed
 from heraldry.scheduler.reading import Hashed, Reading, Report, missing_in, read
 from heraldry.scheduler.speakers import Speakers
 from nats.js.errors import APIError
@@ -60,9 +61,9 @@ GONE: Final = (BlobUnknownError, KeyDestroyedError, KeyUnknownError)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What an organization knows of the people behind these digests already."""
+    """What an organization knows of the people behind these digests already. `leads`: and of which campaign."""
 
-    leads: frozenset[str]
+    leads: Mapping[str, str]
     suppressed: frozenset[str]
 
 
@@ -89,6 +90,11 @@ class Imports:
 
     async def open(self, command: OpenImport, asking: Asking) -> Accepted:
         """Refused `campaign.unknown`, `campaign.finished`, `import.too-large` before a byte has come."""
+        loaded = await self.load(command.import_id)
+        if isinstance(loaded.state, Import):
+            importing.owned(loaded.state, asking.by.organization)
+            if done := self._done(loaded, asking):
+                return done
         found = await self.campaign(command.campaign, asking.by.organization)
         if found.state == "finished":
             raise _finished()
@@ -107,7 +113,7 @@ class Imports:
         try:
             await self._keys.create(importing.key_of(command.import_id))
         except KeyDestroyedError:
-            raise Refused("import.exists", "An import with this id has ended already.") from None
+            raise await self._closed(command.import_id) from None
         return self._runner.accepted(await self.run(command.import_id, opened, asking))
 
     async def add(self, command: AddImportPart, asking: Asking) -> Accepted:
@@ -118,9 +124,12 @@ class Imports:
             raise _no_part("The content is not base64.") from None
         if not 0 < len(content) <= LARGEST_PART:
             raise _no_part("A part has 1 to 524,288 bytes.")
-        present = await self._mine(command.import_id, asking)
+        loaded = await self.load(command.import_id)
+        present = importing.owned(loaded.state, asking.by.organization)
+        if done := self._done(loaded, asking):
+            return done
         importing.ensure_addable(command.number, len(content), present)
-        with _while_it_lasts():
+        async with self._while_it_lasts(present):
             part = await self._put(present, content, LARGEST_PART)
         add = importing.AddPart(present.organization, self._clock.now(), command.number, part)
         return self._runner.accepted(await self.run(present.id, add, asking))
@@ -131,13 +140,13 @@ class Imports:
         """
         loaded = await self.load(command.import_id)
         present = importing.owned(loaded.state, asking.by.organization)
-        if any(one.meta.command == str(asking.id) for one in loaded.decoded) and present.verdict is not None:
-            return self._runner.accepted(Ran((), loaded.state, loaded.position, loaded.revision, fresh=False))
+        if done := self._done(loaded, asking):
+            return done
         importing.ensure_checkable(present)
         found = await self.campaign(present.campaign, present.organization)
         missing = missing_in(self._templates, found.settings, await self._speakers.speaker(found.identity))
         async with self._checking:
-            with _while_it_lasts():
+            async with self._while_it_lasts(present):
                 content = await self.content(present)
             hashed = await self.hashed(present.organization)
             try:
@@ -151,7 +160,7 @@ class Imports:
                     await self.run(present.id, refuse, asking)
                 raise
             good = await self._sort(present, reading)
-        with _while_it_lasts():
+        async with self._while_it_lasts(present):
             report = await self._put(present, reading.report().model_dump_json().encode(), LARGEST_REPORT)
         verdict = Verdict(
             reading.encoding,
@@ -172,7 +181,10 @@ class Imports:
 
     async def confirm(self, command: ConfirmImport, asking: Asking) -> Accepted:
         """Refused `import.has-errors`, `import.not-checked`, `import.nothing`, `campaign.finished`."""
-        present = await self._mine(command.import_id, asking)
+        loaded = await self.load(command.import_id)
+        present = importing.owned(loaded.state, asking.by.organization)
+        if done := self._done(loaded, asking):
+            return done
         found = await self.campaign(present.campaign, present.organization)
         if found.state == "finished":
             raise _finished()
@@ -259,15 +271,15 @@ class Imports:
 
     async def known(self, present: Import, digests: Sequence[str]) -> Known:
         """What is known of these people besides this import. Lets others work in between."""
-        leads: set[str] = set()
+        leads: dict[str, str] = {}
         unwanted: set[str] = set()
         for some in rows.batches(digests):
             persons = {str(person_named(digest)): digest for digest in some}
             found = self._model.read(partial(rows.leads_among, present=present, persons=tuple(persons)))
-            leads.update(persons[person] for person in found)
+            leads.update((persons[person], which) for person, which in found.items())
             unwanted |= self._model.read(partial(suppressed.among, hashes=some))
             await asyncio.sleep(0)
-        return Known(frozenset(leads), frozenset(unwanted))
+        return Known(leads, frozenset(unwanted))
 
     async def clear(self, present: Import) -> None:
         """Delete what was stored for it, and destroy its key."""
@@ -278,15 +290,21 @@ class Imports:
     async def _sort(self, present: Import, reading: Reading) -> int:
         """Leave out who is known already; how many remain."""
         known = await self.known(present, [digest for _, digest, _ in reading.good])
+        names = {which: self._name(which) for which in set(known.leads.values())}
         remaining = 0
         for row, digest, address in reading.good:
             if digest in known.suppressed:
                 reading.skip(row, "suppressed", f"{address} is on your suppression list.")
             elif digest in known.leads:
-                reading.skip(row, "duplicate-in-organization", f"{address} is a lead of yours already.")
+                told = f"{address} is a lead of your campaign {names[known.leads[digest]]} already."
+                reading.skip(row, "duplicate-in-organization", told)
             else:
                 remaining += 1
         return remaining
+
+    def _name(self, which: str) -> str:
+        found = self._model.read(lambda db: campaigns.one(db, which))
+        return "" if found is None else f"“{CampaignSettings.model_validate_json(found.settings).name}”"
 
     async def _put(self, present: Import, content: bytes, most: int) -> Part:
         try:
@@ -310,18 +328,35 @@ class Imports:
     async def _mine(self, import_id: UUID, asking: Asking) -> Import:
         return importing.owned((await self.load(import_id)).state, asking.by.organization)
 
+    def _done(self, loaded: ImportLoaded, asking: Asking) -> Accepted | None:
+        """What this very command was answered already, also where the import has ended meanwhile."""
+        done = [one for one in loaded.decoded if one.meta.command == str(asking.id)]
+        if not done:
+            return None
+        if isinstance(loaded.state, Import) and any(isinstance(one.event, ImportRefused) for one in done):
+            raise importing.closed(loaded.state)
+        return self._runner.accepted(
+            Ran((), loaded.state, done[-1].stored.position, loaded.revision, fresh=False)
+        )
+
+    @asynccontextmanager
+    async def _while_it_lasts(self, present: Import) -> AsyncGenerator[None]:
+        try:
+            yield
+        except GONE:
+            raise await self._closed(present.id) from None
+
+    async def _closed(self, import_id: UUID) -> Refused:
+        """Says of an import whose key is destroyed how it has ended."""
+        state = (await self.load(import_id)).state
+        if isinstance(state, Import):
+            return importing.closed(state)
+        return Refused("import.exists", "An import with this id has ended already. Start another one.")
+
 
 def person_named(digest: str) -> UUID:
     """The data subject whose address has this keyed hash: the lead's `person`."""
     return UUID(hex=digest[:32], version=5)
-
-
-@contextmanager
-def _while_it_lasts() -> Generator[None]:
-    try:
-        yield
-    except GONE:
-        raise Refused("import.closed", "This import was dropped. Start another one.") from None
 
 
 def _reference(present: Import, part: Part) -> BlobReference:

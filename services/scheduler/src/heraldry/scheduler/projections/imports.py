@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -22,6 +22,7 @@ from heraldry.scheduler.domain.importing import (
     ImportRefused,
     ImportUndone,
 )
+from heraldry.scheduler.projections.lead_rows import GOING_ON
 
 imports = Projection(
     name="imports",
@@ -129,14 +130,24 @@ def next_ordinal(db: Connection, campaign: UUID) -> int:
     return 0 if row[0] is None else row[0] + 1
 
 
-def leads_among(db: Connection, present: Import, persons: Sequence[str]) -> tuple[str, ...]:
-    """Which of these are leads of the organization, besides those of this import."""
+def leads_among(db: Connection, present: Import, persons: Sequence[str]) -> Mapping[str, str]:
+    """Who of these is in the campaign already, or may still get a step of another one; and that campaign."""
     marks = ", ".join("?" * len(persons))
     found = db.execute(
-        f"SELECT DISTINCT person FROM lead WHERE person IN ({marks}) AND organization = ? AND import_id <> ?",
-        (*persons, str(present.organization), str(present.id)),
+        f"SELECT person, campaign FROM lead WHERE person IN ({marks}) AND organization = ? AND import_id <> ?"
+        f" AND (campaign = ? OR ({GOING_ON}"
+        f" AND campaign NOT IN (SELECT id FROM campaign WHERE organization = ? AND state = 'finished')))"
+        f" ORDER BY campaign = ?",
+        (
+            *persons,
+            str(present.organization),
+            str(present.id),
+            str(present.campaign),
+            str(present.organization),
+            str(present.campaign),
+        ),
     )
-    return tuple(row[0] for row in cast("list[tuple[str]]", found.fetchall()))
+    return dict(cast("list[tuple[str, str]]", found.fetchall()))
 
 
 def uncounted(db: Connection, import_id: UUID) -> tuple[UUID, ...]:
