@@ -8,6 +8,7 @@ from itertools import product
 from uuid import UUID
 
 import pytest
+from heraldry.contracts.base import Refused
 from heraldry.contracts.campaigns import CampaignSettings, SendEmail
 from heraldry.scheduler.adapters.templates import LiquidTemplates
 from heraldry.scheduler.domain.leadfile import lead_of
@@ -75,3 +76,45 @@ def test_the_largest_file_is_read_in_a_moment_also_with_conditions(text: str) ->
     found = reading(f"Email,City\n{rows}".encode(), text, text)
     assert time.process_time() - begun < 4
     assert len(found.good) == 10_000
+
+
+# --- what is wrong with the whole file
+
+
+def test_a_column_that_is_not_there_is_said_once_and_not_for_every_row() -> None:
+    rows = "".join(f"ada{n}@x.example,{'x' * (n != 250)}\n" for n in range(300))
+    found = reading(f"Email,City\n{rows}".encode(), "{{ city }} {{ town }} {{ identity.phone }}")
+    assert problems(found) == [(1, "identity.incomplete"), (1, "column.missing"), (252, "variable.missing")]
+    assert "no column is town" in found.problems[1].text
+    assert len(found.wrong) == 300
+    assert problems(reading(b"Who,City\nAda,Paris\nBob,\n", "{{ city }}")) == [(1, "column.missing")]
+
+
+def test_what_concerns_the_whole_file_is_said_before_its_many_rows() -> None:
+    rows = "".join(f"ada{n},{'x' * (n > 250)}\n" for n in range(300))
+    found = reading(f"Email,City\n{rows}".encode(), "{% if city %}{{ town }}{% endif %}")
+    assert problems(found)[0] == (1, "column.missing")
+    assert len(found.problems) == 200
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"PK\x03\x04\x14\x00\x06\x00xl/workbook.xml" + bytes(range(256)), "Excel"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "Excel"),
+        (b"PK\x03\x04\x14\x00\x06\x00leads.csv" + bytes(range(256)), "no file of text"),
+        (b"%PDF-1.7\n%\xe2\xe3\n1 0 obj\n", "no file of text"),
+        (b"\x7fELF\x02\x01\x01" + b"\x00\x00\x00\x01\xff\xd8" * 99, "no file of text"),
+    ],
+    ids=["xlsx", "xls", "zip", "pdf", "a program"],
+)
+def test_a_file_that_is_no_text_is_refused_whole(content: bytes, said: str) -> None:
+    with pytest.raises(Refused, match=said) as refusal:
+        reading(content, "Hello")
+    assert refusal.value.code == "import.unreadable"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_text_in_wide_characters_is_text(encoding: str) -> None:
+    found = reading("Email,City\nada@x.example,Malmö\n".encode(encoding), "Hello")
+    assert len(found.good) == 1

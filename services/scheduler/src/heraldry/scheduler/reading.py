@@ -8,10 +8,11 @@ from typing import Final, NamedTuple
 
 from heraldry.contracts.base import Value
 from heraldry.contracts.campaigns import CampaignSettings, Column, LeadData, RowProblem
-from heraldry.scheduler.adapters.encodings import Encoded, encoded
+from heraldry.scheduler.adapters.encodings import Encoded, encoded, no_text
 from heraldry.scheduler.domain.columns import checked, guessed, meant
 from heraldry.scheduler.domain.importing import Format
 from heraldry.scheduler.domain.leadfile import (
+    OF_THE_FILE,
     Found,
     Missing,
     Wrong,
@@ -20,7 +21,7 @@ from heraldry.scheduler.domain.leadfile import (
     lead_of,
     nothing_missing,
 )
-from heraldry.scheduler.domain.tables import Table, csv_table, json_table
+from heraldry.scheduler.domain.tables import Table, csv_table, json_table, unreadable
 from heraldry.scheduler.ports import Speaker, TemplateError, Templates
 
 MOST_SAID: Final = 200  # problems, and rows left out
@@ -74,6 +75,15 @@ class Reading:
         if len(self.skipped_rows) < MOST_SAID:
             self.skipped_rows.append(RowProblem(row=row, code=code, text=text))
 
+    def say(self, problems: Sequence[RowProblem]) -> None:
+        """What is wrong with the whole file is said once, and first."""
+        for one in problems:
+            if one.code not in OF_THE_FILE:
+                if len(self.problems) < MOST_SAID:
+                    self.problems.append(one)
+            elif one not in self.problems[:MOST_SAID]:
+                self.problems = [one, *self.problems[: MOST_SAID - 1]]
+
     def report(self) -> Report:
         return Report(
             columns=self.columns,
@@ -91,6 +101,8 @@ def read(
 
     Refused `import.too-large`, `import.unreadable`, `import.columns`.
     """
+    if reason := no_text(content):
+        raise unreadable(reason)
     file = encoded(content)
     table = _table(file, form)
     if columns:
@@ -107,8 +119,8 @@ def read(
         reading.rows += 1
         if isinstance(one, Wrong):
             reading.wrong.append(one.row)
-            if addressed and len(reading.problems) < MOST_SAID:
-                reading.problems.extend(one.problems[: MOST_SAID - len(reading.problems)])
+            if addressed:
+                reading.say(one.problems)
         elif (before := seen.setdefault(one.address, one.row)) != one.row:
             reading.skip(one.row, "duplicate-in-file", f"{one.values['email']} is in row {before} already.")
         else:

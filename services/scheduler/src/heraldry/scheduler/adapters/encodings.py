@@ -28,6 +28,20 @@ FEW_BROKEN: Final = 10  # of so many characters beyond ASCII at most one is brok
 EVERY_FIFTH: Final = 5
 
 
+ZIP: Final = b"PK\x03\x04"
+OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+NO_TEXTS: Final = (
+    b"%PDF-",
+    b"PK\x05\x06",
+    b"\x1f\x8b\x08",
+    b"7z\xbc\xaf",
+    b"Rar!",
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+)
+FEW_NULS: Final = 20  # of so many bytes of a text at most one is NUL
+
+
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """A file's bytes and how they are read. `lossy`: some cannot be, and read as U+FFFD."""
@@ -42,6 +56,21 @@ class Encoded:
         raw = io.BytesIO(self.content)
         raw.seek(self.begin)
         return io.TextIOWrapper(raw, self.encoding, errors="replace", newline="")
+
+
+def no_text(content: bytes) -> str:
+    """Why this is no file of text; empty: it may be one."""
+    if content.startswith(OLD_EXCEL) or (content.startswith(ZIP) and b"xl/" in content):
+        return "This is an Excel file. Save it as CSV in your spreadsheet program and choose that file."
+    nuls = content.count(0) * FEW_NULS > len(content) and not _unicode(content)
+    if nuls or content.startswith((ZIP, *NO_TEXTS)):
+        return "This is no file of text. Save the table as CSV and choose that file."
+    return ""
+
+
+def _unicode(content: bytes) -> bool:
+    """Whether it is of an encoding that is full of NUL: UTF-16 or UTF-32."""
+    return encoded(content).encoding.startswith(("utf-16", "utf-32"))
 
 
 def encoded(content: bytes) -> Encoded:

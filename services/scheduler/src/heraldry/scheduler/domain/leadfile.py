@@ -34,6 +34,7 @@ USUAL: Final = re.compile(  # an address that is compared in small letters, and 
     rf"(?=[^@]{{1,64}}@)[A-Za-z0-9_%+'-]+(?:\.[A-Za-z0-9_%+'-]+)*@(?:{LABEL}\.)+(?![0-9]+\Z){LABEL}"
 ).fullmatch
 USUAL_PROFILE: Final = re.compile(r"(?:https://www\.linkedin\.com/in/[\w-]{2,200})?").fullmatch  # or none
+OF_THE_FILE: Final = frozenset({"column.missing", "identity.incomplete"})  # the same for every row
 DIRECTIONS: Final = frozenset("\u200b\u2060\ufeff\u200e\u200f\u202a\u202b\u202c\u202d\u202e")
 
 
@@ -176,12 +177,12 @@ class _Judge:
 
     def _lacks(self, row: int, variable: str) -> RowProblem:
         header = self._headers.get(variable)
+        used = f"The emails use {{{{ {variable} }}}} without a fallback, but"
         if variable.startswith("identity."):
-            told = "the identity has none"
-        else:
-            told = f"no column is {variable}" if header is None else f"{header!r} is empty"
-        detail = f"The emails use {{{{ {variable} }}}} without a fallback, but {told}."
-        return _said(row, "variable.missing", detail)
+            return _said(1, "identity.incomplete", f"{used} the identity has none.")
+        if header is None:
+            return _said(1, "column.missing", f"{used} no column is {variable}.")
+        return _said(row, "variable.missing", f"{used} {header!r} is empty.")
 
 
 def clean(cell: str) -> str:
