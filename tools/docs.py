@@ -47,7 +47,7 @@ OTHER_VARIABLES: Final = {
     "HERALDRY_MASTER_KEY": "The master key itself (base64), instead of a file. Never written anywhere.",
     "HERALDRY_ASSETS": "The folder with the pages' third-party files, instead of `node_modules`.",
     "HERALDRY_INSTALL": "`yes` or `no`: whether `justw` may install system packages without asking.",
-    "HERALDRY_CHROMIUM": "The browser the tests use.",
+    "HERALDRY_CHROMIUM": "The browser that is driven, also by the tests: a path or a name.",
     "HERALDRY_SERVICES": "Tests only: other processes than the product's.",
 }
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from heraldry.chassis.testing.browser import chromium_path
+from heraldry.chassis.chromium import chromium_path
 
 DEBIAN_PACKAGE: Final = "chromium-headless-shell"
 MAIL_PACKAGES: Final = {  # what has to be there, in either place -> the package that brings it

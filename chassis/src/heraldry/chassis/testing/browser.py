@@ -1,26 +1,11 @@
-"""Which browser the tests drive, and how it is started so that it stays quiet."""
+"""How the tests start the browser, so that it stays quiet."""
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Final, TypedDict, cast
+from typing import TypedDict
 
-SYSTEM: Final = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-# Each of these would otherwise go out to the internet at every start.
-QUIET: Final = (
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-default-apps",
-    "--disable-domain-reliability",
-    "--disable-sync",
-    "--no-first-run",
-    "--no-pings",
-)
+from heraldry.chassis.chromium import QUIET, chromium_path
 
 
 class LaunchOptions(TypedDict):
@@ -28,26 +13,6 @@ class LaunchOptions(TypedDict):
 
     executable_path: str
     args: list[str]
-
-
-def chromium_path(environment: Mapping[str, str] | None = None) -> str | None:
-    """The browser's executable: HERALDRY_CHROMIUM, else Playwright's own, else the system's; None if there is none.
-
-    Raises:
-        FileNotFoundError: HERALDRY_CHROMIUM names something that is not there.
-    """
-    environment = os.environ if environment is None else environment
-    if told := environment.get("HERALDRY_CHROMIUM", ""):
-        found = shutil.which(told)
-        if found is None:
-            raise FileNotFoundError(f"HERALDRY_CHROMIUM names {told}, which is not an executable file here")
-        return found
-    for candidate in _playwrights_own(environment):
-        return str(candidate)
-    for name in SYSTEM:
-        if found := shutil.which(name):
-            return found
-    return None
 
 
 def launch_options() -> LaunchOptions:
@@ -61,28 +26,3 @@ def launch_options() -> LaunchOptions:
         raise LookupError("no browser was found; `./justw setup-system` installs one or says how")
     as_root = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses to sandbox what runs as root
     return LaunchOptions(executable_path=path, args=[*as_root, *QUIET])
-
-
-def _playwrights_own(environment: Mapping[str, str]) -> Iterator[Path]:
-    """The headless shell, then the whole browser, of the revision this Playwright was made for."""
-    spec = find_spec("playwright")
-    if spec is None or spec.origin is None:
-        return
-    package = Path(spec.origin).parent / "driver" / "package"
-    told = environment.get("PLAYWRIGHT_BROWSERS_PATH", "")
-    home = {"": Path.home() / ".cache" / "ms-playwright", "0": package / ".local-browsers"}.get(
-        told, Path(told)
-    )
-    for name in ("chromium-headless-shell", "chromium"):
-        revision = _revision(package / "browsers.json", name)
-        folder = home / f"{name.replace('-', '_')}-{revision}"
-        for program in ("chrome-headless-shell", "headless_shell", "chrome"):
-            yield from sorted(folder.glob(f"*/{program}"))
-
-
-def _revision(listing: Path, name: str) -> str:
-    try:
-        document = cast("dict[str, list[dict[str, object]]]", json.loads(listing.read_text()))
-    except (OSError, ValueError):
-        return ""
-    return next((str(each["revision"]) for each in document["browsers"] if each["name"] == name), "")

@@ -1,0 +1,229 @@
+"""Lists of members that load as one goes down them: sent invitations, and connections."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+
+from heraldry.linkedin_driver.adapters.pages import words
+from heraldry.linkedin_driver.adapters.pages.parts import (
+    TEXTS,
+    Candidate,
+    Reader,
+    css,
+    main_of,
+    number_in,
+    role,
+    texts,
+    worded,
+)
+from heraldry.linkedin_driver.adapters.pages.withdraw import withdrawn_name
+from heraldry.linkedin_driver.adapters.problems import LayoutChanged
+from heraldry.linkedin_driver.adapters.site import slug_of
+from playwright.async_api import Locator
+
+ROUNDS: Final = 200  # of loading more, at most
+_STILL: Final = 5  # rounds without anything new, after which the list is taken as whole
+_PAUSE: Final = 200  # milliseconds
+
+# Whatever scrolls: the window, or a part of the page with its own bar.
+_DOWN: Final = """
+(card) => {
+  card.scrollIntoView({block: 'end'});
+  for (let each = card.parentElement; each; each = each.parentElement)
+    if (each.scrollHeight > each.clientHeight + 1) each.scrollTop = each.scrollHeight;
+  window.scrollTo(0, document.documentElement.scrollHeight);
+}
+"""
+
+_ROWS: Final = f"""
+(cards) => cards.map(card => [
+  card.querySelector('a[href*="/in/"]')?.href || '',
+  ({TEXTS})(card),
+  [...card.querySelectorAll('a, button, [role=button]')]
+    .filter(each => each.getClientRects().length)
+    .map(each => each.getAttribute('aria-label') || each.textContent),
+])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    slug: str | None
+    name: str | None
+    sent: str | None
+    days: int | None
+    can_withdraw: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    slug: str | None
+    name: str | None
+    connected: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SentInvitations:
+    total: int | None
+    whole: bool
+    invitations: tuple[Sent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    total: int | None
+    whole: bool
+    connections: tuple[Connection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A card of either list."""
+
+    address: str
+    stretches: tuple[str, ...]
+    control: str | None
+
+    @property
+    def slug(self) -> str | None:
+        return slug_of(self.address)
+
+
+_UNITS: Final = (
+    (
+        re.compile(
+            r"minut|hour|stund|timm|sekund|second|today|heute|i ?dag|just now|gerade|nyss", re.IGNORECASE
+        ),
+        0,
+    ),
+    (re.compile(r"yesterday|gestern|i ?går", re.IGNORECASE), 1),
+    (re.compile(r"\b(day|tage?n?|dag|dagar)s?\b", re.IGNORECASE), 1),
+    (re.compile(r"week|woche|veck", re.IGNORECASE), 7),
+    (re.compile(r"month|monat|månad", re.IGNORECASE), 30),
+    (re.compile(r"year|jahr|\bår\b", re.IGNORECASE), 365),
+)
+
+
+def days_since(said: str) -> int | None:
+    """At least so many days have passed: "Sent 2 weeks ago" is 14."""
+    for unit, days in _UNITS:
+        if unit.search(said):
+            return days * (number_in(said) or 1)
+    return None
+
+
+def sent_of(row: Row) -> Sent:
+    ago = next((each for each in row.stretches if words.SENT_AGO.found_in(each)), None)
+    if ago is None:
+        ago = next((each for each in row.stretches[1:] if _is_age(each)), None)
+    return Sent(
+        slug=row.slug,
+        name=name_in(row),
+        sent=ago,
+        days=days_since(ago) if ago else None,
+        can_withdraw=row.control is not None,
+    )
+
+
+def connection_of(row: Row) -> Connection:
+    when = next((each for each in row.stretches[1:] if words.CONNECTED_ON.found_in(each)), None)
+    return Connection(slug=row.slug, name=name_in(row), connected=when)
+
+
+def name_in(row: Row) -> str | None:
+    """The control names whom it is about; else the first text of the card is the name."""
+    named = withdrawn_name(row.control) if row.control else None
+    return named or next(iter(row.stretches), None)
+
+
+def _is_age(said: str) -> bool:
+    return len(said) < 40 and number_in(said) is not None and days_since(said) is not None  # noqa: PLR2004
+
+
+# --- the pages
+
+
+async def read_sent(reader: Reader) -> SentInvitations:
+    """
+    Raises:
+        LayoutChanged: neither invitations, nor a number of them, nor words that there are none.
+    """
+    main = await main_of(reader)
+    people = (css(main, 'a[href*="/sent/CONNECTION"]'), *role(main, "button", "link", named=words.PEOPLE))
+    total, rows, whole = await _read(reader, "sent", people)
+    return SentInvitations(total, whole, tuple(sent_of(each) for each in rows))
+
+
+async def read_connections(reader: Reader) -> Connections:
+    """
+    Raises:
+        LayoutChanged: neither connections, nor a number of them, nor words that there are none.
+    """
+    main = await main_of(reader)
+    counted = (
+        Candidate("heading “connections”", main.get_by_role("heading", name=words.CONNECTIONS.pattern)),
+        worded(main, "p, header, h1, h2, span", words.CONNECTIONS),
+    )
+    total, rows, whole = await _read(reader, "connections", counted)
+    return Connections(total, whole, tuple(connection_of(each) for each in rows))
+
+
+async def _read(
+    reader: Reader, page: str, counted: Sequence[Candidate]
+) -> tuple[int | None, tuple[Row, ...], bool]:
+    main = await main_of(reader)
+    known = (
+        css(main, '[data-testid="lazy-column"] [role="listitem"]:has(a[href*="/in/"])'),
+        css(main, 'li.invitation-card, li[class*="connection-card"]'),
+        css(main, '[role="listitem"]:has(a[href*="/in/"]):not(:has([role="listitem"]))'),
+        css(main, 'li:has(a[href*="/in/"]):not(:has(li a[href*="/in/"]))'),
+        css(main, 'article:has(a[href*="/in/"]), tr:has(a[href*="/in/"])'),
+    )
+    nothing = (worded(main, "h1, h2, h3, p, span, div", words.NOBODY),)
+    start = await reader.wait("cards", (*known, *nothing))
+    count = await reader.find("count", counted)
+    total = number_in(" ".join(await texts(count))) if count else None
+    cards = next((each.locator for each in known if each.name == reader.matched.get("cards")), None)
+    if start is None and total is None:
+        raise LayoutChanged(page, ["cards"])
+    if cards is None:
+        reader.matched.pop("cards", None)
+        return total, (), total in {None, 0} and start is not None
+    found = await _all(reader, cards.filter(visible=True), main, total)
+    more = await reader.find("load more", role(main, "button", "link", named=words.LOAD_MORE))
+    return total, found, len(found) >= total if total is not None else more is None
+
+
+async def _all(reader: Reader, cards: Locator, main: Locator, total: int | None) -> tuple[Row, ...]:
+    """Down to the end: what has left the document above while more came below is kept."""
+    found: dict[str, Row] = {}
+    still = 0
+    for _ in range(ROUNDS):
+        before = len(found)
+        for row in await _rows(cards):
+            found.setdefault(row.address.split("?")[0], row)
+        still = 0 if len(found) > before else still + 1
+        if still >= _STILL or (total is not None and len(found) >= total):
+            break
+        if await cards.count():
+            await cards.last.evaluate(_DOWN)
+        more = await reader.find("load more", role(main, "button", "link", named=words.LOAD_MORE))
+        if more and await more.is_enabled():
+            await more.click()
+        await reader.page.wait_for_timeout(_PAUSE)
+    return tuple(found.values())
+
+
+async def _rows(cards: Locator) -> tuple[Row, ...]:
+    read = cast("list[tuple[str, list[str], list[str]]]", await cards.evaluate_all(_ROWS))
+    return tuple(
+        Row(
+            address,
+            tuple(stretches),
+            next((each.strip() for each in controls if words.WITHDRAWING.found_in(each)), None),
+        )
+        for address, stretches, controls in read
+    )

@@ -1,0 +1,31 @@
+"""What may stand in place of any page, whatever its address says."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from heraldry.linkedin_driver.adapters.pages import login, words
+from heraldry.linkedin_driver.adapters.pages.parts import Reader, whole_text
+from heraldry.linkedin_driver.adapters.problems import NotFound, Problem, Restricted, SessionEnded, SlowDown
+from heraldry.linkedin_driver.adapters.site import hindrance
+
+SHORT: Final = 2_000  # characters; in longer pages the same words are somebody's post
+
+
+async def obstacle(reader: Reader) -> Problem | None:
+    """Told by where one has landed, by a form to sign in, and by the words of short pages."""
+    if problem := hindrance(reader.page.url):
+        return problem
+    if await Reader(reader.page).find("password", login.password_field(reader.page)):
+        return SessionEnded("The page asks for the password.")
+    said = await whole_text(reader.page)
+    return told_by(said) if len(said) < SHORT else None
+
+
+def told_by(said: str) -> Problem | None:
+    known: tuple[tuple[words.Words, type[Problem]], ...] = (
+        (words.NO_SUCH_PAGE, NotFound),
+        (words.RESTRICTED, Restricted),
+        (words.TOO_MUCH, SlowDown),
+    )
+    return next((kind() for named, kind in known if named.found_in(said)), None)
