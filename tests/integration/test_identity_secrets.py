@@ -48,7 +48,7 @@ DETAILS = ContactDetails(
     last_name="Quendolinalast",
     job_title="Quendolinajob",
     email="quendolina@private.example",
-    linkedin_url="https://social.example/in/quendolinaprofile",
+    linkedin_url="https://www.linkedin.com/in/quendolinaprofile",
     meeting_url="https://meet.example/quendolinaroom",
     phone="+46700424242",
 )

@@ -16,6 +16,7 @@ from heraldry.gateway.pages.campaign_forms import (
     settings_of,
     values_of,
 )
+from heraldry.gateway.pages.forms import with_scheme
 from heraldry.gateway.routes.campaign_models import when
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,3 +137,16 @@ def test_columns_keep_their_headers_whatever_is_posted() -> None:
 )
 def test_when_a_step_leaves_is_said_in_words(hours: int, number: int, words: str) -> None:
     assert when(hours, number) == words
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("linkedin.com/in/ada", "https://linkedin.com/in/ada"),
+        ("https://www.linkedin.com/in/ada", "https://www.linkedin.com/in/ada"),
+        ("javascript:alert(1)", "javascript:alert(1)"),
+        ("", ""),
+    ],
+)
+def test_a_web_address_may_be_typed_without_its_scheme(typed: str, meant: str) -> None:
+    assert with_scheme(typed) == meant

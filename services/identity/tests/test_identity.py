@@ -77,6 +77,16 @@ def test_links_are_web_addresses(address: str) -> None:
     assert refusal.field == "linkedin_url"
 
 
+@pytest.mark.parametrize(
+    "address", ["https://evil.example/in/ada", "https://notlinkedin.com/in/ada", "https://[x/in/ada"]
+)
+def test_a_profile_is_at_linkedin(address: str) -> None:
+    refusal = ada.when(ChangeDetails(NORTHWIND, NOW, ContactDetails(linkedin_url=address))).then_refused(
+        "identity.not-of-linkedin"
+    )
+    assert refusal.field == "linkedin_url"
+
+
 def test_every_change_is_recorded_once() -> None:
     ada.when(Rename(NORTHWIND, NOW, "Ada B.")).then(IdentityRenamed(identity=ADA, name="Ada B.", at=NOW))
     ada.when(Rename(NORTHWIND, NOW, "Ada Bergström")).then_nothing()

@@ -69,6 +69,11 @@ def filled(kind: type[F], values: Mapping[str, object], errors: Mapping[str, str
     return replace(kind(), banner=" ".join(wrong.values()), **parts)
 
 
+def with_scheme(address: str) -> str:
+    """A web address, also where its https:// was left out."""
+    return f"https://{address}" if address and ":" not in address.partition("/")[0] else address
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignInForm(Form):
     email: Field = Field()

@@ -25,7 +25,7 @@ from heraldry.contracts.identity import (
     WorkingHours,
 )
 from heraldry.gateway.api.identities import picture_of, uploaded
-from heraldry.gateway.pages.forms import WEEKDAYS, ContactForm, PictureForm, filled, hours_filled
+from heraldry.gateway.pages.forms import WEEKDAYS, ContactForm, PictureForm, filled, hours_filled, with_scheme
 from heraldry.gateway.pages.models import (
     Chip,
     ConfigurationPage,
@@ -82,7 +82,12 @@ class ConfigurationController(Controller):
         if form.text("revision") not in {"", contact_revision(stored)}:
             return await _contact_page(request, gateway, call, identity, CONFLICT, status=409)
         try:
-            details = ContactDetails.model_validate({name: form.text(name) for name in DETAILS})
+            details = ContactDetails.model_validate(
+                {
+                    **{name: form.text(name) for name in DETAILS},
+                    "linkedin_url": with_scheme(form.text("linkedin_url")),
+                }
+            )
             commands: list[IdentityCommand] = [
                 RenameIdentity(identity=identity, name=form.text("name")),
                 ChangeContactDetails(identity=identity, details=details),

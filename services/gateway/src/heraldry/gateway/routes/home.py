@@ -11,7 +11,7 @@ from heraldry.contracts.base import Refused
 from heraldry.contracts.identity import ContactDetails, CreateIdentity, WorkingHours
 from heraldry.gateway.api.identities import identity_of
 from heraldry.gateway.cards import Card, Overview, overview
-from heraldry.gateway.pages.forms import AddIdentityForm, filled
+from heraldry.gateway.pages.forms import AddIdentityForm, filled, with_scheme
 from heraldry.gateway.pages.models import (
     INBOX_STATES,
     AddIdentityPage,
@@ -127,7 +127,12 @@ class HomeController(Controller):
             create = CreateIdentity(
                 identity=identity,
                 name=f"{form.text('first_name')} {form.text('last_name')}".strip(),
-                details=ContactDetails.model_validate({name: form.text(name) for name in DETAILS}),
+                details=ContactDetails.model_validate(
+                    {
+                        **{name: form.text(name) for name in DETAILS},
+                        "linkedin_url": with_scheme(form.text("linkedin_url")),
+                    }
+                ),
                 hours=WorkingHours(zone=zone),
                 picture=await _picture(request),
             )

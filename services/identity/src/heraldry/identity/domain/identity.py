@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias, assert_never
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from heraldry.contracts.base import Erased, Refused
@@ -245,6 +246,13 @@ def _checked(details: ContactDetails) -> ContactDetails:
                 status=422,
                 field=name,
             )
+    if details.linkedin_url and not _of_linkedin(details.linkedin_url):
+        raise Refused(
+            "identity.not-of-linkedin",
+            "This is no address at linkedin.com. It looks like https://www.linkedin.com/in/name.",
+            status=422,
+            field="linkedin_url",
+        )
     if details.email and (details.email.count("@") != 1 or " " in details.email):
         raise Refused(
             "identity.email-malformed",
@@ -253,6 +261,14 @@ def _checked(details: ContactDetails) -> ContactDetails:
             field="email",
         )
     return details
+
+
+def _of_linkedin(url: str) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    return host == "linkedin.com" or host.endswith(".linkedin.com")
 
 
 def _known(value: str | Erased) -> str:
