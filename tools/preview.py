@@ -162,7 +162,6 @@ INBOX = Inbox(
     imap="imap.northwind.example:993, TLS",
     smtp="smtp.northwind.example:587, STARTTLS",
     connected_at=NOW - timedelta(days=21),
-    read_at=NOW - timedelta(minutes=2),
     waiting=Waiting("Today's 30 are used.", NOW + timedelta(hours=18)),
 )
 PARTNERS = replace(
@@ -180,7 +179,6 @@ BROKEN = replace(
     rate=Rate(used_day=11),
     detail="The server no longer takes the password. It was probably changed.",
     waiting=None,
-    read_at=None,
 )
 CONTACT = ContactSection(
     form=filled(
