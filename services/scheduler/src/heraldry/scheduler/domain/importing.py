@@ -297,8 +297,10 @@ def ensure_checkable(present: Import) -> None:
 
 def closed(present: Import) -> Refused:
     match present.progress:
-        case "importing" | "imported":
+        case "importing":
             return Refused("import.done", "This import was confirmed already. Start another one.")
+        case "imported":
+            return Refused("import.done", "The leads of this import count already. Start another one.")
         case "refused" if present.refusal[0] == "import.too-large":
             return Refused("import.too-large", present.refusal[1], status=422)
         case "refused":
