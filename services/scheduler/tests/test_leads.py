@@ -347,7 +347,7 @@ async def test_what_did_not_leave_is_tried_again_or_says_what_resolves_it(one: W
     lea, kim = await one.enroll(await one.campaign(), LEA, KIM)
     step = await one.begin(lea, inbox)
     await one.say_failed(step, "mail.expired", again=True)
-    assert await one.why(lea) == ("delay", one.now + MINUTE)
+    assert await one.why(lea) == ("retry", one.now + MINUTE)
     assert (await one.lead(lea)).attempt != step.attempt
     await one.say_failed(await one.begin(kim, inbox), "content.refused")
     assert (await one.view(kim)).failure == ("content.refused", "It could not leave.", "Change it.")

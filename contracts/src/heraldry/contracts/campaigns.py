@@ -373,9 +373,9 @@ EXAMPLE: Final = LeadData(
 class WaitReason(Value):
     """Why a lead's next step waits (R-LIM-6). `until` None: until somebody does something.
 
-    `code`: `delay`, `retry` (a try did not leave), `hours`, `day-limit`, `hour-limit`, `pace`, `campaign-draft`, `campaign-paused`,
-    `inbox-paused`, `inbox-disconnected`, `reconnect`, `no-inbox`, `leaving`, `halted`, `turn` (others of the same
-    inbox are before it).
+    `code`: `delay`, `retry` (a try did not leave), `hours`, `day-limit`, `hour-limit`, `pace`, `campaign-draft`,
+    `campaign-paused`, `inbox-paused`, `inbox-disconnected`, `reconnect`, `no-inbox`, `leaving`, `halted`,
+    `turn` (others of the same inbox are before it).
     """
 
     code: str

@@ -114,6 +114,7 @@ class LeadQuestions:
             campaign=cast("CampaignState", row.running),
             pause=cast("PauseReason", row.pause_reason) if row.pause_reason else None,
             even=row.pace == "even",
+            again=row.tries > 0,
             accounts=[self._account(one, organization_id) for one in found],
         )
 

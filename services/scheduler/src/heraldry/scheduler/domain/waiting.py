@@ -39,7 +39,9 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A lead's next step, and what it depends on. `ahead`: others of the same inbox are before it."""
+    """A lead's next step, and what it depends on. `again`: a try of it did not leave. `ahead`: others of the same
+    inbox are before it.
+    """
 
     state: LeadState
     leaving_until: datetime | None
@@ -49,6 +51,7 @@ class Step:
     pause: PauseReason | None
     even: bool
     accounts: Sequence[Account]
+    again: bool = False
 
 
 def reason(step: Step, now: datetime) -> WaitReason | None:
@@ -61,11 +64,9 @@ def reason(step: Step, now: datetime) -> WaitReason | None:
         return paused
     if (closed := _by_accounts(step.accounts)) is not None:
         return closed
-    if step.due is not None and step.due > now:
-        return WaitReason(
-            code="delay", text="Its delay after the step before has not passed.", until=step.due
-        )
     open_ = [account for account in step.accounts if not account.closed and not account.halted]
+    if step.due is not None and step.due > now:
+        return _by_delay(step.due, open_, again=step.again)
     found = [_by_limits(account, now, paced=step.even) for account in open_]
     if (soonest := _soonest(found)) is not None:
         return soonest
@@ -98,6 +99,17 @@ def _by_accounts(accounts: Sequence[Account]) -> WaitReason | None:
     if all(account.halted for account in accounts if not account.closed):
         return WaitReason(code="halted", text="Everything is halted until somebody resumes it.", until=None)
     return None
+
+
+def _by_delay(due: datetime, accounts: Sequence[Account], *, again: bool) -> WaitReason:
+    """Until it may go: what becomes due outside of the working hours waits for the next ones."""
+    openings = [next_opening(due, account.hours) if account.hours else due for account in accounts]
+    until = min((one for one in openings if one is not None), default=None)
+    if again:
+        return WaitReason(
+            code="retry", text="It did not leave the last time: it is tried again then.", until=until
+        )
+    return WaitReason(code="delay", text="Its delay after the step before has not passed.", until=until)
 
 
 def _soonest(found: Sequence[WaitReason | None]) -> WaitReason | None:

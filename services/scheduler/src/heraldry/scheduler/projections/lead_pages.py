@@ -9,7 +9,7 @@ from typing import Final, cast
 
 _SELECT: Final = """SELECT
   l.enrollment, l.campaign, l.identity, l.person, l.data, l.state, l.step, l.inbox, l.due_at, l.offer,
-  l.attempt, l.valid_until, l.attempts, l.code, l.reason, l.resolution, l.since, l.ordinal,
+  l.attempt, l.valid_until, l.attempts, l.tries, l.code, l.reason, l.resolution, l.since, l.ordinal,
   c.state AS running, c.pause_reason, c.pace, c.started_at,
   CASE l.offer
     WHEN 'next' THEN EXISTS (SELECT 1 FROM lead o WHERE o.sender = l.sender AND o.offer = 'next'
@@ -40,6 +40,7 @@ class Row:
     attempt: str
     valid_until: str
     attempts: str
+    tries: int
     code: str
     reason: str
     resolution: str
