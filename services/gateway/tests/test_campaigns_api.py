@@ -260,6 +260,15 @@ def test_leads_of_which_one_is_wrong_are_not_taken(http: TestClient[Any], schedu
     assert scheduler.commands(ConfirmImport) == []
 
 
+def test_a_list_of_leads_sent_again_is_answered_again(http: TestClient[Any], scheduler: Scheduler) -> None:
+    where, key = f"/api/v1/campaigns/{CAMPAIGN}/leads", {"Idempotency-Key": str(uuid4())}
+    answers = [http.post(where, json=[{"email": "lea@maison.example"}], headers=key) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert answers[0].json() == answers[1].json()
+    half = len(scheduler.sent) // 2
+    assert scheduler.sent[:half] == scheduler.sent[half:]
+
+
 def test_leads_of_which_all_are_left_out_are_told_why(http: TestClient[Any], scheduler: Scheduler) -> None:
     known = RowProblem(row=1, code="suppressed", text="This address is on the suppression list.")
     scheduler.left_out = (known,)

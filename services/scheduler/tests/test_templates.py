@@ -101,6 +101,33 @@ def test_what_is_missing_is_named(template: str, variable: str) -> None:
     assert variable in error.value.detail
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        '{% assign greeting = "Hello" %}{{ greeting }}',
+        "{% capture greeting %}Hello{% endcapture %}{{ greeting }}",
+        '{% if city %}{% assign greeting = "Hej" %}{% else %}{% assign greeting = "Hello" %}{% endif %}'
+        "{{ greeting }}",
+        '{% if company %}{% assign greeting = "Hello" %}{% endif %}{{ greeting }}',
+    ],
+)
+def test_what_a_template_sets_itself_is_not_asked_of_the_lead(template: str) -> None:
+    assert templates.missing([SendEmail(text=template)], LEA, ADA) == ()
+    assert text(template) == "Hello"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        '{{ greeting }}{% assign greeting = "Hello" %}',
+        '{% if city %}{% assign greeting = "Hello" %}{% endif %}{{ greeting }}',
+        "{% if city %}{% capture greeting %}Hello{% endcapture %}{% endif %}{{ greeting }}",
+    ],
+)
+def test_what_a_template_sets_too_late_or_not_for_this_lead_is_missing(template: str) -> None:
+    assert templates.missing([SendEmail(text=template)], LEA, ADA) == ("greeting",)
+
+
 def test_all_that_is_missing_is_named_once_and_in_order() -> None:
     steps = [
         SendEmail(subject="{{ role }} {{ city }}", text="{{ first_name }}"),
