@@ -305,13 +305,18 @@ async def test_a_file_that_cannot_be_read_stays_refused_and_says_why(service: Se
         campaign, b'Email,Note\na@firma.example,"never closed\nb@firma.example,\n'
     )
     said: set[str] = set()
-    for _ in range(2):
+    first = uuid4()
+    for id_ in (first, first, uuid4()):
         with pytest.raises(Refused) as refusal:
-            await service.send(CheckImport(import_id=import_id))
+            await service.caller.send(CheckImport(import_id=import_id), by=USER, id=id_, deadline=60)
         assert refusal.value.code == "import.unreadable"
         said.add(str(refusal.value))
     view = await service.view(import_id)
     assert (view.state, {view.refusal}) == ("refused", said)
+    await until(lambda: bool(service.stored("ImportCleared")), seconds=30)
+    with pytest.raises(Refused) as refusal:
+        await service.caller.send(CheckImport(import_id=import_id), by=USER, id=first, deadline=60)
+    assert {str(refusal.value)} == said
 
 
 async def test_an_import_that_nobody_confirms_within_seven_days_is_undone(service: Service) -> None:
