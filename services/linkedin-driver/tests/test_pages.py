@@ -20,7 +20,7 @@ from heraldry.linkedin_driver.probe import Asked, PageName, look
 pytestmark = [pytest.mark.parts, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 
 NAV = """<nav><a href="/feed/">Home</a><a href="/mynetwork/">My Network</a><a href="/messaging/">Messaging</a>
-<a href="/sales/home">Sales Nav</a><button aria-expanded="false">Me</button></nav>"""
+<button aria-expanded="false">Me</button></nav>"""
 STRANGERS = """<aside><h2>People you may know</h2><section>
 <a href="/preload/custom-invite/?vanityName=ada-berg-2" aria-label="Invite Ada Bergs to connect">Connect</a>
 <a href="/in/eve/" aria-label="Pending, click to withdraw invitation sent to Eve Moss">Pending</a>
@@ -44,7 +44,8 @@ def profile(
 <a href="/in/ada-berg/"><h2>{name}</h2></a><p>She/Her</p>
 <div data-display-contents="true" style="display:contents"><div hidden><p>· 1st</p></div></div><p>· {degree}</p>
 <p>Engineer at Northwind</p><a href="/in/ada-berg/overlay/contact-info/">Contact info</a>{controls}{extra}
-</section></div><section><h2>Experience</h2><p>Elsewhere</p></section></main></div>{STRANGERS}{VIDEO}
+</section></div><section><h2>Sales Insights</h2>
+<a href="/premium/products/?utype=sales">Try Sales Navigator for $0</a></section></main></div>{STRANGERS}{VIDEO}
 <div id="portal"></div><script>
 for (const more of document.querySelectorAll('.more')) more.onclick = () => setTimeout(() => {{
   document.getElementById('portal').innerHTML = `<div role="menu" popover="manual" style="display:block">{menu}</div>`;
@@ -230,7 +231,7 @@ PROFILES: Mapping[str, tuple[str, Mapping[str, object]]] = {
         profile(MESSAGE, menu="<div role=menuitem>Report</div>", degree="3rd"),
         {"relation": "unknown"},
     ),
-    "oneself": (profile('<a href="/in/ada-berg/edit/intro/">Edit</a>'), {"relation": "self"}),
+    "oneself": (profile('<a href="/in/ada-berg/edit/intro/" aria-label="Edit"></a>'), {"relation": "self"}),
     "the older layout in Swedish": (
         LEGACY,
         {"relation": "connectable", "degree": 2, "headline": "Ingenjör", "name": "Ada Berg"},
@@ -289,12 +290,12 @@ async def test_oneself_is_read_where_the_address_leads(read: Read) -> None:
     served = {
         "/feed/": f"<html><body>{NAV}<main>feed</main></body></html>",
         "/in/me/": "->/in/ada-berg/",
-        "/in/ada-berg/": profile('<a href="/in/ada-berg/edit/intro/">Edit</a>'),
+        "/in/ada-berg/": profile('<a href="/in/ada-berg/edit/intro/" aria-label="Edit"></a>'),
     }
     answer = await read(served, "self")
     seen = answer["read"]
     assert (seen["slug"], seen["name"], seen["is_own"]) == ("ada-berg", "Ada Berg", True)
-    assert seen["session"] == {"signed_in": True, "has_cookie": False, "sales_navigator": True}
+    assert seen["session"] == {"signed_in": True, "has_cookie": False, "sales_navigator": False}
     assert "profile-displayphoto" in seen["picture"]
 
 

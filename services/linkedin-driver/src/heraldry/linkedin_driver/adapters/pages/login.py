@@ -17,7 +17,9 @@ from heraldry.linkedin_driver.adapters.pages.parts import (
 )
 from playwright.async_api import Locator, Page
 
-Shape: TypeAlias = Literal["form", "without_form", "welcome_back", "account_chooser", "agree", "unknown"]
+Shape: TypeAlias = Literal[
+    "form", "without_form", "welcome_back", "account_chooser", "agree", "one_time_link", "unknown"
+]
 Refusal: TypeAlias = Literal["unknown_account", "wrong_password", "invalid_input", "one_time_link", "other"]
 
 
@@ -116,7 +118,7 @@ async def read_login(reader: Reader) -> Login:
     said = " ".join(await texts(error)) if error else None
     everything = await whole_text(page)
     return Login(
-        shape=await _shape(reader, email, password),
+        shape=await _shape(reader, email, password, everything),
         can_submit=submit is not None and await submit.is_enabled(),
         cookie_banner=await reader.find("cookie banner", cookie_banner(page)) is not None,
         error=said,
@@ -125,9 +127,11 @@ async def read_login(reader: Reader) -> Login:
     )
 
 
-async def _shape(reader: Reader, email: Locator | None, password: Locator | None) -> Shape:
+async def _shape(reader: Reader, email: Locator | None, password: Locator | None, said: str) -> Shape:
     page = reader.page
     if password is None:
+        if words.ONE_TIME_LINK.found_in(said):
+            return "one_time_link"
         if await reader.find("account chooser", account_chooser(page)):
             return "account_chooser"
         return "agree" if await reader.find("agree", agree_button(page)) else "unknown"

@@ -84,8 +84,16 @@ class Reader:
                 return shown.first
         return None
 
+    async def mark(self, part: str, candidates: Sequence[Candidate]) -> Locator | None:
+        """As `find`, for a sign that need not be seen, such as an empty link to where only the owner may go."""
+        for candidate in candidates:
+            if await candidate.locator.count():
+                self.matched[part] = candidate.name
+                return candidate.locator.first
+        return None
+
     async def wait(self, part: str, candidates: Sequence[Candidate]) -> Locator | None:
-        """The same, for what may still be on its way."""
+        """As `find`, for what may still be on its way."""
         waited = 0
         while (found := await self.find(part, candidates)) is None and waited < self.patience:
             await self.page.wait_for_timeout(_PAUSE)

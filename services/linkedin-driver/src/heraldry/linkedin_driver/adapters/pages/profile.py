@@ -182,7 +182,7 @@ async def read_card(reader: Reader) -> Card:
     card = await _card(reader)
     name = await _name(reader, card)
     stretches = await texts(card)
-    own = await reader.find(
+    own = await reader.mark(
         "own profile", (css(card, 'a[href*="/edit/intro"]'), css(card, 'a[href*="/edit/forms/intro"]'))
     )
     picture = await reader.find(
@@ -200,7 +200,7 @@ async def read_card(reader: Reader) -> Card:
         name=name,
         degree=degree_of(stretches),
         headline=headline_of(stretches, name) if name else None,
-        picture=await picture.get_attribute("src") if picture else None,
+        picture=urljoin(reader.page.url, await picture.get_attribute("src") or "") if picture else None,
         is_own=own is not None,
     )
 

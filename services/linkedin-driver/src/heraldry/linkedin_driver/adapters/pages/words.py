@@ -308,4 +308,4 @@ WRITE: Final = within(
 )
 SEND: Final = whole("send", "send", "senden", "skicka")
 SUBJECT: Final = begins("subject", r"subject\b", r"betreff\b", r"ämne\b")
-SALES_NAV: Final = within("Sales Nav", r"sales nav")
+SALES_NAV: Final = whole("Sales Nav", r"sales nav(igator)?")
