@@ -87,6 +87,7 @@ def test_deleting_an_identity_names_its_campaigns_first_and_stops_them_then(
     failed = eventually(lambda: running.begun_is("failed"), "the lead that had begun has failed")
     assert failed["failure"][0] == "identity.deleted"
     assert "waiting" in running.leads()
+    eventually(lambda: us.get("/inboxes")[0]["state"] == "disconnected" or None, "its inbox is free")
     again = us.identity("Astrid again", zone=outside.zone_about())
     us.connected(again, running.account)
     assert us.refusal("POST", f"/campaigns/{campaign}/resume")["code"] == "campaign.identity-deleted"

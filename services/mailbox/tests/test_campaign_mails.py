@@ -38,7 +38,7 @@ from heraldry.sandbox.mail.faults import Fault
 
 from services.mailbox.tests.processes import ADA, ADDRESS, KIM, USER, Service, running, step
 
-pytestmark = [pytest.mark.parts, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.parts, pytest.mark.timeout(300)]
 
 Told = TypeVar("Told", bound=Event)
 CAMPAIGN: Final = uuid4()

@@ -24,7 +24,7 @@ from heraldry.sandbox.mail.faults import Point as HostPoint
 
 from services.mailbox.tests.processes import ADA, KIM, Service, running, step
 
-pytestmark = [pytest.mark.parts, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.parts, pytest.mark.timeout(300)]
 
 MAILS: Final = 3
 CLAIM: Final = {"HERALDRY_CLAIM_SECONDS": "1.5"}  # a claim is taken over after so long, instead of a minute

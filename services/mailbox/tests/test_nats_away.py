@@ -23,7 +23,7 @@ from heraldry.sandbox.mail.faults import Fault
 
 from services.mailbox.tests.processes import ADA, KIM, Service, running, step
 
-pytestmark = [pytest.mark.parts, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.parts, pytest.mark.timeout(300)]
 
 Told = TypeVar("Told", bound=Event)
 MAILS: Final = 12
