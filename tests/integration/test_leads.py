@@ -117,9 +117,8 @@ def test_a_lead_ends_by_its_reply_fails_with_its_inbox_and_goes_on_when_it_is_ba
     refused = us.refusal("POST", f"/leads/{replied['enrollment']}/retry")
     assert refused["code"] == "lead.not-failed"
     us.call("POST", "/suppressions", {"address": bob.address})
-    stopped = becomes(us, campaign, bob.address, "failed")
-    assert stopped["failure"][0] == "recipient.suppressed"
-    assert us.refusal("POST", f"/leads/{stopped['enrollment']}/retry")["code"] == "lead.not-resolved"
+    stopped = becomes(us, campaign, bob.address, "unsubscribed")
+    assert us.refusal("POST", f"/leads/{stopped['enrollment']}/retry")["code"] == "lead.not-failed"
 
     us.call("POST", f"/inboxes/{inbox}/disconnect?confirm=true")
     failed = becomes(us, campaign, kim.address, "failed")

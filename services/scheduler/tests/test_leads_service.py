@@ -237,7 +237,7 @@ async def test_each_lead_ends_or_goes_on_by_what_becomes_of_its_mail_told_twice_
         await made.states(
             campaign, Rae="replied", Ben="bounced", Una="outcome unknown", Stu="unsubscribed", Fay="failed"
         )
-        assert (await made.seen(campaign)).begun == len(steps)
+        assert (await made.seen(campaign)).begun == 3  # of Stu and Fay no mail is known to have left
         assert (await made.leads(campaign))["Fay"].failure == ("content.refused", "Refused.", "Change it.")
         await made.say(sent(steps["Una"]), stream("Una"))
         await made.states(

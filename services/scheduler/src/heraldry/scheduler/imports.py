@@ -95,6 +95,8 @@ class Imports:
             importing.owned(loaded.state, asking.by.organization)
             if done := self._done(loaded, asking):
                 return done
+            if loaded.state.progress in importing.ENDED:
+                raise importing.closed(loaded.state)
         found = await self.campaign(command.campaign, asking.by.organization)
         if found.state == "finished":
             raise _finished()

@@ -324,7 +324,7 @@ document.addEventListener("close", (event) => {
 }, true);
 
 // What an answer that is a refusal says of itself.
-function told(answer) {
+function refusalIn(answer) {
   const text = answer?.responseText ?? "";
   if (answer?.getResponseHeader("content-type")?.includes("json")) {
     try { return JSON.parse(text).detail ?? ""; } catch { return ""; }
@@ -358,7 +358,7 @@ for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
     if (name === "htmx:responseError" && event.detail.xhr.status < 500) { say("That did not work. Reload the page and try again."); return; }
     reach(false);
     const box = one("#away");
-    if (form && box) { box.textContent = told(event.detail.xhr) || "Heraldry could not be reached. Nothing was lost: press the button again in a moment."; dirty.add(form); }
+    if (form && box) { box.textContent = refusalIn(event.detail.xhr) || "Heraldry could not be reached. Nothing was lost: press the button again in a moment."; dirty.add(form); }
   });
 }
 

@@ -277,6 +277,8 @@ def ensure_addable(number: int, size: int, present: Import) -> None:
     """Raises what AddPart would refuse, short of comparing what is there already."""
     if number >= MOST_PARTS:
         raise too_large(f"The file came in more than {MOST_PARTS} parts.")
+    if present.progress in ENDED:
+        raise closed(present)
     if number in present.parts:
         return
     if present.progress != "receiving":
