@@ -1,6 +1,7 @@
 """Where the engine looks: which senders are open, and what is due for one. Every question is an index's own.
 
-Rows of other projections, read together; nothing here decides.
+Rows of other projections, read together; nothing here decides. The two questions asked at every look name their
+index: left to itself, SQLite takes one that walks through all leads of a campaign.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def running(db: Connection, identity: str) -> Sequence[Running]:
 def next_of(db: Connection, sender: str, campaign: str) -> tuple[str, str] | None:
     """The lead of a campaign whose next step through this sender is due first, and when."""
     found = db.execute(
-        "SELECT enrollment, due_at FROM lead WHERE sender = ? AND campaign = ? AND offer = 'next' AND ready = 1"
+        "SELECT enrollment, due_at FROM lead INDEXED BY lead_next WHERE sender = ? AND campaign = ? AND offer = 'next' AND ready = 1"
         " ORDER BY due_at LIMIT 1",
         (sender, campaign),
     )
@@ -63,7 +64,7 @@ def next_of(db: Connection, sender: str, campaign: str) -> tuple[str, str] | Non
 def first_of(db: Connection, campaign: str, without: Collection[str]) -> str | None:
     """The lead of a campaign that is to begin next; `without`: those that others have in hand."""
     found = db.execute(
-        "SELECT enrollment FROM lead WHERE campaign = ? AND offer = 'first' AND ready = 1"
+        "SELECT enrollment FROM lead INDEXED BY lead_first WHERE campaign = ? AND offer = 'first' AND ready = 1"
         " ORDER BY ordinal LIMIT ?",
         (campaign, len(without) + 1),
     )
