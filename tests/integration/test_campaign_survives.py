@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
-from time import sleep
+from time import monotonic, sleep
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -27,6 +27,8 @@ from tests.integration.support import Account, Admin, Answer, Outside, eventuall
 PER_DAY, PER_HOUR = 12, 4
 HOUR: Final = timedelta(hours=1)
 STEP: Final = timedelta(minutes=31)  # business time between two looks; longer than a look-up is tried
+MINUTE: Final = 65.0  # seconds, a little more than the supervisor counts
+SPARED_AFTER: Final = 3  # kills within that
 ENDED: Final = frozenset({"replied", "finished", "bounced", "unsubscribed", "failed"})
 REPLICAS: Final = {"scheduler": 3, "mailbox": 2}
 KILLED: Final = (("scheduler", 0), ("scheduler", 1), ("scheduler", 2), ("mailbox", 0), ("mailbox", 1))
@@ -48,6 +50,9 @@ class Week:
     leads: Sequence[Account]
     campaign: str
     moved: list[tuple[datetime, timedelta]] = field(default_factory=list[tuple[datetime, timedelta]])
+    killed: defaultdict[tuple[str, int], list[float]] = field(
+        default_factory=lambda: defaultdict[tuple[str, int], list[float]](list)
+    )
 
     def forward(self, by: timedelta) -> None:
         self.outside.advance(by.total_seconds())
@@ -116,11 +121,16 @@ def _prepared(stack: Stack, us: Admin, outside: Outside, leads: int) -> Week:
     return found
 
 
-def kill_one(stack: Stack, random: Random) -> None:
-    """kill -9 of a replica, unless it is just starting; every now and then it is frozen for a moment instead."""
+def kill_one(home: Week, random: Random) -> None:
+    """kill -9 of a replica, unless it is just starting; every now and then it is frozen for a moment instead.
+
+    Never so often that the supervisor gives it up, as it says it does after 5 crashes within a minute.
+    """
     service, replica = random.choice(KILLED)
+    stack, lately = home.stack, home.killed[service, replica]
+    lately[:] = [at for at in lately if monotonic() - at < MINUTE]
     try:
-        if stack.process_state(service, replica) != "ready":
+        if stack.process_state(service, replica) != "ready" or len(lately) >= SPARED_AFTER:
             return
         if random.random() < 0.2:
             pid = stack.kill(service, signal.SIGSTOP, replica=replica)
@@ -128,6 +138,7 @@ def kill_one(stack: Stack, random: Random) -> None:
             os.kill(pid, signal.SIGCONT)
         else:
             stack.kill(service, replica=replica)
+            lately.append(monotonic())
     except (StackError, ProcessLookupError):
         return
 
@@ -143,7 +154,7 @@ def live(home: Week, random: Random, until: timedelta, kills: float) -> None:
             continue
         if random.random() < kills:
             sleep(random.uniform(0.0, 0.8))  # a random moment
-            kill_one(home.stack, random)
+            kill_one(home, random)
         _settled(home)
         if random.random() < 0.3:
             _somebody_replies(home, random, replied)
