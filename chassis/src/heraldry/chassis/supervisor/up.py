@@ -150,13 +150,15 @@ class Installation:
         return all(map(_is_settled, self._plan.children))
 
     def _announce(self) -> None:
-        self._announced = True
-        self._changed()
         down = [child.name for child in self._plan.children if child.state is State.DOWN]
         if down:
             self._console.say(f"not running: {', '.join(down)}")
-        if any(child.state is State.DOWN for child in self._plan.waves[0]):
-            return
+        if all(child.state is not State.DOWN for child in self._plan.waves[0]):
+            write_all(1, "".join(f"{line}\n" for line in self._addresses()).encode())
+        self._announced = True  # only now: who waits for `ready` may read what was printed at once
+        self._changed()
+
+    def _addresses(self) -> list[str]:
         lines = [f"Heraldry  {self._plan.url}"]
         if self._folder.mode == "demo":
             who = self._folder.sign_in()
@@ -166,7 +168,7 @@ class Installation:
         first = _first_admin(self._folder.run / "first-admin.json")
         if first:
             lines.append(f"First organization and its admin (this link works once)  {first}")
-        write_all(1, "".join(f"{line}\n" for line in lines).encode())
+        return lines
 
     def _changed(self) -> None:
         """Keep <data>/run/up.json true: what `heraldry status`, the demo and tests read."""
