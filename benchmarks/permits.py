@@ -32,7 +32,7 @@ from heraldry.chassis.readmodel import ReadModel
 from heraldry.chassis.runner import Runner
 from heraldry.chassis.store.port import NO_STREAM
 from heraldry.chassis.store.sqlite import SqliteStore
-from heraldry.chassis.testing.keys import MemoryKeys
+from heraldry.chassis.testing.memory import MemoryKeys
 from heraldry.chassis.vault.keys import KEY_BYTES, Key
 from heraldry.contracts.base import By
 from heraldry.contracts.identity import Interval, WorkingHours

@@ -18,7 +18,7 @@ from heraldry.chassis.readmodel import ReadModel, StoreFeed
 from heraldry.chassis.runner import Runner
 from heraldry.chassis.store.port import NO_STREAM
 from heraldry.chassis.store.sqlite import SqliteStore
-from heraldry.chassis.testing.keys import MemoryKeys
+from heraldry.chassis.testing.memory import MemoryKeys
 from heraldry.contracts.base import By, Envelope, Event
 from heraldry.scheduler.adapters.templates import LiquidTemplates
 from heraldry.scheduler.application import CONTEXT, Scheduling

@@ -24,7 +24,7 @@ from heraldry.chassis.readmodel import ReadModel, StoreFeed
 from heraldry.chassis.runner import Asked, Runner
 from heraldry.chassis.store.port import START, Appended, NewEvent, StoredEvent
 from heraldry.chassis.store.sqlite import SqliteStore
-from heraldry.chassis.testing.keys import MemoryKeys
+from heraldry.chassis.testing.memory import MemoryKeys
 from heraldry.chassis.vault.secrets import Secret, Secrets
 from heraldry.contracts.base import By, Event
 from heraldry.contracts.mailbox import Server

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from heraldry.chassis.bus.follow import Entry, Follower
 from heraldry.chassis.bus.reactions import read
 from heraldry.chassis.bus.rpc import Caller
 from heraldry.chassis.testing.nats import NatsServer
+from heraldry.chassis.testing.replicas import Replicas
 from heraldry.chassis.vault import master
 from heraldry.chassis.vault.sealed import public_key, seal
 from heraldry.contracts import subjects
@@ -38,8 +38,10 @@ ADDRESS, KIM, PASSWORD = "ada@northwind.example", "kim@fabrikam.example", "corre
 
 
 @dataclass
-class Service:
+class Service(Replicas):
     """One installation with this service alone; `events` is what it published."""
+
+    module = "heraldry.mailbox"
 
     nats: NatsServer
     host: MailHost
@@ -52,17 +54,6 @@ class Service:
     processes: dict[str, asyncio.subprocess.Process] = field(
         default_factory=dict[str, asyncio.subprocess.Process]
     )
-
-    async def start(self, replica: str = "0") -> None:
-        self.processes[replica] = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "heraldry.mailbox", env={**self.environment, "HERALDRY_REPLICA": replica}
-        )
-
-    async def kill(self, replica: str = "0") -> None:
-        process = self.processes.pop(replica, None)
-        if process is not None and process.returncode is None:
-            process.kill()
-            await process.wait()
 
     async def leave(self, replica: str) -> int:
         """Ask a replica to stop, and wait until it has; its exit code."""
@@ -79,19 +70,6 @@ class Service:
 
     def replica_of(self, pid: int) -> str:
         return next(name for name, process in self.processes.items() if process.pid == pid)
-
-    def hold(self, point: str) -> None:
-        """Whoever comes to this point waits."""
-        (self.points / f"{point}.hold").touch()
-
-    def release(self, point: str) -> None:
-        (self.points / f"{point}.hold").unlink(missing_ok=True)
-        for told in self.points.glob(f"{point}.*.reached"):
-            told.unlink()
-
-    def held(self, point: str) -> Sequence[int]:
-        """The process ids of those who wait there, one for each mail."""
-        return [int(told.read_text(encoding="ascii")) for told in self.points.glob(f"{point}.*.reached")]
 
     def stop(self, replica: str) -> None:
         self.processes[replica].send_signal(signal.SIGSTOP)

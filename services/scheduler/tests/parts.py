@@ -16,7 +16,7 @@ from heraldry.chassis.readmodel import ReadModel, StoreFeed
 from heraldry.chassis.runner import Runner
 from heraldry.chassis.store.port import NO_STREAM, StoredEvent
 from heraldry.chassis.store.sqlite import SqliteStore
-from heraldry.chassis.testing.keys import MemoryKeys
+from heraldry.chassis.testing.memory import MemoryKeys
 from heraldry.contracts.base import By, Event
 from heraldry.contracts.campaigns import LeadData, LeadsImported
 from heraldry.contracts.identity import ContactDetails, Interval, WorkingHours

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import os
 import sqlite3
-import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from heraldry.chassis.bus.follow import Entry, Follower
 from heraldry.chassis.bus.reactions import read
 from heraldry.chassis.bus.rpc import Caller
 from heraldry.chassis.testing.nats import NatsServer
+from heraldry.chassis.testing.replicas import Replicas
 from heraldry.chassis.vault import master
 from heraldry.contracts import subjects
 from heraldry.contracts.base import Accepted, By, Command, Envelope, Event
@@ -47,8 +47,10 @@ PART = 512 * 1024
 
 
 @dataclass
-class Service:
+class Service(Replicas):
     """One installation with the scheduler alone; `events` is what it published."""
+
+    module = "heraldry.scheduler"
 
     nats: NatsServer
     environment: dict[str, str]
@@ -62,36 +64,11 @@ class Service:
         default_factory=dict[str, asyncio.subprocess.Process]
     )
 
-    async def start(self, replica: str = "0") -> None:
-        self.processes[replica] = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "heraldry.scheduler", env={**self.environment, "HERALDRY_REPLICA": replica}
-        )
-
-    async def kill(self, replica: str = "0") -> None:
-        """As a power cut would."""
-        process = self.processes.pop(replica, None)
-        if process is not None and process.returncode is None:
-            process.kill()
-            await process.wait()
-
     def begin(self) -> None:
         """Forget what was published and stored so far."""
         self.events.clear()
         with self._log() as db:
             self.since = cast("tuple[int]", db.execute("SELECT max(position) FROM events").fetchone())[0]
-
-    def hold(self, point: str) -> None:
-        """Whoever comes to this point waits."""
-        (self.points / f"{point}.hold").touch()
-
-    def release(self, point: str) -> None:
-        (self.points / f"{point}.hold").unlink(missing_ok=True)
-        for told in self.points.glob(f"{point}.*.reached"):
-            told.unlink()
-
-    def held(self, point: str) -> Sequence[int]:
-        """The process ids of those who wait there."""
-        return [int(told.read_text(encoding="ascii")) for told in self.points.glob(f"{point}.*.reached")]
 
     async def lose_lease(self, kind: str, what: UUID) -> None:
         """Let nobody hold it, whatever its holder believes."""
