@@ -43,7 +43,7 @@ def test_a_new_password_ends_every_session(linkedin: LinkedIn) -> None:
 
 
 def test_all_is_kept_over_a_restart(linkedin: LinkedIn, tmp_path: Path) -> None:
-    linkedin.add_person(Person("pia-holm", "Pia", "Holm"))
+    linkedin.add_person(Person("nora-berg", "Nora", "Berg"))
     linkedin.change_layout(Layout("formless"))
     linkedin.sign_in.try_password(ADA, linkedin.account(ADA).password)
     again = LinkedIn(tmp_path)
@@ -58,9 +58,9 @@ def test_all_is_kept_over_a_restart(linkedin: LinkedIn, tmp_path: Path) -> None:
 
 
 def test_a_profile_is_made_once(linkedin: LinkedIn) -> None:
-    linkedin.add_person(Person("pia-holm", "Pia", "Holm"))
+    linkedin.add_person(Person("nora-berg", "Nora", "Berg"))
     with pytest.raises(SandboxError) as refused:
-        linkedin.add_person(Person("pia-holm", "Another", "Pia"))
+        linkedin.add_person(Person("nora-berg", "Another", "Nora"))
     assert refused.value.code == "person_exists"
 
 

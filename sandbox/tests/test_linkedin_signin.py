@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from heraldry.sandbox.linkedin.people import Challenge, Scenario
+from heraldry.sandbox.linkedin.people import Challenge, Layout, Scenario
 from heraldry.sandbox.linkedin.site import LinkedIn
 from heraldry.sandbox.linkedin.web.application import site_application
 
@@ -70,7 +71,7 @@ async def test_the_right_password_leads_to_the_feed(web: httpx.AsyncClient, link
     own = await web.get("/in/me/")
     assert own.url.path == "/in/ada-bergstrom/"
     assert "/in/ada-bergstrom/edit/intro/" in own.text
-    assert happened(linkedin) == ["sign-in posted", "signed in"]
+    assert happened(linkedin) == ["sign-in posted", "signed in", "profile read"]
     left = await web.get("/m/logout/")
     assert left.url.path == "/"
     assert (await web.get("/feed/")).url.path == "/uas/login"
@@ -286,3 +287,35 @@ async def test_a_restart_finds_all_as_it_was_with_other_class_names(
     assert before.text != after.text
     assert again.account(ADA) == linkedin.account(ADA)
     again.close()
+
+
+async def test_a_session_can_end_halfway(web: httpx.AsyncClient, linkedin: LinkedIn) -> None:
+    await enter(web, linkedin)
+    treat(linkedin, pages_until_revoked=2)
+    assert (await web.get("/in/ada-bergstrom/")).url.path == "/in/ada-bergstrom/"
+    assert (await web.get("/in/ada-bergstrom/")).url.path == "/in/ada-bergstrom/"
+    assert (await web.get("/feed/")).url.path == "/uas/login"
+    assert linkedin.account(ADA).scenario.pages_until_revoked is None
+
+
+async def test_dialogs_can_be_slow(web: httpx.AsyncClient, linkedin: LinkedIn) -> None:
+    await enter(web, linkedin)
+    linkedin.change_layout(Layout(slow_dialogs=0.2))
+    began = time.monotonic()
+    token = (web.cookies["JSESSIONID"] or "").strip('"')
+    answer = await web.post(
+        "/flagship-web/dialogs/invitation", json={"of": "lea-fournier"}, headers={"csrf-token": token}
+    )
+    assert 'role="dialog"' in answer.text
+    assert time.monotonic() - began >= 0.2
+
+
+async def test_a_profile_is_found_by_its_id_and_after_its_slug_changed(
+    web: httpx.AsyncClient, linkedin: LinkedIn
+) -> None:
+    await enter(web, linkedin)
+    lea = linkedin.person("lea-fournier")
+    linkedin.add_person(replace(lea, slug="lea-fournier-martin"))
+    linkedin.change_person(replace(lea, moved_to="lea-fournier-martin"))
+    for path in (f"/in/{lea.profile_id}/", "/in/lea-fournier/"):
+        assert (await web.get(path)).url.path == "/in/lea-fournier-martin/"

@@ -43,10 +43,19 @@ async def host(tmp_path: Path) -> AsyncGenerator[MailHost]:
 
 
 @pytest.fixture
-async def address(host: MailHost) -> AsyncGenerator[str]:
+async def linkedin(tmp_path: Path) -> LinkedIn:
+    found = LinkedIn(tmp_path / "linkedin", "http://127.0.0.1:1")
+    ada = found.account("ada@northwind.example")
+    found.network.invite(ada, found.person("lea-fournier"), "We met in Lyon, did we not?")
+    found.network.connect(ada.slug, "pia-holm")
+    return found
+
+
+@pytest.fixture
+async def address(host: MailHost, linkedin: LinkedIn) -> AsyncGenerator[str]:
     async with NatsServer() as nats:
         clock = SandboxClock(await jetstream(await nats.client("sandbox")).key_value(BUCKET))
-        app = application(host, LinkedIn(host.folder / "linkedin", "http://127.0.0.1:1"), clock, Health())
+        app = application(host, linkedin, clock, Health())
         server = QuietServer(uvicorn.Config(app, port=0, log_config=None, lifespan="off", ws="none"))  # pyright: ignore[reportArgumentType]  two types of one protocol
         task = asyncio.create_task(server.serve())
         async with asyncio.timeout(10):
@@ -117,16 +126,28 @@ async def test_a_person_replies_and_moves_the_clock(browser: Browser, address: s
     assert said == []
 
 
-async def test_a_person_decides_how_linkedin_treats_an_account(browser: Browser, address: str) -> None:
+async def test_a_person_decides_how_linkedin_treats_an_account(
+    browser: Browser, address: str, linkedin: LinkedIn
+) -> None:
     page = await browser.new_page()
+    done = page.get_by_role("status")
     await page.goto(address + "/linkedin")
     ada = page.locator("[id='ada@northwind.example']")
     await ada.get_by_label("In the way").select_option("Captcha")
+    await ada.get_by_label("Invitations").select_option("Not now, try later")
     await ada.get_by_role("button", name="Change").click()
-    assert await page.get_by_role("status").inner_text() == "The account is treated like this from now on."
-    assert await ada.get_by_label("In the way").input_value() == "captcha"
+    assert await done.inner_text() == "The account is treated like this from now on."
+    scenario = linkedin.account("ada@northwind.example").scenario
+    assert (scenario.challenge, scenario.invitation) == ("captcha", "slow_down")
     await ada.get_by_role("button", name="Yes in the app").click()
-    assert await page.get_by_role("status").inner_text() == "Nobody waits for the app."
+    assert await done.inner_text() == "Nobody waits for the app."
+    await ada.get_by_role("button", name="Accept as Léa Fournier").click()
+    assert await done.inner_text() == "The invitation was accepted."
+    await ada.get_by_label("Write as Léa Fournier").fill("Good to know you.")
+    await ada.get_by_label("Write as Léa Fournier").press("Enter")
+    assert await done.inner_text() == "The message was delivered."
+    (conversation,) = linkedin.messaging.conversations("lea-fournier").values()
+    assert conversation.messages[-1].text == "Good to know you."
     await page.get_by_label("Sign-in page").select_option("without a form")
     await page.locator("#layout").get_by_role("button", name="Change").click()
     assert await page.get_by_label("Sign-in page").input_value() == "formless"

@@ -331,10 +331,28 @@ async def test_linkedin_is_controlled(web: httpx.AsyncClient) -> None:
     assert (await web.get(account)).json() == changed.json()
     for what, count in (("app", "answered"), ("expire", "expired"), ("revoke", "revoked")):
         assert (await web.post(f"{account}/{what}", json={})).json() == {count: 0}
-    person = {"slug": "pia-holm", "first_name": "Pia", "last_name": "Holm"}
+    person = {"slug": "nora-berg", "first_name": "Nora", "last_name": "Berg"}
     assert (await web.post(f"{path}/people", json=person)).json()["headline"] == "Member"
-    assert (await web.get(f"{path}/people")).json()[-1]["slug"] == "pia-holm"
-    layout = {"sign_in": "formless", "cookie_banner": False}
-    assert (await web.patch(f"{path}/layout", json={"sign_in": "formless"})).json() == layout
-    assert (await web.get(f"{path}/layout")).json() == layout
+    assert (await web.get(f"{path}/people")).json()[-1]["slug"] == "nora-berg"
+    layout = (await web.get(f"{path}/layout")).json()
+    changed = await web.patch(f"{path}/layout", json={"sign_in": "formless"})
+    assert changed.json() == {**layout, "sign_in": "formless"}
     assert (await web.get(f"{path}/effects")).json() == []
+
+
+async def test_somebody_without_an_account_is_played(web: httpx.AsyncClient, host: MailHost) -> None:
+    path, ada = "/control/v1/linkedin", {"account": "ada@northwind.example"}
+    lea = f"{path}/people/lea-fournier"
+    assert (await web.post(f"{lea}/accept", json=ada)).json()["code"] == "invitation_unknown"
+    assert (await web.post(f"{lea}/invite", json=ada)).json() == {"relation": "incoming"}
+    assert (await web.post(f"{lea}/invite", json=ada)).json()["code"] == "invitation_refused"
+    assert (await web.post(f"{lea}/connect", json=ada)).json() == {"relation": "connected"}
+    replied = await web.post(f"{lea}/reply", json={**ada, "text": "Hello Ada"})
+    network = (await web.get(f"{path}/accounts/ada@northwind.example/network")).json()
+    assert network["connections"] == ["lea-fournier"]
+    conversation = network["conversations"][replied.json()["conversation"]]
+    assert [(one["by"], one["text"]) for one in conversation["messages"]] == [("lea-fournier", "Hello Ada")]
+    changed = await web.patch(lea, json={"connect": "more", "headline": "Owner"})
+    assert (changed.json()["connect"], changed.json()["last_name"]) == ("more", "Fournier")
+    what = [one["what"] for one in (await web.get(f"{path}/effects")).json()]
+    assert what == ["invitation received", "connected", "replied"]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from heraldry.sandbox.linkedin.people import Account, Challenge, Layout, Person
+from heraldry.sandbox.linkedin.people import Account, Challenge, Layout
 from heraldry.sandbox.linkedin.site import LinkedIn
 from litestar import Controller, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,15 @@ class ScenarioChange:
     only_by: Literal["", "google", "microsoft", "apple", "passkey"] | None = None
     only_by_shows: Literal["one_time_link", "wrong_password"] | None = None
     sales_navigator: bool | None = None
+    premium: bool | None = None
+    notes: int | None = None
+    weekly_invitations: int | None = None
+    invitation: Literal["sent", "not_kept", "weekly_limit", "weekly_limit_afterwards", "slow_down"] | None = (
+        None
+    )
+    withdrawal: Literal["withdrawn", "not_kept", "refused"] | None = None
+    message: Literal["sent", "failed"] | None = None
+    pages_until_revoked: int | None = None
     answers: Literal["pages", "429", "999"] | None = None
 
 
@@ -42,6 +54,9 @@ class LayoutChange:
 
     sign_in: Literal["classic", "formless"] | None = None
     cookie_banner: bool | None = None
+    profile: Literal["sdui", "legacy"] | None = None
+    invitation: Literal["shadow", "native"] | None = None
+    slow_dialogs: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +92,7 @@ class LinkedInControlController(Controller):
     async def change_scenario(
         self, email: FromPath[str], data: JSONBody[ScenarioChange], linkedin: NamedDependency[LinkedIn]
     ) -> dict[str, object]:
-        scenario = replace(linkedin.account(email).scenario, **_given(data))
+        scenario = replace(linkedin.account(email).scenario, **given(data))
         return member_json(linkedin, linkedin.change_scenario(email, scenario))
 
     @post("/accounts/{email:str}/app", status_code=200, summary="Tap Yes or No in the app")
@@ -98,15 +113,15 @@ class LinkedInControlController(Controller):
     async def revoke(self, email: FromPath[str], linkedin: NamedDependency[LinkedIn]) -> dict[str, int]:
         return {"revoked": linkedin.sign_in.revoke(linkedin.account(email).email)}
 
-    @get("/people", summary="Everybody who has a profile")
-    async def people(self, linkedin: NamedDependency[LinkedIn]) -> list[dict[str, object]]:
-        return [asdict(one) for one in linkedin.people().values()]
-
-    @post("/people", summary="Make a profile without an account")
-    async def add_person(
-        self, data: JSONBody[Person], linkedin: NamedDependency[LinkedIn]
-    ) -> dict[str, object]:
-        return asdict(linkedin.add_person(data))
+    @get("/accounts/{email:str}/network", summary="Whom the account has invited, knows and writes with")
+    async def network(self, email: FromPath[str], linkedin: NamedDependency[LinkedIn]) -> dict[str, object]:
+        me = linkedin.account(email).slug
+        return {
+            "sent": [asdict(one) for one in linkedin.network.sent(me)],
+            "received": [asdict(one) for one in linkedin.network.received(me)],
+            "connections": [slug for slug, _ in linkedin.network.connections(me)],
+            "conversations": {k: asdict(one) for k, one in linkedin.messaging.conversations(me).items()},
+        }
 
     @get("/layout", summary="What the site looks like to everybody")
     async def layout(self, linkedin: NamedDependency[LinkedIn]) -> Layout:
@@ -116,7 +131,7 @@ class LinkedInControlController(Controller):
     async def change_layout(
         self, data: JSONBody[LayoutChange], linkedin: NamedDependency[LinkedIn]
     ) -> Layout:
-        return linkedin.change_layout(replace(linkedin.layout, **_given(data)))
+        return linkedin.change_layout(replace(linkedin.layout, **given(data)))
 
     @get("/effects", summary="What truly happened at the stand-in, after the effect with number `since`")
     async def effects(
@@ -137,5 +152,6 @@ def member_json(linkedin: LinkedIn, account: Account) -> dict[str, object]:
     }
 
 
-def _given(change: ScenarioChange | LayoutChange) -> dict[str, Any]:
+def given(change: DataclassInstance) -> dict[str, Any]:
+    """What a change says; what it leaves out is None."""
     return {name: value for name, value in asdict(change).items() if value is not None}

@@ -26,6 +26,11 @@ class Person:
     company: str = "Own business"
     place: str = "Stockholm, Sweden"
     picture: bool = True
+    # where Connect is: on the profile, under More as a link, under More without an address, or nowhere
+    connect: Literal["button", "more", "more_button", "nowhere"] = "button"
+    email_required: bool = False  # an invitation is sent only with this person's email
+    note_required: bool = False  # an invitation is sent only with a note
+    moved_to: str = ""  # the profile has this slug now
 
     @property
     def name(self) -> str:
@@ -51,6 +56,15 @@ class Scenario:
     only_by: Literal["", "google", "microsoft", "apple", "passkey"] = ""
     only_by_shows: Literal["one_time_link", "wrong_password"] = "one_time_link"
     sales_navigator: bool = False
+    premium: bool = False  # notes without end, of 300 characters instead of 200
+    notes: int = 5  # personal notes in a calendar month, without premium
+    weekly_invitations: int = 100  # in any 7 days
+    # what comes of an invitation: it is sent; said to be sent and is not; the limit of the week is reached,
+    # told before or after; not now
+    invitation: Literal["sent", "not_kept", "weekly_limit", "weekly_limit_afterwards", "slow_down"] = "sent"
+    withdrawal: Literal["withdrawn", "not_kept", "refused"] = "withdrawn"
+    message: Literal["sent", "failed"] = "sent"
+    pages_until_revoked: int | None = None  # then LinkedIn ends every session of the account
     # what every page answers instead of itself: asked too fast, taken for a machine
     answers: Literal["pages", "429", "999"] = "pages"
 
@@ -71,12 +85,33 @@ class Layout:
 
     sign_in: Literal["classic", "formless"] = "classic"
     cookie_banner: bool = False
+    profile: Literal["sdui", "legacy"] = "sdui"
+    invitation: Literal["shadow", "native"] = "shadow"  # the dialog: in a shadow root, or an element dialog
+    slow_dialogs: float = 0.0  # seconds until one is there, and until what was pressed in it is done
 
 
 FIRST_PEOPLE = (
     Person("ada-bergstrom", "Ada", "Bergström", "Partnerships at Northwind", "Northwind"),
     Person("jonas-lindqvist", "Jonas", "Lindqvist", "Sales at Northwind", "Northwind"),
     Person("mina-okafor", "Mina", "Okafor", "Founder of Northwind", "Northwind", "London, United Kingdom"),
+    Person("lea-fournier", "Léa", "Fournier", "Owner of Maison Verte", "Maison Verte", "Lyon, France"),
+    Person("tomas-vidal", "Tomás", "Vidal", "Head of purchasing at Brisa", "Brisa", "Porto, Portugal"),
+    Person("ines-carvalho", "Inês", "Carvalho", "Speaker", "Brisa", "Porto, Portugal", connect="more"),
+    Person(
+        "henrik-dahl",
+        "Henrik",
+        "Dahl",
+        "Chief executive at Fjordlys",
+        "Fjordlys",
+        "Bergen, Norway",
+        picture=False,
+        connect="more_button",
+    ),
+    Person("oskar-wren", "Oskar", "Wren", "Author", connect="nowhere"),
+    Person("lea-fournier-2", "Léa", "Fournier", "Student", "Université de Lyon", "Lyon, France"),
+    Person("pia-holm", "Pia", "Holm", "Baker"),
+    Person("samir-aziz", "Samir", "Aziz", "Gardener"),
+    Person("greta-lund", "Greta", "Lund", "Bookseller"),
 )
 FIRST_ACCOUNTS = (
     ("ada@northwind.example", "ada-bergstrom", Scenario()),

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from heraldry.sandbox.errors import SandboxError
+from heraldry.sandbox.linkedin.messaging import Messaging
+from heraldry.sandbox.linkedin.network import Network
 from heraldry.sandbox.linkedin.people import (
     FIRST_ACCOUNTS,
     FIRST_PEOPLE,
@@ -22,7 +24,7 @@ from heraldry.sandbox.linkedin.people import (
 from heraldry.sandbox.linkedin.signin import SignIn
 from heraldry.sandbox.linkedin.state import Kept
 from heraldry.sandbox.mail.accounts import ADDRESS, normal
-from heraldry.sandbox.mail.effects import Effect, Effects
+from heraldry.sandbox.mail.effects import Effect, Effects, Fact
 
 
 class LinkedIn:
@@ -36,8 +38,11 @@ class LinkedIn:
         self._kept = Kept(folder / "state.json")
         self._effects = Effects(folder / "effects.jsonl")
         self.sign_in = SignIn(self._kept, self._effects, now)
+        self.network = Network(self._kept, self._effects, now)
+        self.messaging = Messaging(self._kept, self._effects, now)
+        for one in FIRST_PEOPLE:
+            self._kept.state.people.setdefault(one.slug, one)
         if self._kept.fresh:
-            self._kept.state.people = {one.slug: one for one in FIRST_PEOPLE}
             self._kept.state.accounts = {
                 email: Account(email, secrets.token_urlsafe(9), slug, scenario)
                 for email, slug, scenario in FIRST_ACCOUNTS
@@ -69,6 +74,17 @@ class LinkedIn:
             return found
         raise SandboxError("person_unknown", f"Nobody here has the profile {slug}.", status=404, field="slug")
 
+    def with_profile_id(self, profile_id: str) -> Person | None:
+        """Addresses of profiles have either the slug or this id in them."""
+        return next((one for one in self.people().values() if one.profile_id == profile_id), None)
+
+    def change_person(self, person: Person) -> Person:
+        """Another profile at the same slug. SandboxError `person_unknown` when nobody has it."""
+        self.person(person.slug)
+        self._kept.state.people[person.slug] = person
+        self._kept.save()
+        return person
+
     def add_person(self, person: Person) -> Person:
         """Refused: slug_malformed, person_exists."""
         checked_slug(person.slug)
@@ -77,6 +93,10 @@ class LinkedIn:
         self._kept.state.people[person.slug] = person
         self._kept.save()
         return person
+
+    def record(self, what: str, **facts: Fact) -> None:
+        """One more effect."""
+        self._effects.record(what, session="", **facts)
 
     def accounts(self) -> tuple[Account, ...]:
         return tuple(self._kept.state.accounts.values())
@@ -116,6 +136,17 @@ class LinkedIn:
     def change_scenario(self, email: str, scenario: Scenario) -> Account:
         """Treat the account like this from now on."""
         return self._change(replace(self.account(email), scenario=scenario))
+
+    def count_page(self, account: Account) -> None:
+        """One more page was asked for; the last one that the scenario allows ends every session."""
+        left = account.scenario.pages_until_revoked
+        if left is None:
+            return
+        self.change_scenario(
+            account.email, replace(account.scenario, pages_until_revoked=left - 1 if left > 1 else None)
+        )
+        if left <= 1:
+            self.sign_in.revoke(account.email)
 
     def change_password(self, email: str, password: str) -> Account:
         """From now on this one signs in, and every session is ended."""

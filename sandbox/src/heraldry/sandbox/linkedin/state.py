@@ -35,11 +35,53 @@ class OpenChallenge:
 
 
 @dataclass(slots=True)
+class Invitation:
+    """From one member to another, both by slug."""
+
+    by: str
+    to: str
+    sent: float
+    note: str = ""
+    status: Literal["pending", "accepted", "withdrawn", "ignored"] = "pending"
+    ended: float = 0.0
+
+
+@dataclass(slots=True)
+class Connection:
+    """Two members, by slug."""
+
+    one: str
+    other: str
+    since: float
+
+
+@dataclass(slots=True)
+class Message:
+    id: str
+    by: str  # slug
+    text: str
+    sent: float
+
+
+@dataclass(slots=True)
+class Conversation:
+    """Between two members, by slug."""
+
+    one: str
+    other: str
+    messages: list[Message] = field(default_factory=list[Message])
+    unread_by: list[str] = field(default_factory=list[str])
+
+
+@dataclass(slots=True)
 class State:
     accounts: dict[str, Account] = field(default_factory=dict[str, Account])  # by email
     people: dict[str, Person] = field(default_factory=dict[str, Person])  # by slug
     sessions: dict[str, Session] = field(default_factory=dict[str, Session])  # by cookie
     challenges: dict[str, OpenChallenge] = field(default_factory=dict[str, OpenChallenge])  # by id
+    invitations: list[Invitation] = field(default_factory=list[Invitation])  # oldest first
+    connections: list[Connection] = field(default_factory=list[Connection])  # oldest first
+    conversations: dict[str, Conversation] = field(default_factory=dict[str, Conversation])  # by id
     layout: Layout = field(default_factory=Layout)
 
 

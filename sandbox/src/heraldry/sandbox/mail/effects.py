@@ -1,4 +1,4 @@
-"""What truly happened at the mail host: the judge of tests. Append-only, and no password is ever in it."""
+"""What truly happened at a stand-in: the judge of tests. Append-only, and no password is ever in it."""
 
 from __future__ import annotations
 

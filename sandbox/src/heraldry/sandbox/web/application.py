@@ -9,6 +9,7 @@ from heraldry.chassis.health import PATHS, Health
 from heraldry.sandbox.clock import SandboxClock
 from heraldry.sandbox.errors import SandboxError
 from heraldry.sandbox.linkedin.control import LinkedInControlController
+from heraldry.sandbox.linkedin.control_people import LinkedInPeopleController
 from heraldry.sandbox.linkedin.site import LinkedIn
 from heraldry.sandbox.mailhost import MailHost
 from heraldry.sandbox.web.control import ControlController
@@ -40,6 +41,7 @@ def application(host: MailHost, linkedin: LinkedIn, clock: SandboxClock | None, 
             ControlController,
             LinkedInPagesController,
             LinkedInControlController,
+            LinkedInPeopleController,
             static_file,
             answer_health,
         ],

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 from urllib.parse import quote
 
-from heraldry.sandbox.linkedin.people import Challenge, Layout
+from heraldry.sandbox.linkedin.people import Challenge
 from heraldry.sandbox.linkedin.site import LinkedIn
 from heraldry.sandbox.web.rendering import page
 from litestar import Controller, Response, get, post
@@ -24,7 +24,22 @@ CHALLENGES: dict[Challenge, str] = {
     "restricted": "Restricted account",
     "too_often": "Tried too often",
 }
+INVITATIONS = {
+    "sent": "Are sent",
+    "not_kept": "Are said to be sent, and are not",
+    "weekly_limit": "Weekly limit, told before",
+    "weekly_limit_afterwards": "Weekly limit, told afterwards",
+    "slow_down": "Not now, try later",
+}
+WITHDRAWALS = {
+    "withdrawn": "Are made",
+    "not_kept": "Are said to be made, and are not",
+    "refused": "Are refused",
+}
 DONE = {
+    "accepted": "The invitation was accepted.",
+    "written": "The message was delivered.",
+    "empty": "Write something first.",
     "treated": "The account is treated like this from now on.",
     "approved": "Yes was tapped in the app.",
     "denied": "No was tapped in the app.",
@@ -32,12 +47,14 @@ DONE = {
     "layout": "The site looks like this from now on.",
     "nobody": "Nobody waits for the app.",
 }
-SHOWN = 30  # effects
+SHOWN = 30  # effects, and invitations and connections of an account
 
 
 @dataclass(frozen=True, slots=True)
 class TreatmentForm:
     challenge: Challenge
+    invitation: Literal["sent", "not_kept", "weekly_limit", "weekly_limit_afterwards", "slow_down"]
+    withdrawal: Literal["withdrawn", "not_kept", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +63,21 @@ class AppForm:
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptForm:
+    slug: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteForm:
+    slug: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LayoutForm:
     sign_in: Literal["classic", "formless"]
+    profile: Literal["sdui", "legacy"]
+    invitation: Literal["shadow", "native"]
 
 
 class LinkedInPagesController(Controller):
@@ -61,7 +91,10 @@ class LinkedInPagesController(Controller):
             "linkedin.html",
             linkedin=linkedin,
             challenges=CHALLENGES,
+            invitations=INVITATIONS,
+            withdrawals=WITHDRAWALS,
             effects=[(one, ", ".join(f"{k} {v}" for k, v in one.facts.items())) for one in reversed(effects)],
+            shown=SHOWN,
             done=DONE.get(done, ""),
         )
 
@@ -69,8 +102,7 @@ class LinkedInPagesController(Controller):
     async def treat(
         self, email: FromPath[str], data: URLEncodedBody[TreatmentForm], linkedin: NamedDependency[LinkedIn]
     ) -> Redirect:
-        scenario = linkedin.account(email).scenario
-        linkedin.change_scenario(email, replace(scenario, challenge=data.challenge))
+        linkedin.change_scenario(email, replace(linkedin.account(email).scenario, **asdict(data)))
         return _back("treated", email)
 
     @post("/accounts/{email:str}/app")
@@ -85,11 +117,30 @@ class LinkedInPagesController(Controller):
         linkedin.sign_in.revoke(linkedin.account(email).email)
         return _back("revoked", email)
 
+    @post("/accounts/{email:str}/accept")
+    async def accept(
+        self, email: FromPath[str], data: URLEncodedBody[AcceptForm], linkedin: NamedDependency[LinkedIn]
+    ) -> Redirect:
+        """As the person who was invited."""
+        linkedin.network.accept(linkedin.account(email).slug, linkedin.person(data.slug).slug)
+        return _back("accepted", email)
+
+    @post("/accounts/{email:str}/write")
+    async def write(
+        self, email: FromPath[str], data: URLEncodedBody[WriteForm], linkedin: NamedDependency[LinkedIn]
+    ) -> Redirect:
+        """As the person who is connected."""
+        me, person = linkedin.account(email).slug, linkedin.person(data.slug)
+        if not data.text.strip():
+            return _back("empty", email)
+        linkedin.messaging.reply(person.slug, me, data.text)
+        return _back("written", email)
+
     @post("/layout")
     async def change_layout(
         self, data: URLEncodedBody[LayoutForm], linkedin: NamedDependency[LinkedIn]
     ) -> Redirect:
-        linkedin.change_layout(Layout(data.sign_in, cookie_banner=linkedin.layout.cookie_banner))
+        linkedin.change_layout(replace(linkedin.layout, **asdict(data)))
         return Redirect("/linkedin?done=layout#layout", status_code=303)
 
 

@@ -9,6 +9,9 @@ from heraldry.sandbox.errors import SandboxError
 from heraldry.sandbox.linkedin.site import LinkedIn
 from heraldry.sandbox.linkedin.web.door import account_of, admit, own_person
 from heraldry.sandbox.linkedin.web.member import MemberController
+from heraldry.sandbox.linkedin.web.messaging import MessagingController
+from heraldry.sandbox.linkedin.web.network import NetworkController
+from heraldry.sandbox.linkedin.web.profile import ProfileController
 from heraldry.sandbox.linkedin.web.rendering import Pages
 from heraldry.sandbox.linkedin.web.signing_in import SignInController
 from litestar import Litestar, MediaType, Request, Response, get
@@ -44,7 +47,14 @@ def site_application(linkedin: LinkedIn) -> ASGIApp:
     """The pages of `linkedin`."""
     pages = Pages(linkedin)
     app = Litestar(
-        route_handlers=[SignInController, MemberController, asset],
+        route_handlers=[
+            SignInController,
+            MemberController,
+            ProfileController,
+            NetworkController,
+            MessagingController,
+            asset,
+        ],
         dependencies={
             "linkedin": Provide(lambda: linkedin, sync_to_thread=False),
             "pages": Provide(lambda: pages, sync_to_thread=False),

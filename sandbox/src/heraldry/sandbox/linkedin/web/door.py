@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from typing import Any
 from urllib.parse import urlencode
@@ -27,7 +28,7 @@ class TokenCookie(Cookie):
         return f'{self.key}="{self.value}"; Path={self.path}; SameSite={self.samesite}'
 
 
-def admit(request: Request[Any, Any, Any]) -> Response[Any] | None:
+async def admit(request: Request[Any, Any, Any]) -> Response[Any] | None:
     """Runs before every page: guests are sent to the sign-in page, unless the page is for them."""
     check(request)
     linkedin: LinkedIn = request.app.state.linkedin
@@ -46,6 +47,10 @@ def admit(request: Request[Any, Any, Any]) -> Response[Any] | None:
     if refused := REFUSALS.get(request.state.account.scenario.answers):
         status, words = refused
         return Response(words, media_type=MediaType.TEXT, status_code=status)
+    if request.headers.get("sec-fetch-dest", "document") == "document":
+        linkedin.count_page(request.state.account)
+    if path.startswith("/flagship-web/"):
+        await asyncio.sleep(linkedin.layout.slow_dialogs)
     if path.startswith(("/voyager/", "/flagship-web/")) and not _has_token(request):
         return Response("CSRF check failed.", media_type=MediaType.TEXT, status_code=403)
     return None

@@ -32,19 +32,11 @@ class MemberController(Controller):
     async def to_own_profile(self, me: NamedDependency[Person]) -> Redirect:
         return Redirect(f"/in/{me.slug}/", status_code=302)
 
-    @get("/in/{slug:str}")
-    async def profile(
-        self,
-        slug: FromPath[str],
-        me: NamedDependency[Person],
-        account: NamedDependency[Account],
-        linkedin: NamedDependency[LinkedIn],
-        pages: NamedDependency[Pages],
-    ) -> Response[str] | Redirect:
-        person = linkedin.people().get(slug)
-        if person is None:
-            return Redirect("/404/", status_code=302)
-        return pages.page("profile.html", me=me, account=account, person=person)
+    @get("/notifications")
+    async def notifications(
+        self, me: NamedDependency[Person], account: NamedDependency[Account], pages: NamedDependency[Pages]
+    ) -> Response[str]:
+        return pages.page("notifications.html", me=me, account=account)
 
     @get("/404")
     async def not_found(self, pages: NamedDependency[Pages]) -> Response[str]:
@@ -69,7 +61,9 @@ class MemberController(Controller):
         return pages.page("premium.html", me=me, account=account)
 
     @get("/voyager/api/me")
-    async def who_am_i(self, me: NamedDependency[Person]) -> dict[str, Any]:
+    async def who_am_i(
+        self, me: NamedDependency[Person], account: NamedDependency[Account]
+    ) -> dict[str, Any]:
         urn = f"urn:li:fs_miniProfile:{me.profile_id}"
         profile = {
             "$type": "com.linkedin.voyager.identity.shared.MiniProfile",
@@ -81,16 +75,16 @@ class MemberController(Controller):
             "publicIdentifier": me.slug,
             "picture": _picture(me) if me.picture else None,
         }
-        data = {"plainId": me.member, "*miniProfile": urn, "premiumSubscriber": False}
+        data = {"plainId": me.member, "*miniProfile": urn, "premiumSubscriber": account.scenario.premium}
         return {"data": data, "included": [profile]}
 
     @get("/dms/image/v2/{profile_id:str}/{form:str}/{rest:path}")
     async def picture(
         self, profile_id: FromPath[str], linkedin: NamedDependency[LinkedIn]
     ) -> Response[bytes] | Redirect:
-        for person in linkedin.people().values():
-            if person.profile_id == profile_id and person.picture:
-                return Response(photo(person), media_type="image/png")
+        person = linkedin.with_profile_id(profile_id)
+        if person and person.picture:
+            return Response(photo(person), media_type="image/png")
         return Redirect("/404/", status_code=302)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ class Pages:
             "photo": photo_path,
         }
         self._environment.globals.update(names)
+        filters: dict[str, Any] = {"long_ago": _long_ago, "day": _day}
+        self._environment.filters.update(filters)
 
     def class_name(self, name: str) -> str:
         """What the element called `name` in the templates is called in this run."""
@@ -62,3 +65,18 @@ def photo(person: Person) -> bytes:
         struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
         for kind, content in parts
     )
+
+
+def _long_ago(instant: float, now: datetime) -> str:
+    """As the site says it: today, yesterday, 3 days ago, 2 weeks ago."""
+    days = int((now.timestamp() - instant) // (24 * 3600))
+    for size, unit in ((365, "year"), (30, "month"), (7, "week"), (2, "day")):
+        if days >= size:
+            count = days // (1 if unit == "day" else size)
+            return f"{count} {unit}{'s' if count != 1 else ''} ago"
+    return "yesterday" if days == 1 else "today"
+
+
+def _day(instant: float) -> str:
+    found = datetime.fromtimestamp(instant, UTC)
+    return f"{found:%B} {found.day}, {found.year}"
