@@ -47,10 +47,16 @@ def profile(
 </section></div><section><h2>Sales Insights</h2>
 <a href="/premium/products/?utype=sales">Try Sales Navigator for $0</a></section></main></div>{STRANGERS}{VIDEO}
 <div id="portal"></div><script>
+const page = [...document.body.querySelectorAll('nav, [role=toolbar], [role=main], aside')];
 for (const more of document.querySelectorAll('.more')) more.onclick = () => setTimeout(() => {{
+  for (const part of page) part.setAttribute('aria-hidden', 'true');
   document.getElementById('portal').innerHTML = `<div role="menu" popover="manual" style="display:block">{menu}</div>`;
 }}, 50);
-addEventListener('keydown', event => {{ if (event.key === 'Escape') document.getElementById('portal').innerHTML = ''; }});
+addEventListener('keydown', event => {{
+  if (event.key !== 'Escape') return;
+  for (const part of page) part.removeAttribute('aria-hidden');
+  document.getElementById('portal').innerHTML = '';
+}});
 </script></body></html>"""
 
 

@@ -346,10 +346,12 @@ async def open_more(reader: Reader, card: Locator) -> Locator | None:
     if button is None:
         return None
     try:
-        await button.click(timeout=MENU_OPENS)
+        # the page is hidden from roles and names while the menu is open: a locator would find the button no more
+        itself = await button.element_handle(timeout=MENU_OPENS)
+        await itself.click(timeout=MENU_OPENS)
+        owned = await itself.get_attribute("aria-controls")
     except Error:
         return None
-    owned = await button.get_attribute("aria-controls")
     candidates = (
         *([css(page, f'[id="{owned}"]')] if owned else []),
         css(page, "[role=menu]"),
