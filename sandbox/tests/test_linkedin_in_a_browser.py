@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from heraldry.chassis.chromium import chromium_path
 from heraldry.chassis.health import listen
 from heraldry.sandbox.linkedin.people import Layout, Person, Scenario
 from heraldry.sandbox.linkedin.signin import SignedIn
@@ -20,7 +20,6 @@ from playwright.async_api import BrowserContext, Locator, Page, async_playwright
 
 pytestmark = pytest.mark.parts
 ADA = "ada@northwind.example"
-BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
 
 
 @pytest.fixture
@@ -34,9 +33,8 @@ async def linkedin(tmp_path: Path) -> AsyncGenerator[LinkedIn]:
 
 @pytest.fixture
 async def context() -> AsyncGenerator[BrowserContext]:
-    executable = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
         yield await browser.new_context(locale="en-US")
         await browser.close()
 
@@ -179,6 +177,7 @@ async def test_a_profile_has_the_traps_of_the_real_one(context: BrowserContext, 
         assert await page.get_by_role("link", name=re.compile("^Pending, click to withdraw")).count() == 1
         degrees = top_card(page).get_by_text(re.compile(r"^· \d"))
         assert (await degrees.count(), await degrees.filter(visible=True).inner_text()) == (2, "· 2nd")
+        assert await page.locator("[role=menu]").count() > await page.get_by_role("menu").count() == 0
         assert await page.locator("[role=dialog]").count() > await page.get_by_role("dialog").count() == 1
 
 
