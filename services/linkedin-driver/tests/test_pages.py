@@ -142,6 +142,13 @@ THREAD = f"""<html><body>{CHANGED}{NAV}<main><h2><a class="msg-thread__link-to-p
 <form class="msg-form"><div class="msg-form__contenteditable" role="textbox" contenteditable="true"
  aria-label="Write a message…" aria-multiline="true">&nbsp;</div><button class="msg-form__send-button" type="submit" disabled>Send</button>
 </form></main></body></html>"""
+UPSELL = f"""<html><body>{CHANGED}{NAV}<div role="dialog"><h2>Add a note to your invitation?</h2>
+<button onclick="this.parentElement.innerHTML = document.querySelector('template').innerHTML">Add a note</button>
+<button onclick="changed(1)">Send without a note</button></div><template><h2>Personalize your invitations with Premium</h2>
+<p>You’ve used all your free personalized invitations</p><a href="/premium/products/">Try Premium</a></template></body></html>"""
+WITHOUT_ROLES = f"""<html lang="sv"><body>{CHANGED}{NAV}<main><h1>Skickade</h1><div><div><a href="/in/bo/">Bo Li</a>
+<p>Skickades för 3 dagar sedan</p><button onclick="changed(1)">Dra tillbaka</button></div><div><a href="/in/cy/">Cy Tan</a>
+<p>Skickades för 2 veckor sedan</p><button onclick="changed(1)">Dra tillbaka</button></div></div></main></body></html>"""
 UNKNOWN = "<html><body><main><p>Something else altogether, signed Ada Berg</p></main></body></html>"
 
 
@@ -318,6 +325,11 @@ async def test_the_invite_dialog_is_found_in_a_shadow_root_and_nothing_is_sent(r
     }
 
 
+async def test_notes_are_used_up_where_an_offer_comes_instead_of_the_field(read: Read) -> None:
+    seen = (await read({"/preload/custom-invite/": UPSELL}, "invite", "ada-berg"))["read"]
+    assert (seen["state"], seen["can_add_note"], seen["notes_left"]) == ("ready", False, 0)
+
+
 async def test_an_email_is_asked_for_before_the_buttons_count(read: Read) -> None:
     answer = await read({"/preload/custom-invite/": EMAIL_GATE}, "invite", "ada-berg")
     assert answer["read"]["state"] == "email_asked"
@@ -348,6 +360,11 @@ async def test_a_list_is_read_to_its_end_as_it_loads(read: Read) -> None:
         "days": 168,
         "can_withdraw": True,
     }
+
+
+async def test_a_list_without_roles_is_read_around_its_controls(read: Read) -> None:
+    seen = (await read({"/mynetwork/invitation-manager/sent/": WITHOUT_ROLES}, "sent"))["read"]
+    assert [(each["slug"], each["days"]) for each in seen["invitations"]] == [("bo", 3), ("cy", 14)]
 
 
 async def test_connections_are_read_in_german(read: Read) -> None:

@@ -96,7 +96,7 @@ async def read_invite(reader: Reader) -> Invite:
         can_add_note=seen.add_note or seen.note,
         can_send_without_note=seen.without_note,
         note_limit=note_limit_of(await field.get_attribute("maxlength") if field else None, said),
-        notes_left=notes_left_in(said),
+        notes_left=0 if seen.premium and not seen.add_note and not seen.note else notes_left_in(said),
         problem=_PROBLEMS[state]() if state in _PROBLEMS else None,
     )
 
@@ -154,7 +154,7 @@ async def _signs(reader: Reader, dialog: Locator) -> Signs:
 
 
 async def _with_note(reader: Reader, dialog: Locator, seen: Signs) -> Signs:
-    """Opens the field, which sends nothing and uses nothing up. Without the field there are no notes to be had."""
+    """Opens the field, which sends nothing and uses nothing up. An offer in its place: there are no notes to be had."""
     control = await reader.find("add a note", add_note(dialog))
     if control is None or not await control.is_enabled():
         return seen
@@ -164,6 +164,7 @@ async def _with_note(reader: Reader, dialog: Locator, seen: Signs) -> Signs:
     await reader.wait("opened", (*note_field(every), premium))
     reader.matched.pop("opened", None)
     if await reader.find("note", note_field(every)) is None:
-        return replace(seen, premium=True, add_note=False)
+        offered = await reader.find("premium", (premium,)) is not None
+        return replace(seen, premium=offered, add_note=not offered)
     await reader.find("send", send_with_note(every))
     return replace(seen, note=True)

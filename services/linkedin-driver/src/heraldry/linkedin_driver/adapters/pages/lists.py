@@ -48,6 +48,9 @@ _ROWS: Final = f"""
 ])
 """
 
+# Where nothing says what a card is: the smallest part with a control, or words, and a member in it.
+_AROUND: Final = "xpath=ancestor::*[.//a[contains(@href, '/in/')]][1]"
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -153,7 +156,11 @@ async def read_sent(reader: Reader) -> SentInvitations:
     """
     main = await main_of(reader)
     people = (css(main, 'a[href*="/sent/CONNECTION"]'), *role(main, "button", "link", named=words.PEOPLE))
-    total, rows, whole = await _read(reader, "sent", people)
+    withdraw = main.get_by_role("button", name=words.WITHDRAWING.pattern).or_(
+        main.get_by_role("link", name=words.WITHDRAWING.pattern)
+    )
+    around = Candidate("around “withdraw”", withdraw.locator(_AROUND))
+    total, rows, whole = await _read(reader, "sent", people, around)
     return SentInvitations(total, whole, tuple(sent_of(each) for each in rows))
 
 
@@ -167,12 +174,13 @@ async def read_connections(reader: Reader) -> Connections:
         Candidate("heading “connections”", main.get_by_role("heading", name=words.CONNECTIONS.pattern)),
         worded(main, "p, header, h1, h2, span", words.CONNECTIONS),
     )
-    total, rows, whole = await _read(reader, "connections", counted)
+    around = Candidate("around “connected on”", main.get_by_text(words.CONNECTED_ON.pattern).locator(_AROUND))
+    total, rows, whole = await _read(reader, "connections", counted, around)
     return Connections(total, whole, tuple(connection_of(each) for each in rows))
 
 
 async def _read(
-    reader: Reader, page: str, counted: Sequence[Candidate]
+    reader: Reader, page: str, counted: Sequence[Candidate], around: Candidate
 ) -> tuple[int | None, tuple[Row, ...], bool]:
     main = await main_of(reader)
     known = (
@@ -181,6 +189,7 @@ async def _read(
         css(main, '[role="listitem"]:has(a[href*="/in/"]):not(:has([role="listitem"]))'),
         css(main, 'li:has(a[href*="/in/"]):not(:has(li a[href*="/in/"]))'),
         css(main, 'article:has(a[href*="/in/"]), tr:has(a[href*="/in/"])'),
+        around,
     )
     nothing = (worded(main, "h1, h2, h3, p, span, div", words.NOBODY),)
     start = await reader.wait("cards", (*known, *nothing))
