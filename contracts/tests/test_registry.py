@@ -82,7 +82,9 @@ def test_reach_and_class_agree() -> None:
         assert registry.types_of(entry.context)[entry.name] is entry.kind
 
 
-@pytest.mark.parametrize("name", ["IdentityCreated", "MailboxConnected", "QuotaConsumed"])
+@pytest.mark.parametrize(
+    "name", ["IdentityCreated", "MailboxConnected", "QuotaConsumed", "InvitationWithdrawn"]
+)
 def test_names_that_subscribers_rely_on(name: str) -> None:
     assert registry.is_published(name)
 

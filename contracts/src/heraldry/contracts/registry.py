@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from heraldry.contracts import campaigns, gateway, identity, mailbox, scheduler
+from heraldry.contracts import campaigns, gateway, identity, linkedin, mailbox, scheduler
 from heraldry.contracts.base import Event, Internal, Published
 
 PUBLISHED: Final[Mapping[str, Mapping[str, type[Published]]]] = MappingProxyType(
@@ -44,7 +44,27 @@ PUBLISHED: Final[Mapping[str, Mapping[str, type[Published]]]] = MappingProxyType
             "EmailBounced": mailbox.EmailBounced,
             "ReplyReceived": mailbox.ReplyReceived,
         },
-        "linkedin-driver": {},
+        "linkedin-driver": {
+            "LinkedInLinkingStarted": linkedin.LinkedInLinkingStarted,
+            "VerificationCodeRequested": linkedin.VerificationCodeRequested,
+            "LinkedInApprovalRequested": linkedin.LinkedInApprovalRequested,
+            "LinkedInLinked": linkedin.LinkedInLinked,
+            "LinkedInLinkingFailed": linkedin.LinkedInLinkingFailed,
+            "LinkedInNeedsReconnect": linkedin.LinkedInNeedsReconnect,
+            "LinkedInRestricted": linkedin.LinkedInRestricted,
+            "LinkedInSlowedDown": linkedin.LinkedInSlowedDown,
+            "LinkedInUnlinked": linkedin.LinkedInUnlinked,
+            "LinkedInActionQueued": linkedin.LinkedInActionQueued,
+            "LinkedInActionClaimed": linkedin.LinkedInActionClaimed,
+            "LinkedInActionStarted": linkedin.LinkedInActionStarted,
+            "InvitationSent": linkedin.InvitationSent,
+            "InvitationAccepted": linkedin.InvitationAccepted,
+            "InvitationWithdrawn": linkedin.InvitationWithdrawn,
+            "LinkedInMessageSent": linkedin.LinkedInMessageSent,
+            "LinkedInReplyReceived": linkedin.LinkedInReplyReceived,
+            "LinkedInActionFailed": linkedin.LinkedInActionFailed,
+            "LinkedInActionOutcomeUnknown": linkedin.LinkedInActionOutcomeUnknown,
+        },
         "scheduler": {
             "LimitsChanged": scheduler.LimitsChanged,
             "QuotaConsumed": scheduler.QuotaConsumed,
@@ -66,6 +86,8 @@ PUBLISHED: Final[Mapping[str, Mapping[str, type[Published]]]] = MappingProxyType
             "LeadFinished": campaigns.LeadFinished,
             "LeadFailed": campaigns.LeadFailed,
             "LeadRecovered": campaigns.LeadRecovered,
+            "LinkedInLimitsChanged": scheduler.LinkedInLimitsChanged,
+            "WithdrawalPolicyChanged": scheduler.WithdrawalPolicyChanged,
         },
         "gateway": {
             "OrganizationCreated": gateway.OrganizationCreated,

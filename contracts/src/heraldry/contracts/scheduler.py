@@ -9,10 +9,14 @@ from uuid import UUID
 
 from heraldry.contracts.addresses import travelling
 from heraldry.contracts.base import Command, Erased, Internal, Personal, Published, Query, Value
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 Recipient = Personal("person")
 LARGEST_TEXT: Final = 150_000  # bytes as JSON: encrypted, a mail fits into one event of every context
+RECOMMENDED_INVITATIONS: Final = 20
+RECOMMENDED_MESSAGES: Final = 100
+WITHDRAWALS_PER_DAY: Final = 20  # automatic and by hand together
+ABOVE_RECOMMENDED: Final = "LinkedIn may detect automation and restrict the account for a time."
 
 
 def _mailable(address: str) -> str:
@@ -218,3 +222,93 @@ class GetUsage(Query[Usage]):
     context: ClassVar[str] = "scheduler"
     answer: ClassVar[object] = Usage
     inbox: UUID
+
+
+class LinkedInLimits(Value):
+    """R-LIM-1: per local day of the identity."""
+
+    invitations: Annotated[int, Field(ge=0, le=1000)] = RECOMMENDED_INVITATIONS
+    messages: Annotated[int, Field(ge=0, le=1000)] = RECOMMENDED_MESSAGES
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The names of the limits that are above what is recommended: they are shown with a warning."""
+        above = {
+            "invitations": self.invitations > RECOMMENDED_INVITATIONS,
+            "messages": self.messages > RECOMMENDED_MESSAGES,
+        }
+        return tuple(name for name, so in above.items() if so)
+
+
+class WithdrawalPolicy(Value):
+    """R-WD-1: invitations pending longer than this are withdrawn. None: off."""
+
+    days: Annotated[int, Field(ge=1, le=180)] | None = None
+
+
+class LinkedInLimitsChanged(Published):
+    """The limits of a LinkedIn account from now on. `sender` names the account for good."""
+
+    sender: str
+    account: UUID
+    identity: UUID
+    limits: LinkedInLimits
+
+
+class WithdrawalPolicyChanged(Published):
+    account: UUID
+    identity: UUID
+    policy: WithdrawalPolicy
+
+
+class ChangeLinkedInLimits(Command):
+    """Refused `linkedin.unknown` (404)."""
+
+    context: ClassVar[str] = "scheduler"
+    identity: UUID
+    limits: LinkedInLimits
+
+
+class ChangeWithdrawalPolicy(Command):
+    """Refused `linkedin.unknown` (404)."""
+
+    context: ClassVar[str] = "scheduler"
+    identity: UUID
+    policy: WithdrawalPolicy
+
+
+class WithdrawInvitations(Command):
+    """R-WD-2. Answered at once; what became of each is asked with GetWithdrawalResults.
+
+    `request` names this wish. What the day's allowance does not cover is not attempted. Refused
+    `linkedin.unknown` (404).
+    """
+
+    context: ClassVar[str] = "scheduler"
+    identity: UUID
+    request: UUID
+    invitations: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=500)]
+
+    @field_validator("invitations")
+    @classmethod
+    def _each_once(cls, invitations: tuple[UUID, ...]) -> tuple[UUID, ...]:
+        return tuple(dict.fromkeys(invitations))
+
+
+WithdrawalOutcome = Literal[
+    "waiting", "withdrawn", "accepted meanwhile", "not found", "failed", "not attempted", "outcome unknown"
+]
+
+
+class WithdrawalResult(Value):
+    invitation: UUID
+    outcome: WithdrawalOutcome
+    detail: str = ""
+
+
+class GetWithdrawalResults(Query[tuple[WithdrawalResult, ...]]):
+    """R-WD-5, in the order they were asked for. Refused `withdrawal.unknown` (404)."""
+
+    context: ClassVar[str] = "scheduler"
+    answer: ClassVar[object] = tuple[WithdrawalResult, ...]
+    request: UUID

@@ -11,6 +11,7 @@ from heraldry.gateway.sentences import (
     identities,
     inboxes,
     limits,
+    linkedin,
     mails,
     organization,
     suppression,
@@ -23,17 +24,19 @@ KINDS: Final[
     Mapping[str, tuple[str, tuple[str, ...]]]
 ] = {  # a filter's value, its words, what it lets through
     "mail": ("Mails", mails.TYPES),
-    "reply": ("Replies", mails.REPLIES),
+    "reply": ("Replies", (*mails.REPLIES, *linkedin.REPLIES)),
     "bounce": ("Bounces", mails.BOUNCES),
     "campaign": ("Campaigns", campaigns.TYPES),
     "lead": ("Leads", campaigns.LEADS),
     "suppression": ("Suppression list", suppression.TYPES),
     "limit": ("Limits", limits.TYPES),
     "inbox": ("Inboxes", inboxes.TYPES),
+    "linkedin": ("LinkedIn accounts", linkedin.ACCOUNTS),
+    "step": ("LinkedIn steps", linkedin.ACTIONS),
     "identity": ("Identities", identities.TYPES),
     "organization": ("Organization", organization.TYPES),
 }
-CONTEXTS: Final = (mails, limits, campaigns, inboxes, suppression, identities, organization)
+CONTEXTS: Final = (mails, limits, campaigns, inboxes, linkedin, suppression, identities, organization)
 
 
 def said(event: Event, words: Words) -> Said:

@@ -1,0 +1,125 @@
+"""LinkedIn accounts, invitations and messages, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from heraldry.contracts import linkedin, scheduler
+from heraldry.contracts.base import Event
+from heraldry.contracts.linkedin import ActionKind, CodeBy, SlowedDown
+from heraldry.gateway.sentences.words import Said, Words, text
+
+ACCOUNTS: Final = (
+    "LinkedInLinkingStarted",
+    "VerificationCodeRequested",
+    "LinkedInApprovalRequested",
+    "LinkedInLinked",
+    "LinkedInLinkingFailed",
+    "LinkedInNeedsReconnect",
+    "LinkedInRestricted",
+    "LinkedInSlowedDown",
+    "LinkedInUnlinked",
+    "LinkedInLimitsChanged",
+    "WithdrawalPolicyChanged",
+)
+ACTIONS: Final = (
+    "LinkedInActionQueued",
+    "LinkedInActionClaimed",
+    "LinkedInActionStarted",
+    "InvitationSent",
+    "InvitationAccepted",
+    "InvitationWithdrawn",
+    "LinkedInMessageSent",
+    "LinkedInActionFailed",
+    "LinkedInActionOutcomeUnknown",
+)
+REPLIES: Final = ("LinkedInReplyReceived",)
+CODES: Final[Mapping[CodeBy, str]] = {
+    "authenticator": "from the authenticator",
+    "SMS": "sent by SMS",
+    "email": "sent by email",
+}
+DOING: Final[Mapping[ActionKind, str]] = {
+    "invitation": "An invitation",
+    "message": "A LinkedIn message",
+    "withdrawal": "The withdrawal of an invitation",
+}
+SLOWED: Final[Mapping[SlowedDown, str]] = {
+    "invitation": "invitations",
+    "note": "invitations with a note",
+    "message": "messages",
+    "everything": "anything",
+}
+
+
+def said(event: Event, words: Words) -> Said | None:
+    match event:
+        case linkedin.LinkedInLinkingStarted():
+            return Said(f"Linking LinkedIn as {text(event.email)} started", "Started", "info")
+        case linkedin.VerificationCodeRequested():
+            again = f" again: the last one was {event.rejected}" if event.rejected else ""
+            return Said(f"LinkedIn wants the code {CODES[event.by]}{again}", "Code wanted", "warn")
+        case linkedin.LinkedInApprovalRequested():
+            return Said("LinkedIn wants the sign-in approved in its app", "Approval wanted", "warn")
+        case linkedin.LinkedInLinked():
+            return Said("LinkedIn account linked", "Linked")
+        case linkedin.LinkedInLinkingFailed():
+            return Said(f"Linking LinkedIn failed: {event.diagnosis.cause}", "Failed", "bad")
+        case linkedin.LinkedInNeedsReconnect():
+            return Said(f"LinkedIn needs to be linked again: {event.diagnosis.cause}", "Reconnect", "bad")
+        case linkedin.LinkedInRestricted():
+            return Said("LinkedIn restricted the account", "Restricted", "bad")
+        case linkedin.LinkedInSlowedDown():
+            until = words.time(event.until)
+            return Said(f"LinkedIn wants no more of {SLOWED[event.kind]} until {until}", "Paused", "warn")
+        case linkedin.LinkedInUnlinked():
+            return Said("LinkedIn account unlinked", "Unlinked", "idle")
+        case scheduler.LinkedInLimitsChanged():
+            limits = event.limits
+            return Said(
+                f"LinkedIn limits: {limits.invitations} invitations and {limits.messages} messages a day"
+            )
+        case scheduler.WithdrawalPolicyChanged():
+            return _policy(event.policy)
+        case _:
+            return _of_actions(event, words)
+
+
+def _policy(policy: scheduler.WithdrawalPolicy) -> Said:
+    if policy.days is None:
+        return Said("Pending invitations are withdrawn by hand only now")
+    days = "a day" if policy.days == 1 else f"{policy.days} days"
+    return Said(f"Invitations pending for more than {days} are withdrawn now")
+
+
+def _of_actions(event: Event, words: Words) -> Said | None:
+    match event:
+        case linkedin.LinkedInActionQueued():
+            return Said(f"{DOING[event.kind]} to {text(event.name)} is on its way", "Queued", "info")
+        case linkedin.LinkedInActionClaimed():
+            return Said("A LinkedIn step taken in hand", "Nothing was done yet", "info")
+        case linkedin.LinkedInActionStarted():
+            return Said("A LinkedIn step is being done", "Under way", "info")
+        case linkedin.InvitationSent():
+            return Said(f"Invitation sent{' with a note' if event.with_note else ''}", "Sent")
+        case linkedin.InvitationAccepted():
+            return Said("An invitation was accepted", "Accepted")
+        case linkedin.InvitationWithdrawn():
+            how = "automatically" if event.automatic else "by hand"
+            until = words.time(event.blocked_until)
+            return Said(
+                f"Invitation to {text(event.name)} withdrawn {how}: no new one before {until}", "Withdrawn"
+            )
+        case linkedin.LinkedInMessageSent():
+            return Said("LinkedIn message sent", "Sent")
+        case linkedin.LinkedInReplyReceived():
+            return Said(f"LinkedIn reply received: “{text(event.text)}”", "Replied")
+        case linkedin.LinkedInActionFailed():
+            return Said(f"{DOING[event.kind]} was not done: {event.diagnosis.cause}", "Not done", "bad")
+        case linkedin.LinkedInActionOutcomeUnknown():
+            return Said(
+                f"{DOING[event.kind]} may have been done or not: {event.reason}", "Outcome unknown", "warn"
+            )
+        case _:
+            return None

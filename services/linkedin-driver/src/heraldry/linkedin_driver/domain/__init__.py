@@ -1,0 +1,1 @@
+"""Pure: frozen values and functions; time and ids come in as arguments."""
