@@ -245,6 +245,13 @@ def test_a_member_belongs_to_one_identity() -> None:
     ended = account(inside.given(failed(OF_ANOTHER_IDENTITY)))
     assert ended.live is None
     assert ended.let_go == {("ada", FIRST)}
+    assert not account(inside).let_go  # who holds it is being asked
+
+
+def test_an_answer_about_an_older_linking_decides_nothing() -> None:
+    newer = inside.given(*renamed(ACCEPTED, STARTED, CLAIMED, IN))
+    newer.when(Settle(FIRST, BOB, NOW)).then_nothing()
+    newer.when(Settle(NEXT, ADA, NOW)).then(*renamed(LINKED))
 
 
 def test_an_identity_stays_with_its_member_until_it_is_unlinked() -> None:
@@ -295,6 +302,8 @@ def test_linkedin_slows_one_kind_down_until_it_can_go_on() -> None:
     assert paused_until(all_of_it.state, "message", NOW) == until
     relinked = slowed.given(*renamed(ACCEPTED, STARTED, CLAIMED, IN, LINKED))
     assert paused_until(relinked.state, "invitation", NOW) == until
+    other = LINKED.model_copy(update={"sender": "somebody else"})
+    assert paused_until(slowed.given(UNLINKED, other).state, "invitation", NOW) is None
 
 
 def test_unlinking_forgets_credentials_and_member() -> None:
