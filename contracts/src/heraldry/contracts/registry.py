@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from heraldry.contracts import campaigns, gateway, identity, linkedin, mailbox, scheduler
+from heraldry.contracts import campaigns, gateway, identity, linkedin, linkedin_steps, mailbox, scheduler
 from heraldry.contracts.base import Event, Internal, Published
 
 PUBLISHED: Final[Mapping[str, Mapping[str, type[Published]]]] = MappingProxyType(
@@ -108,6 +108,8 @@ INTERNAL: Final[Mapping[str, Mapping[str, type[Internal]]]] = MappingProxyType(
         "scheduler": {
             "StepDispatched": scheduler.StepDispatched,
             "StepCancelled": scheduler.StepCancelled,
+            "LinkedInStepDispatched": linkedin_steps.LinkedInStepDispatched,
+            "LinkedInStepCancelled": linkedin_steps.LinkedInStepCancelled,
         },
     }
 )

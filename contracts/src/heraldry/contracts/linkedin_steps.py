@@ -1,0 +1,95 @@
+"""What the scheduler has the LinkedIn driver do, and is asked of the limits it keeps there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID
+
+from heraldry.contracts.base import Command, Erased, Internal, Personal, Query, Value
+from heraldry.contracts.linkedin import ActionKind, SlowedDown
+from heraldry.contracts.scheduler import LinkedInLimits, WithdrawalPolicy
+from pydantic import Field
+
+Invitee = Personal("person")
+LONGEST_NOTE = 300  # characters; LinkedIn itself takes 200 of an account without Premium
+LONGEST_MESSAGE = 8000
+Allowance = Literal["invitation", "message", "withdrawal"]
+
+
+class LinkedInStepDispatched(Internal):
+    """Do this once, not after `valid_until`. Stored together with its QuotaConsumed.
+
+    `text`: of a message or of an invitation's note. `invitation`, `invited_at`: what a withdrawal withdraws.
+    """
+
+    attempt: UUID
+    kind: ActionKind
+    sender: str
+    account: UUID
+    identity: UUID
+    person: UUID
+    profile: Annotated[str | Erased, Invitee]
+    name: Annotated[str | Erased, Invitee] = ""
+    text: Annotated[str | Erased, Invitee] = ""
+    valid_until: datetime
+    invitation: UUID | None = None
+    invited_at: datetime | None = None
+    automatic: bool = False
+    campaign: UUID | None = None  # None: by hand, or an automatic withdrawal
+    enrollment: UUID | None = None
+
+
+class LinkedInStepCancelled(Internal):
+    """Do not do it any more, if it was not begun."""
+
+    attempt: UUID
+    identity: UUID
+
+
+class InviteOnLinkedIn(Command):
+    """Invite one person by hand, now. The attempt id is the command's id.
+
+    Refused `linkedin.unknown` (404), `linkedin.not-linked` (409), `linkedin.slowed-down` (409) with `until`,
+    `quota.exhausted` (409) with `until`, `invitation.withdrawn-lately` (409) with `until`: the instant from
+    which this LinkedIn account may invite the person again.
+    `person` is the data subject: who is invited.
+    """
+
+    context: ClassVar[str] = "scheduler"
+    identity: UUID
+    person: UUID
+    profile: Annotated[str, Field(min_length=1, max_length=500)]
+    name: Annotated[str, Field(max_length=200)] = ""
+    note: Annotated[str, Field(max_length=LONGEST_NOTE)] = ""
+
+
+class LinkedInUse(Value):
+    """One kind of action in the identity's local day. `next_possible` None: now."""
+
+    kind: Allowance
+    used_today: int
+    allowed: int
+    next_possible: datetime | None
+    why: str = ""  # why nothing is possible before `next_possible`
+
+
+class LinkedInUsage(Value):
+    """`warnings`: the names of the limits above what is recommended (R-LIM-1)."""
+
+    identity: UUID
+    account: UUID
+    limits: LinkedInLimits
+    warnings: tuple[str, ...]
+    policy: WithdrawalPolicy
+    use: tuple[LinkedInUse, ...]
+    zone: str
+    slowed: tuple[tuple[SlowedDown, datetime], ...] = ()
+
+
+class GetLinkedInUsage(Query[LinkedInUsage]):
+    """Refused `linkedin.unknown` (404): this identity never had a LinkedIn account."""
+
+    context: ClassVar[str] = "scheduler"
+    answer: ClassVar[object] = LinkedInUsage
+    identity: UUID
