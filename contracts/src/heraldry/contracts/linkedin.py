@@ -151,12 +151,18 @@ class LinkedInActionClaimed(Published):
 
 
 class LinkedInActionStarted(Published):
-    """The irrevocable click comes next: from here on it is never done again, only looked up."""
+    """The irrevocable click comes next: from here on it is never done again, only looked up.
+
+    `member`: whom the open page is about, as a keyed hash. `alike`: how many messages of ours with the same text
+    stood there before.
+    """
 
     attempt: UUID
     account: UUID
     identity: UUID
     claim: UUID
+    member: str = ""
+    alike: int = 0
 
 
 class Done(Published):
@@ -382,5 +388,76 @@ class ListWithdrawals(Query[WithdrawalPage]):
     context: ClassVar[str] = "linkedin-driver"
     answer: ClassVar[object] = WithdrawalPage
     identity: UUID
+    after: str = ""
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+
+
+ActionState = Literal["queued", "claimed", "started", "done", "failed", "outcome unknown"]
+
+
+class ActionStep(Value):
+    """One line of an action's history. `actor` as in the envelope."""
+
+    type: str
+    at: datetime
+    actor: str
+    detail: str
+
+
+class ActionView(Value):
+    """One action with everything that is recorded of it, oldest first. `accepted_at`: of an invitation."""
+
+    attempt: UUID
+    kind: ActionKind
+    account: UUID
+    identity: UUID
+    person: UUID
+    name: str
+    profile: str
+    text: str
+    state: ActionState
+    automatic: bool = False
+    campaign: UUID | None = None
+    diagnosis: Obstacle | None = None  # why it failed
+    accepted_at: datetime | None = None
+    steps: tuple[ActionStep, ...] = ()
+    replies: tuple[str, ...] = ()
+
+
+class GetLinkedInAction(Query[ActionView]):
+    """Refused `action.unknown` (404)."""
+
+    context: ClassVar[str] = "linkedin-driver"
+    answer: ClassVar[object] = ActionView
+    attempt: UUID
+
+
+class UndecidedAction(Value):
+    """An action of which nobody could find out whether it was done. `started_at`: when its click came next."""
+
+    attempt: UUID
+    kind: ActionKind
+    identity: UUID
+    person: UUID
+    name: str
+    profile: str
+    text: str
+    reason: str
+    started_at: datetime
+    campaign: UUID | None = None
+
+
+class UndecidedPage(Value):
+    actions: tuple[UndecidedAction, ...]
+    next: str
+    total: int
+
+
+class ListUndecidedActions(Query[UndecidedPage]):
+    """What a person has to decide with DecideActionOutcome, oldest first: the organization's, or one identity's."""
+
+    context: ClassVar[str] = "linkedin-driver"
+    answer: ClassVar[object] = UndecidedPage
+    identity: UUID | None = None
     after: str = ""
     limit: Annotated[int, Field(ge=1, le=500)] = 50
