@@ -15,7 +15,8 @@ from uuid import UUID
 
 from heraldry.chassis.readmodel import ReadModel
 from heraldry.gateway.figures import count
-from heraldry.gateway.projections import VIEWS, instant
+from heraldry.gateway.instants import instant
+from heraldry.gateway.projections import VIEWS
 from heraldry.gateway.views import Views
 from measure import ROUNDS, Figure, quiet, tell
 

@@ -13,6 +13,16 @@ import pytest
 from heraldry.chassis.projection import Fact
 from heraldry.chassis.readmodel import ReadModel
 from heraldry.contracts.base import Event
+from heraldry.contracts.linkedin import (
+    InvitationAccepted,
+    InvitationSent,
+    LinkedInLinked,
+    LinkedInMessageSent,
+    LinkedInNeedsReconnect,
+    LinkedInProfile,
+    LinkedInReplyReceived,
+    Obstacle,
+)
 from heraldry.contracts.mailbox import (
     Diagnosed,
     EmailBounced,
@@ -24,7 +34,13 @@ from heraldry.contracts.mailbox import (
     MailboxResumed,
     ReplyReceived,
 )
-from heraldry.contracts.scheduler import EmailRate, LimitsChanged, RateCeilingExpired
+from heraldry.contracts.scheduler import (
+    EmailRate,
+    LimitsChanged,
+    LinkedInLimits,
+    LinkedInLimitsChanged,
+    RateCeilingExpired,
+)
 from heraldry.gateway.cards import Card, Figures, InboxState
 from heraldry.gateway.figures import Counted, Dashboard, Volume, count, volume
 from heraldry.gateway.projections import VIEWS
@@ -131,6 +147,89 @@ def test_messages_allowed_are_the_days_times_the_rates_of_what_is_connected(tmp_
     assert counted(tmp_path / "3", *events, last=TODAY + 2 * day).messages_allowed == 60 + 70 + 40
     gone = MailboxDisconnected(at=NOON + 2 * day, inbox=SALES, identity=ADA)
     assert counted(tmp_path / "4", *events, gone, first=TODAY + 3 * day, last=TODAY + 3 * day) == Counted()
+
+
+def on_linkedin(number: int, at: datetime = NOON, person: UUID = LEA) -> dict[str, Any]:
+    return {"at": at, "attempt": UUID(int=2000 + number), "account": ADA, "identity": ADA, "person": person}
+
+
+def invited(number: int, at: datetime = NOON) -> InvitationSent:
+    return InvitationSent(**on_linkedin(number, at), proof="It is pending.")
+
+
+def accepted(number: int, at: datetime = NOON) -> InvitationAccepted:
+    return InvitationAccepted(**on_linkedin(number, at))
+
+
+def messaged(number: int, at: datetime = NOON) -> LinkedInMessageSent:
+    return LinkedInMessageSent(**on_linkedin(number, at), proof="It is in the conversation.")
+
+
+def linked(at: datetime = NOON) -> LinkedInLinked:
+    of: dict[str, Any] = {"account": ADA, "identity": ADA, "linking": UUID(int=3000)}
+    return LinkedInLinked(at=at, **of, sender="s", profile=LinkedInProfile())
+
+
+def test_connections_are_requests_accepted_and_sent_each_on_its_day(tmp_path: Path) -> None:
+    day = timedelta(days=1)
+    events = (
+        *(invited(number, NOON - day) for number in range(3)),
+        invited(3),
+        accepted(0),
+        accepted(0, NOON + day),  # found out again: it was accepted once
+        accepted(1, NOON + day),
+    )
+    figures = [
+        (found.invitations_accepted, found.invitations_sent, found.messages_sent)
+        for n in (-1, 0, 1)
+        for found in [counted(tmp_path / str(n), *events, first=TODAY + n * day, last=TODAY + n * day)]
+    ]
+    assert figures == [(0, 3, 0), (1, 1, 0), (1, 0, 0)]
+    with views(tmp_path, *events) as found:
+        board = count(found, US, "UTC", {ADA: "UTC"}, TODAY - day, TODAY + day)
+    assert board.connections == (0.0, 1.0, 1.0)
+
+
+def test_messages_are_emails_and_linkedin_messages_of_what_both_allow_in_the_identitys_own_day(
+    tmp_path: Path,
+) -> None:
+    late = datetime(2026, 11, 24, 22, 30, tzinfo=UTC)  # the 25th in Tokyo
+    limits = LinkedInLimitsChanged(
+        at=late, sender="s", account=ADA, identity=ADA, limits=LinkedInLimits(messages=40)
+    )
+    events = (connected(), linked(), sent(1), messaged(1), messaged(2, late), invited(3), limits)
+    here = counted(tmp_path, *events)
+    assert (here.messages_sent, here.messages_allowed, here.emails_sent) == (3, 30 + 40, 1)
+    today, tomorrow = (
+        counted(tmp_path / str(day), *events, own="Asia/Tokyo", first=day, last=day)
+        for day in (TODAY, TODAY + timedelta(days=1))
+    )
+    assert (today.messages_sent, today.messages_allowed) == (2, 30 + 100)
+    assert (tomorrow.messages_sent, tomorrow.messages_allowed) == (1, 30 + 40)
+
+
+def test_an_account_that_needs_to_be_linked_again_allows_nothing_from_the_next_day(tmp_path: Path) -> None:
+    day = timedelta(days=1)
+    why = Obstacle(code="x", cause="x", resolution="x")
+    events = (
+        linked(),
+        LinkedInNeedsReconnect(at=NOON + day, account=ADA, identity=ADA, diagnosis=why),
+        linked(NOON + 3 * day),
+    )
+    allowed = [
+        counted(tmp_path / str(n), *events, first=TODAY + n * day, last=TODAY + n * day).messages_allowed
+        for n in range(-1, 4)
+    ]
+    assert allowed == [0, 100, 100, 0, 100]
+
+
+def test_a_lead_who_answers_on_both_channels_is_two_conversations(tmp_path: Path) -> None:
+    def answered(number: int, at: datetime = NOON) -> LinkedInReplyReceived:
+        return LinkedInReplyReceived(**on_linkedin(number, at), text="Gladly")
+
+    events = (replied(1), answered(1), answered(2, NOON + timedelta(days=1)))
+    assert counted(tmp_path, *events, last=TODAY + timedelta(days=1)).replied == 2
+    assert counted(tmp_path / "late", *reversed(events)).replied == 2
 
 
 def test_a_raise_that_ended_counts_no_more(tmp_path: Path) -> None:

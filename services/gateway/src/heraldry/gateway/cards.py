@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from heraldry.contracts.base import Refused
+from heraldry.contracts.linkedin import SlowedDown
 from heraldry.gateway.figures import LONGEST_PERIOD, Counted, count
 from heraldry.gateway.state import Gateway
-from heraldry.gateway.views import InboxSeen, WaitingSeen
+from heraldry.gateway.views import InboxSeen, LinkedInSeen, WaitingSeen
 from pydantic import BaseModel, ConfigDict
 
 FIRST_DAY: Final = date(1970, 1, 1)
 LAST_DAY: Final = date(9999, 12, 1)  # its days end within the calendar, in every zone
+SLOWED: Final[Mapping[SlowedDown, str]] = {
+    "invitation": "invitations",
+    "note": "invitations with a note",
+    "message": "messages",
+    "everything": "of this account",
+}
 
 
 class _Shown(BaseModel):
@@ -22,11 +30,19 @@ class _Shown(BaseModel):
 
 
 class Waiting(_Shown):
-    """Why an inbox waits (R-LIM-6), as a sentence, and until when."""
+    """Why an inbox or a LinkedIn account waits (R-LIM-5 and 6), as a sentence, and until when."""
 
-    inbox: UUID
+    inbox: UUID | None
     reason: str
     until: datetime
+
+
+class LinkedInState(_Shown):
+    """`state`: linking, failed, linked, needs reconnect, restricted."""
+
+    account: UUID
+    state: str
+    detail: str
 
 
 class InboxState(_Shown):
@@ -57,12 +73,14 @@ class Card(_Shown):
     figures: Figures
     inboxes: tuple[InboxState, ...]
     waiting: tuple[Waiting, ...]
+    linkedin: LinkedInState | None = None
 
 
 class Overview(_Shown):
     """`identities`: how many the organization has, whatever is searched. `totals` are those of the cards.
 
-    Trends: a figure a day, or an hour for a single day; the bounce rate is that of what was sent so far.
+    Trends: a figure a day, or an hour for a single day; connections are requests accepted, the bounce rate is
+    that of what was sent so far.
     """
 
     zone: str
@@ -71,6 +89,7 @@ class Overview(_Shown):
     identities: int
     cards: tuple[Card, ...]
     totals: Figures
+    connections_trend: tuple[float, ...]
     messages_trend: tuple[float, ...]
     replied_trend: tuple[float, ...]
     bounce_rate_trend: tuple[float, ...]
@@ -96,6 +115,7 @@ def overview(
     counted = count(views, organization, zone, {one.id: one.hours.zone for one in found}, begin, end)
     inboxes = views.inboxes(organization)
     waiting = views.waiting(organization, gateway.now())
+    accounts = {one.identity: one for one in views.linkedin(organization, gateway.now())}
     cards = tuple(
         Card(
             identity=one.id,
@@ -104,7 +124,11 @@ def overview(
             picture=f"/identities/{one.id}/picture?v={one.picture[:16]}" if one.picture else "",
             figures=_figures([counted.by_identity[one.id]]),
             inboxes=tuple(_state(inbox) for inbox in inboxes if inbox.identity == one.id),
-            waiting=_waiting([inbox for inbox in inboxes if inbox.identity == one.id], waiting),
+            waiting=(
+                *_waiting([inbox for inbox in inboxes if inbox.identity == one.id], waiting),
+                *_slowed(accounts.get(one.id)),
+            ),
+            linkedin=_linkedin(accounts.get(one.id)),
         )
         for one in found
     )
@@ -115,6 +139,7 @@ def overview(
         identities=len(found) if not search.strip() else len(views.identities(organization)),
         cards=cards,
         totals=_figures(list(counted.by_identity.values())),
+        connections_trend=counted.connections,
         messages_trend=counted.messages,
         replied_trend=counted.replied,
         bounce_rate_trend=counted.bounce_rate,
@@ -138,6 +163,21 @@ def _figures(several: list[Counted]) -> Figures:
 
 def _state(inbox: InboxSeen) -> InboxState:
     return InboxState(inbox=inbox.id, address=inbox.address, state=inbox.state, detail=inbox.detail)
+
+
+def _linkedin(account: LinkedInSeen | None) -> LinkedInState | None:
+    if account is None or account.state == "unlinked":
+        return None
+    return LinkedInState(account=account.id, state=account.state, detail=account.detail)
+
+
+def _slowed(account: LinkedInSeen | None) -> tuple[Waiting, ...]:
+    if account is None or account.state != "linked":
+        return ()
+    return tuple(
+        Waiting(inbox=None, reason=f"LinkedIn wants no more {SLOWED[kind]} now.", until=until.astimezone(UTC))
+        for kind, until in account.slowed
+    )
 
 
 def _waiting(inboxes: list[InboxSeen], waiting: tuple[WaitingSeen, ...]) -> tuple[Waiting, ...]:

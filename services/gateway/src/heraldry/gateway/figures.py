@@ -13,18 +13,26 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import orjson
-from heraldry.gateway.projections import instant
+from heraldry.contracts.scheduler import RECOMMENDED_MESSAGES
+from heraldry.gateway.instants import instant
 from heraldry.gateway.views import Views
 
 DEFAULT_RATE: Final = 30  # emails a day of an inbox whose limits nobody changed
+DEFAULT_MESSAGES: Final = RECOMMENDED_MESSAGES  # a day, of a LinkedIn account whose limits nobody changed
 LONGEST_PERIOD: Final = 366  # days
-Table: TypeAlias = Literal["sent", "replied", "bounced"]
+Table: TypeAlias = Literal["sent", "replied", "bounced", "invited", "accepted", "messaged"]
 Owner: TypeAlias = Literal["identity", "inbox"]
+ORGANIZATIONS: Final[tuple[Table, ...]] = ("sent", "replied", "bounced", "invited", "accepted")
+"""What counts in the organization's day."""
+Connections: TypeAlias = Mapping[str, Mapping[str, Sequence[tuple[str, bool]]]]
+"""By identity and inbox or account: when it was connected, and when not any more."""
+Limits: TypeAlias = Mapping[str, Sequence[tuple[str, int]]]
+"""By inbox or account: how many a day it may send, and since when."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """Of one identity over a period. What counts by LinkedIn is 0 until an identity has an account there."""
+    """Of one identity over a period. Messages are emails and LinkedIn messages; invitations are neither."""
 
     invitations_sent: int = 0
     invitations_accepted: int = 0
@@ -42,6 +50,7 @@ class Dashboard:
     """
 
     by_identity: Mapping[UUID, Counted]
+    connections: tuple[float, ...] = ()
     messages: tuple[float, ...] = ()
     replied: tuple[float, ...] = ()
     bounce_rate: tuple[float, ...] = ()
@@ -88,20 +97,25 @@ def count(
     days = {name: _Days(first, last, name) for name in {zone, *zones.values()}}
 
     def query(db: Connection) -> Dashboard:
-        connections, rates = _connections(db, organization), _rates(db, organization)
+        inboxes, accounts = _inboxes(db, organization), _accounts(db, organization)
         counted = dict[UUID, Counted]()
         trends = _Trends()
         for identity, own in zones.items():
             of = str(organization), "identity", str(identity)
-            sent = _per_step(db, "sent", of, days[zone].steps)
-            own_sent = sent if own == zone else _per_step(db, "sent", of, days[own].steps)
-            replied, bounced = (
-                _per_step(db, table, of, days[zone].steps) for table in ("replied", "bounced")
+            sent, replied, bounced, invited, accepted = (
+                _per_step(db, table, of, days[zone].steps) for table in ORGANIZATIONS
             )
-            trends.add(own_sent, replied, sent, bounced)
+            mails = sent if own == zone else _per_step(db, "sent", of, days[own].steps)
+            messages = _sum(mails, _per_step(db, "messaged", of, days[own].steps))
+            trends.add(accepted, messages, replied, sent, bounced)
             counted[identity] = Counted(
-                messages_sent=sum(own_sent),
-                messages_allowed=_allowed(connections.get(str(identity), {}), rates, days[own].midnights),
+                invitations_sent=sum(invited),
+                invitations_accepted=sum(accepted),
+                messages_sent=sum(messages),
+                messages_allowed=sum(
+                    _allowed(connections.get(str(identity), {}), limits, usual, days[own].midnights)
+                    for connections, limits, usual in (inboxes, accounts)
+                ),
                 replied=sum(replied),
                 emails_sent=sum(sent),
                 emails_bounced=sum(bounced),
@@ -130,19 +144,30 @@ class _Trends:
     """Sums over identities, step by step. Days of different zones differ in length: a shorter one ends early."""
 
     def __init__(self) -> None:
-        self.messages, self.replied, self.sent, self.bounced = (list[int]() for _ in range(4))
+        self.accepted, self.messages, self.replied, self.sent, self.bounced = (list[int]() for _ in range(5))
 
     def add(
-        self, messages: Sequence[int], replied: Sequence[int], sent: Sequence[int], bounced: Sequence[int]
+        self,
+        accepted: Sequence[int],
+        messages: Sequence[int],
+        replied: Sequence[int],
+        sent: Sequence[int],
+        bounced: Sequence[int],
     ) -> None:
-        self.messages = _sum(self.messages, messages)
+        self.accepted, self.messages = _sum(self.accepted, accepted), _sum(self.messages, messages)
         self.replied = _sum(self.replied, replied)
         self.sent, self.bounced = _sum(self.sent, sent), _sum(self.bounced, bounced)
 
     def dashboard(self, counted: Mapping[UUID, Counted]) -> Dashboard:
         so_far = zip(accumulate(self.sent), accumulate(self.bounced), strict=True)
         rate = tuple(100 * bounced / sent if sent else 0.0 for sent, bounced in so_far)
-        return Dashboard(counted, _shown(self.messages), _shown(self.replied), rate if any(self.sent) else ())
+        return Dashboard(
+            counted,
+            connections=_shown(self.accepted),
+            messages=_shown(self.messages),
+            replied=_shown(self.replied),
+            bounce_rate=rate if any(self.sent) else (),
+        )
 
 
 def _sum(some: Sequence[int], more: Sequence[int]) -> list[int]:
@@ -169,43 +194,51 @@ def _per_step(
     return tuple(number for (number,) in found)
 
 
-def _connections(
-    db: Connection, organization: UUID
-) -> Mapping[str, Mapping[str, Sequence[tuple[str, bool]]]]:
-    """By identity and inbox: when it was connected, and when not any more."""
+def _inboxes(db: Connection, organization: UUID) -> tuple[Connections, Limits, int]:
+    """When they could send, how many emails a day, and how many where nobody changed that."""
+    return (
+        _connections(db, "SELECT inbox, identity, at, connected FROM connection", organization),
+        _limits(db, "SELECT inbox, at, per_day FROM rate", organization),
+        DEFAULT_RATE,
+    )
+
+
+def _accounts(db: Connection, organization: UUID) -> tuple[Connections, Limits, int]:
+    """The same of LinkedIn accounts and messages."""
+    return (
+        _connections(db, "SELECT account, identity, at, linked FROM linkedin_link", organization),
+        _limits(db, "SELECT account, at, per_day FROM message_limit", organization),
+        DEFAULT_MESSAGES,
+    )
+
+
+def _connections(db: Connection, select: str, organization: UUID) -> Connections:
     found: dict[str, dict[str, list[tuple[str, bool]]]] = {}
-    for inbox, identity, at, connected in cast(
+    for sender, identity, at, connected in cast(
         "list[tuple[str, str, str, int]]",
-        db.execute(
-            "SELECT inbox, identity, at, connected FROM connection WHERE organization = ? ORDER BY at",
-            (str(organization),),
-        ).fetchall(),
+        db.execute(f"{select} WHERE organization = ? ORDER BY at", (str(organization),)).fetchall(),
     ):
-        found.setdefault(identity, {}).setdefault(inbox, []).append((at, bool(connected)))
+        found.setdefault(identity, {}).setdefault(sender, []).append((at, bool(connected)))
     return found
 
 
-def _rates(db: Connection, organization: UUID) -> Mapping[str, Sequence[tuple[str, int]]]:
-    rates: dict[str, list[tuple[str, int]]] = {}
-    for inbox, at, per_day in cast(
+def _limits(db: Connection, select: str, organization: UUID) -> Limits:
+    limits: dict[str, list[tuple[str, int]]] = {}
+    for sender, at, per_day in cast(
         "list[tuple[str, str, int]]",
-        db.execute(
-            "SELECT inbox, at, per_day FROM rate WHERE organization = ? ORDER BY at", (str(organization),)
-        ).fetchall(),
+        db.execute(f"{select} WHERE organization = ? ORDER BY at", (str(organization),)).fetchall(),
     ):
-        rates.setdefault(inbox, []).append((at, per_day))
-    return rates
+        limits.setdefault(sender, []).append((at, per_day))
+    return limits
 
 
 def _allowed(
-    inboxes: Mapping[str, Sequence[tuple[str, bool]]],
-    rates: Mapping[str, Sequence[tuple[str, int]]],
-    midnights: Sequence[str],
+    senders: Mapping[str, Sequence[tuple[str, bool]]], limits: Limits, usual: int, midnights: Sequence[str]
 ) -> int:
     return sum(
-        _in_force(rates.get(inbox, ()), closes)
+        _in_force(limits.get(sender, ()), closes, usual)
         for opens, closes in pairwise(midnights)
-        for inbox, changes in inboxes.items()
+        for sender, changes in senders.items()
         if _was_connected(changes, opens, closes)
     )
 
@@ -220,8 +253,8 @@ def _was_connected(changes: Sequence[tuple[str, bool]], opens: str, closes: str)
     return state
 
 
-def _in_force(rates: Sequence[tuple[str, int]], closes: str) -> int:
-    return next((rate for at, rate in reversed(rates) if at < closes), DEFAULT_RATE)
+def _in_force(limits: Sequence[tuple[str, int]], closes: str, usual: int) -> int:
+    return next((limit for at, limit in reversed(limits) if at < closes), usual)
 
 
 def _midnight(day: date, zone: str) -> datetime:

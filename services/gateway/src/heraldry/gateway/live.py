@@ -29,6 +29,8 @@ NAMES: Final = {
     "identity": ("activity", "identities"),
     "campaign": ("activity", "campaigns", "identities"),
     "lead": ("activity", "campaigns"),
+    "linkedin": ("activity", "linkedin", "identities", "campaigns"),
+    "step": ("activity", "linkedin", "identities", "campaigns"),
     "suppression": ("activity", "suppressions"),
     "organization": ("activity", "organization"),
 }

@@ -6,19 +6,15 @@ Names are put together when a question is asked (`views.py`).
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from sqlite3 import Connection
 from typing import Any, Final
 
 from heraldry.chassis.projection import Fact, Projection
-from heraldry.contracts import campaigns, gateway, identity, mailbox, scheduler
+from heraldry.contracts import campaigns, gateway, identity, linkedin, mailbox, scheduler
 from heraldry.contracts.base import Erased, Event
 from heraldry.contracts.registry import PUBLISHED
-
-
-def instant(at: datetime) -> str:
-    """UTC text that sorts like the instants it stands for. A storage format of the views."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+from heraldry.gateway.instants import instant
+from heraldry.gateway.linkedin_views import LINKEDIN
 
 
 def _text(value: str | Erased) -> str:
@@ -226,7 +222,7 @@ def quota_consumed(db: Connection, event: scheduler.QuotaConsumed, fact: Fact) -
 
 FIGURES: Final = Projection(
     name="figures",
-    version=3,
+    version=4,
     schema="""
 CREATE TABLE sent (attempt TEXT PRIMARY KEY, organization TEXT NOT NULL, identity TEXT NOT NULL,
   inbox TEXT NOT NULL, at TEXT NOT NULL) STRICT;
@@ -268,11 +264,21 @@ def email_bounced(db: Connection, event: mailbox.EmailBounced, fact: Fact) -> No
 
 @FIGURES.on(mailbox.ReplyReceived)
 def reply_received(db: Connection, event: mailbox.ReplyReceived, fact: Fact) -> None:
+    _replied(db, event, fact, "email")
+
+
+@FIGURES.on(linkedin.LinkedInReplyReceived)
+def linkedin_reply_received(db: Connection, event: linkedin.LinkedInReplyReceived, fact: Fact) -> None:
+    _replied(db, event, fact, "linkedin")
+
+
+def _replied(
+    db: Connection, event: mailbox.ReplyReceived | linkedin.LinkedInReplyReceived, fact: Fact, channel: str
+) -> None:
     """A conversation, a lead on one channel, counts by its first reply."""
     db.execute(
-        "INSERT INTO replied VALUES (?, ?, 'email', ?, ?)"
-        " ON CONFLICT DO UPDATE SET at = min(at, excluded.at)",
-        (str(event.identity), str(event.person), fact.organization, instant(event.at)),
+        "INSERT INTO replied VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = min(at, excluded.at)",
+        (str(event.identity), str(event.person), channel, fact.organization, instant(event.at)),
     )
 
 
@@ -317,4 +323,4 @@ def _connection(
     db.execute("INSERT OR REPLACE INTO connection VALUES (?, ?, ?, ?, ?)", row)
 
 
-VIEWS: Final = (HISTORY, DIRECTORY, FIGURES)
+VIEWS: Final = (HISTORY, DIRECTORY, FIGURES, LINKEDIN)

@@ -15,6 +15,7 @@ from heraldry.chassis.readmodel import ReadModel
 from heraldry.contracts.base import Erased, Event, Refused
 from heraldry.contracts.gateway import Role
 from heraldry.contracts.identity import WorkingHours
+from heraldry.contracts.linkedin import SlowedDown
 from heraldry.contracts.mailbox import (
     EmailBounced,
     EmailClaimed,
@@ -26,7 +27,7 @@ from heraldry.contracts.mailbox import (
     ReplyReceived,
 )
 from heraldry.contracts.registry import event_type
-from heraldry.gateway.projections import instant
+from heraldry.gateway.instants import instant
 from heraldry.gateway.sentences import KINDS, UNNAMED, Said, Tone, Words, named, said
 
 BY_LINK: Final = "link:unsubscribe"  # whoever used the unsubscribe link of a mail
@@ -143,6 +144,20 @@ class InboxSeen:
     state: str
     since: datetime
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedInSeen:
+    """`state`: linking, failed, linked, needs reconnect, restricted, unlinked. `slowed`: (kind, until when) of what
+    LinkedIn wants no more of now.
+    """
+
+    id: UUID
+    identity: UUID
+    state: str
+    since: datetime
+    detail: str
+    slowed: tuple[tuple[SlowedDown, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +330,31 @@ class Views:
         )
         return tuple(
             InboxSeen(UUID(row[0]), UUID(row[1]), row[2], row[3], datetime.fromisoformat(row[4]), row[5])
+            for row in rows
+        )
+
+    def linkedin(self, organization: UUID, now: datetime) -> tuple[LinkedInSeen, ...]:
+        """Every LinkedIn account that was ever linked, or tried."""
+        slowed: dict[str, list[tuple[SlowedDown, datetime]]] = {}
+        for account, kind, until in self._all(
+            "SELECT account, kind, until FROM linkedin_slowed WHERE organization = ? AND until > ?"
+            " ORDER BY until",
+            (str(organization), instant(now)),
+        ):
+            slowed.setdefault(account, []).append((cast("SlowedDown", kind), datetime.fromisoformat(until)))
+        rows = self._all(
+            "SELECT id, identity, state, since, detail FROM linkedin_account WHERE organization = ? ORDER BY id",
+            (str(organization),),
+        )
+        return tuple(
+            LinkedInSeen(
+                UUID(row[0]),
+                UUID(row[1]),
+                row[2],
+                datetime.fromisoformat(row[3]),
+                row[4],
+                tuple(slowed.get(row[0], ())),
+            )
             for row in rows
         )
 

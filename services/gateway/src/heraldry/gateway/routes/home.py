@@ -14,6 +14,7 @@ from heraldry.gateway.cards import Card, Overview, overview
 from heraldry.gateway.pages.forms import AddIdentityForm, filled, with_scheme
 from heraldry.gateway.pages.models import (
     INBOX_STATES,
+    LINKEDIN_STATES,
     AddIdentityPage,
     Chip,
     DashboardPage,
@@ -93,6 +94,7 @@ class HomeController(Controller):
             identities=found.identities,
             cards=tuple(map(_card, found.cards)),
             trends=Trends(
+                connections=found.connections_trend,
                 messages=found.messages_trend,
                 replied=found.replied_trend,
                 bounce_rate=found.bounce_rate_trend,
@@ -189,10 +191,13 @@ def _card(card: Card) -> IdentityCard:
 
 
 def chips(card: Card) -> tuple[Chip, ...]:
+    account = LINKEDIN_STATES[card.linkedin.state] if card.linkedin else None
+    linkedin = (Chip(f"LinkedIn: {account.text}", account.tone),) if account else ()
     shown = [one for one in card.inboxes if one.state != "disconnected"]
     states = [INBOX_STATES[cast("InboxState", one.state)] for one in shown]
-    return tuple(
-        Chip(f"{one.address}: {state.text}", state.tone) for one, state in zip(shown, states, strict=True)
+    return (
+        *linkedin,
+        *(Chip(f"{one.address}: {state.text}", state.tone) for one, state in zip(shown, states, strict=True)),
     )
 
 
@@ -203,6 +208,17 @@ def _notices(found: Overview, undecided: int) -> tuple[Notice, ...]:
         text="A connection broke at the moment of sending. Somebody has to look and decide.",
         href="/activity/undecided",
         link="Decide",
+    )
+    linkedin = tuple(
+        Notice(
+            title=f"LinkedIn of {card.name}: {LINKEDIN_STATES[card.linkedin.state].text.lower()}.",
+            text=card.linkedin.detail,
+            tone="bad",
+            href=f"/identities/{card.identity}?section=linkedin",
+            link="Look at it",
+        )
+        for card in found.cards
+        if card.linkedin and LINKEDIN_STATES[card.linkedin.state].tone == "bad"
     )
     reconnect = tuple(
         Notice(
@@ -227,4 +243,5 @@ def _notices(found: Overview, undecided: int) -> tuple[Notice, ...]:
         for inbox in card.inboxes
         if inbox.state == "paused"
     )
-    return (*reconnect, *paused, decide) if undecided else (*reconnect, *paused)
+    notices = (*linkedin, *reconnect, *paused)
+    return (*notices, decide) if undecided else notices

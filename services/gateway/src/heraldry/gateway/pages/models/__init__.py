@@ -31,6 +31,7 @@ from heraldry.gateway.pages.models.consequences import (
     DisconnectInboxPage,
 )
 from heraldry.gateway.pages.models.dashboard import (
+    LINKEDIN_STATES,
     DashboardPage,
     Figures,
     IdentityCard,
@@ -87,6 +88,7 @@ from heraldry.gateway.pages.models.unsubscribe import (
 __all__ = [
     "ERRORS",
     "INBOX_STATES",
+    "LINKEDIN_STATES",
     "SUPPRESSION_REASONS",
     "ActivityEntry",
     "ActivityFilter",
