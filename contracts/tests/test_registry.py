@@ -29,9 +29,24 @@ def test_every_registered_type_has_a_golden_sample_of_each_version(name: str) ->
 @pytest.mark.parametrize("name", registry.REGISTERED)
 def test_the_golden_sample_still_reads_and_says_the_same(name: str) -> None:
     kind = registry.event_type(name)
-    golden = cast("dict[str, object]", json.loads((FOLDER / f"{name}.v{kind.version}.json").read_text()))
-    now = cast("dict[str, object]", kind.model_validate(golden).model_dump(mode="json"))
-    assert {field: now[field] for field in golden} == golden
+    golden = json.loads((FOLDER / f"{name}.v{kind.version}.json").read_text())
+    assert of_the_fields_in(golden, kind.model_validate(golden).model_dump(mode="json")) == golden
+
+
+def of_the_fields_in(golden: object, now: object) -> object:
+    """What is said now, without the fields that were added since."""
+    match golden, now:
+        case dict(), dict():
+            said = cast("dict[str, object]", now)
+            return {
+                name: of_the_fields_in(value, said[name])
+                for name, value in cast("dict[str, object]", golden).items()
+            }
+        case list(), list():
+            pairs = zip(cast("list[object]", golden), cast("list[object]", now), strict=True)
+            return [of_the_fields_in(before, said) for before, said in pairs]
+        case _:
+            return now
 
 
 @pytest.mark.parametrize("name", registry.REGISTERED)

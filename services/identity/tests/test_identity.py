@@ -25,6 +25,7 @@ from heraldry.identity.domain.identity import (
     Create,
     Delete,
     Event,
+    FillDetails,
     Identity,
     Rename,
     State,
@@ -58,6 +59,38 @@ def create(name: str = "Ada Bergström", details: ContactDetails | None = None) 
 
 def test_the_name_becomes_first_and_last_name_when_created_manually() -> None:
     nobody.when(create("  Ada   Bergström ")).then(CREATED)
+
+
+SAID = ContactDetails(
+    first_name="Ada",
+    last_name="Bergström-Lind",
+    job_title="COO",
+    linkedin_url="https://www.linkedin.com/in/ada",
+)
+awaiting = nobody.given(CREATED.model_copy(update={"from_linkedin": True}))
+
+
+def test_what_linkedin_says_fills_the_details_of_an_identity_that_is_being_created() -> None:
+    asked = Create(ADA, NORTHWIND, "Ada Bergström", ContactDetails(), "", HOURS, NOW, from_linkedin=True)
+    nobody.when(asked).then(CREATED.model_copy(update={"from_linkedin": True}))
+    filled = ContactDetailsChanged(identity=ADA, details=SAID, at=NOW)
+    awaiting.when(FillDetails(SAID, NOW)).then(filled)
+    other = SAID.model_copy(update={"job_title": "CEO"})
+    awaiting.given(filled).when(FillDetails(other, NOW)).then_nothing()
+
+
+def test_what_linkedin_says_overwrites_nothing_that_somebody_typed() -> None:
+    ada.when(FillDetails(SAID, NOW)).then_nothing()
+    typed = ContactDetailsChanged(identity=ADA, details=ContactDetails(job_title="Editor"), at=NOW)
+    awaiting.given(typed).when(FillDetails(SAID, NOW)).then_nothing()
+    awaiting.given(IdentityDeleted(identity=ADA, at=NOW)).when(FillDetails(SAID, NOW)).then_nothing()
+    nobody.when(FillDetails(SAID, NOW)).then_nothing()
+
+
+def test_what_linkedin_does_not_say_stays_and_a_profile_elsewhere_is_not_taken() -> None:
+    said = ContactDetails(job_title="COO", linkedin_url="https://evil.example/in/ada")
+    kept = ContactDetails(first_name="Ada", last_name="Bergström", job_title="COO")
+    awaiting.when(FillDetails(said, NOW)).then(ContactDetailsChanged(identity=ADA, details=kept, at=NOW))
 
 
 def test_no_name_is_refused_beside_the_field() -> None:

@@ -241,8 +241,9 @@ def test_a_second_linking_waits_for_the_browser_but_not_for_the_person() -> None
 
 
 def test_a_member_belongs_to_one_identity() -> None:
-    inside.when(Settle(FIRST, BOB, NOW)).then(failed(OF_ANOTHER_IDENTITY))
-    ended = account(inside.given(failed(OF_ANOTHER_IDENTITY)))
+    of_bobs = failed(OF_ANOTHER_IDENTITY.model_copy(update={"identity": BOB}))
+    inside.when(Settle(FIRST, BOB, NOW)).then(of_bobs)
+    ended = account(inside.given(of_bobs))
     assert ended.live is None
     assert ended.let_go == {("ada", FIRST)}
     assert not account(inside).let_go  # who holds it is being asked

@@ -66,12 +66,15 @@ class ContactDetails(Value):
 
 
 class IdentityCreated(Published):
+    """`from_linkedin`: linking LinkedIn fills the contact details, unless somebody changes them before."""
+
     identity: UUID
     organization: UUID
     name: Annotated[str | Erased, Owner]
     details: Annotated[ContactDetails | Erased, Owner]
     picture: str = ""  # content hash of the stored picture; empty: none
     hours: WorkingHours
+    from_linkedin: bool = False
 
 
 class IdentityRenamed(Published):
@@ -127,12 +130,16 @@ Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_visib
 
 
 class CreateIdentity(IdentityCommand):
-    """R-ADD-5. `picture`: a re-encoded image (base64), at most 512 KiB; empty: none."""
+    """R-ADD-5. `picture`: a re-encoded image (base64), at most 512 KiB; empty: none.
+
+    `from_linkedin`: R-ADD-2, the contact details come from LinkedIn when it is linked.
+    """
 
     name: Name
     details: ContactDetails = ContactDetails()
     hours: WorkingHours
     picture: Annotated[str, Field(max_length=700_000)] = ""
+    from_linkedin: bool = False
 
 
 class RenameIdentity(IdentityCommand):

@@ -17,12 +17,16 @@ SlowedDown = Literal["invitation", "note", "message", "everything"]
 
 
 class Obstacle(Value):
-    """What stands between us and LinkedIn, for the person who can do something about it."""
+    """What stands between us and LinkedIn, for the person who can do something about it.
+
+    `identity`: the other identity it is about, where there is one.
+    """
 
     code: str
     cause: str
     resolution: str
     kind: str = "person"  # who can mend it: person, operator, transient
+    identity: UUID | None = None
 
 
 class LinkedInProfile(Value):

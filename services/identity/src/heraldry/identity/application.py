@@ -18,6 +18,7 @@ from heraldry.contracts.identity import (
     ChangeLikingsOptOut,
     ChangeProfilePicture,
     ChangeWorkingHours,
+    ContactDetails,
     CreateIdentity,
     DeleteIdentity,
     MapCrmUser,
@@ -33,6 +34,7 @@ from heraldry.identity.domain.identity import (
     Create,
     Delete,
     Event,
+    FillDetails,
     Identity,
     MapToCrmUser,
     Rename,
@@ -69,6 +71,7 @@ class Identities:
             picture,
             command.hours,
             self._clock.now(),
+            command.from_linkedin,
         )
         return await self._run(command.identity, create, asking)
 
@@ -80,6 +83,9 @@ class Identities:
     async def change_details(self, command: ChangeContactDetails, asking: Asking) -> Accepted:
         change = ChangeDetails(_organization(asking), self._clock.now(), command.details)
         return await self._run(command.identity, change, asking)
+
+    async def fill_details(self, identity: UUID, details: ContactDetails, asking: Asking) -> Accepted:
+        return await self._run(identity, FillDetails(details, self._clock.now()), asking)
 
     async def change_picture(self, command: ChangeProfilePicture, asking: Asking) -> Accepted:
         organization = _organization(asking)

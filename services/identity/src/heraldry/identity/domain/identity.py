@@ -34,6 +34,15 @@ class Create:
     picture: str
     hours: WorkingHours
     at: datetime
+    from_linkedin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FillDetails:
+    """LinkedIn was linked, and says this of the member. Empty: it says nothing."""
+
+    details: ContactDetails
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +89,15 @@ class Delete(_Change):
 
 
 Command: TypeAlias = (
-    Create | Rename | ChangeDetails | ChangePicture | ChangeHours | ChangeOptOut | MapToCrmUser | Delete
+    Create
+    | FillDetails
+    | Rename
+    | ChangeDetails
+    | ChangePicture
+    | ChangeHours
+    | ChangeOptOut
+    | MapToCrmUser
+    | Delete
 )
 Event: TypeAlias = (
     IdentityCreated
@@ -101,6 +118,8 @@ class Nobody:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
+    """`from_linkedin`: nobody has given contact details; LinkedIn may."""
+
     id: UUID
     organization: UUID
     name: str
@@ -110,6 +129,7 @@ class Identity:
     likings_opted_out: bool = False
     crm_user: str = ""
     deleted: bool = False
+    from_linkedin: bool = False
 
 
 State: TypeAlias = Nobody | Identity
@@ -120,6 +140,8 @@ def decide(command: Command, state: State) -> Sequence[Event]:
     match command:
         case Create():
             return _create(command, state)
+        case FillDetails():
+            return () if isinstance(state, Nobody) else _fill(command, state)
         case _:
             return _change(command, _own(command, state))
 
@@ -141,9 +163,23 @@ def _create(command: Create, state: State) -> Sequence[Event]:
             details=details,
             picture=command.picture,
             hours=command.hours,
+            from_linkedin=command.from_linkedin,
             at=command.at,
         ),
     )
+
+
+def _fill(command: FillDetails, identity: Identity) -> Sequence[Event]:
+    """R-ID-5: what somebody typed is never overwritten."""
+    if identity.deleted or not identity.from_linkedin:
+        return ()
+    given = {name: value for name, value in command.details.model_dump().items() if value}
+    if not _of_linkedin(command.details.linkedin_url):
+        given.pop("linkedin_url", None)
+    details = identity.details.model_copy(update=given)
+    if details == identity.details:
+        return ()
+    return (ContactDetailsChanged(identity=identity.id, details=details, at=command.at),)
 
 
 def _change(
@@ -189,6 +225,7 @@ def evolve(state: State, event: Event) -> State:
             hours=event.hours,
             details=ContactDetails() if isinstance(event.details, Erased) else event.details,
             picture=event.picture,
+            from_linkedin=event.from_linkedin,
         )
     if isinstance(state, Nobody):
         return state
@@ -196,7 +233,8 @@ def evolve(state: State, event: Event) -> State:
         case IdentityRenamed(name=name):
             return replace(state, name=_known(name))
         case ContactDetailsChanged(details=details):
-            return replace(state, details=ContactDetails() if isinstance(details, Erased) else details)
+            known = ContactDetails() if isinstance(details, Erased) else details
+            return replace(state, details=known, from_linkedin=False)
         case ProfilePictureChanged(picture=picture):
             return replace(state, picture=picture)
         case WorkingHoursChanged(hours=hours):

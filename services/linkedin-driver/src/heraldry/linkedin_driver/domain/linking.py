@@ -322,7 +322,8 @@ def _settle(command: Settle, linking: Linking) -> Sequence[Event]:
     if not isinstance(linking.stage, Inside) or linking.id != command.linking:
         return ()
     if command.holder != linking.identity:
-        return (_failed(linking, OF_ANOTHER_IDENTITY, command.at),)
+        whose = OF_ANOTHER_IDENTITY.model_copy(update={"identity": command.holder})
+        return (_failed(linking, whose, command.at),)
     proven = linking.stage.signed_in
     return (
         LinkedInLinked(

@@ -1,0 +1,41 @@
+"""What the identity context does when something happened elsewhere. Pure: event in, commands out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+from uuid import UUID
+
+from heraldry.contracts.base import Command, Envelope, Erased
+from heraldry.contracts.identity import ContactDetails
+from heraldry.contracts.linkedin import LinkedInLinked
+
+LONGEST_NAME: Final = 100
+LONGEST_TITLE: Final = 200  # LinkedIn's headlines may be longer
+
+
+class OwnCommand(Command):
+    """A command of this context to itself: it never travels."""
+
+    context: ClassVar[str] = "identity"
+
+
+class FillDetails(OwnCommand):
+    """What LinkedIn says of the identity's member."""
+
+    identity: UUID
+    details: ContactDetails
+
+
+def take_profiles(event: Envelope[LinkedInLinked]) -> Sequence[OwnCommand]:
+    """R-ID-5: linking LinkedIn while an identity is created fills its contact details."""
+    profile = event.data.profile
+    if isinstance(profile, Erased):
+        return ()
+    details = ContactDetails(
+        first_name=profile.first_name[:LONGEST_NAME],
+        last_name=profile.last_name[:LONGEST_NAME],
+        job_title=profile.headline[:LONGEST_TITLE],
+        linkedin_url=profile.url,
+    )
+    return (FillDetails(identity=event.data.identity, details=details),)
