@@ -17,12 +17,12 @@ _tasks:
 
 # Run the product: NATS, the five services and the sandbox (`up --no-sandbox`: a real installation)
 [group("run")]
-up *arguments: ready
+up *arguments: ready _browser
     @exec "{{ bin }}/heraldry" up "$@"
 
 # Start the product unless it runs, and play what it can do through its HTTP API (`--json`: one document)
 [group("run")]
-demo *arguments: ready
+demo *arguments: ready _browser
     @exec "{{ bin }}/heraldry" demo "$@"
 
 # Delete the read models and build them again from the log
@@ -34,7 +34,10 @@ rebuild *arguments: ready
 
 # Lint, types, imports, declared dependencies, unit tests: less than two minutes
 [group("test")]
-check: setup-dev _lint _types _imports _dependencies _unit
+check: setup-dev _checks
+
+[parallel]
+_checks: _lint _types _imports _dependencies _unit
 
 # check, then everything on real parts at its smallest honest size; arguments go to pytest
 [group("test")]
@@ -127,6 +130,10 @@ setup-system: setup-dev
 # What the pages are made of, from npm into node_modules
 [group("workshop")]
 assets: ready
+
+[private]
+_browser: ready
+    @"{{ bin }}/python" tools/system_packages.py browser
 
 [private]
 ready:

@@ -1,5 +1,6 @@
-"""Sees to the browser and the mail servers the tests use: found, installed where that is allowed, or named in the one
-command that would.
+"""Sees to the browser that LinkedIn is driven with, and the mail servers the tests use: found, installed where that is
+allowed, or named in the one command that would. With `browser` as its argument it sees to that alone, and goes on
+without it: everything but LinkedIn works then.
 
 Allowed means: CI is set, this is a container, HERALDRY_INSTALL=yes, or somebody at a terminal said yes.
 """
@@ -84,9 +85,9 @@ def allowed() -> bool:
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
-def install(what: str, command: str) -> None:
+def install(needed: str, what: str, command: str) -> None:
     """Run the command if that may be. What it did is for the caller to look at."""
-    say(f"the tests need {what}. This installs it:\n\n    {command}\n")
+    say(f"{needed}. This installs it:\n\n    {command}\n")
     if not allowed():
         say("run it, then run this again (or set HERALDRY_INSTALL=yes).")
         return
@@ -99,7 +100,11 @@ def install(what: str, command: str) -> None:
 def browser() -> bool:
     """Whether there is one now."""
     if not chromium_path():
-        install("a browser", install_command(system(), root=os.geteuid() == 0))
+        install(
+            "LinkedIn is driven in a browser, and there is none",
+            "a browser",
+            install_command(system(), root=os.geteuid() == 0),
+        )
         if not chromium_path():
             say("HERALDRY_CHROMIUM can name a browser's path, too.")
     return bool(chromium_path())
@@ -109,13 +114,18 @@ def mail_servers() -> bool:
     """Whether they are there now."""
     packages = missing_mail_packages()
     if packages and system() in {"debian", "ubuntu"}:
-        install("Dovecot and Postfix", mail_command(packages, root=os.geteuid() == 0))
+        what = "Dovecot and Postfix"
+        install(f"the tests need {what}", what, mail_command(packages, root=os.geteuid() == 0))
     elif packages:
         say("the tests need Dovecot 2.3 (IMAP and LMTP) and Postfix; install them as this system does it.")
     return not missing_mail_packages()
 
 
 def main() -> int:
+    if sys.argv[1:] == ["browser"]:
+        if not browser():
+            say("it goes on without LinkedIn: everything else works.")
+        return 0
     return 0 if all([browser(), mail_servers()]) else 1
 
 
