@@ -99,15 +99,18 @@ def install(needed: str, what: str, command: str) -> None:
 
 def browser() -> bool:
     """Whether there is one now."""
-    if not chromium_path():
-        install(
-            "LinkedIn is driven in a browser, and there is none",
-            "a browser",
-            install_command(system(), root=os.geteuid() == 0),
-        )
-        if not chromium_path():
+    try:
+        found = chromium_path()
+    except FileNotFoundError as error:
+        say(f"{error}.")
+        return False
+    if not found:
+        command = install_command(system(), root=os.geteuid() == 0)
+        install("LinkedIn is driven in a browser, and there is none", "a browser", command)
+        found = chromium_path()
+        if not found:
             say("HERALDRY_CHROMIUM can name a browser's path, too.")
-    return bool(chromium_path())
+    return bool(found)
 
 
 def mail_servers() -> bool:
