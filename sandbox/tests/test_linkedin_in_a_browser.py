@@ -252,6 +252,31 @@ async def test_a_click_on_a_stranger_is_noticed(context: BrowserContext, linkedi
     assert (click["of"], click["place"], click["page"]) == ("lea-fournier-2", "sidebar", "/in/lea-fournier/")
 
 
+async def test_what_is_pressed_can_be_about_somebody_else(
+    context: BrowserContext, linkedin: LinkedIn
+) -> None:
+    await enter(context, linkedin)
+    linkedin.change_person(replace(linkedin.person("lea-fournier"), sends_at_once=True))
+    linkedin.network.invite(linkedin.account(ADA), linkedin.person("pia-holm"))
+    linkedin.network.connect("ada-bergstrom", "samir-aziz")
+    linkedin.network.connect("ada-bergstrom", "greta-lund")
+    linkedin.change_person(replace(linkedin.person("samir-aziz"), opens_thread_of="greta-lund"))
+    scenario = replace(Scenario(), withdrawal="names_another", message="never_ready")
+    linkedin.change_scenario(ADA, scenario)
+    async with opened(context, linkedin, "/in/lea-fournier/") as page:
+        await top_card(page).get_by_role("link", name="Invite Léa Fournier to connect").click()
+        await page.get_by_role("alert").get_by_text("was sent.").wait_for()
+        assert await dialog(page).count() == 0
+        await top_card(page).get_by_role("link", name="Pending, click to withdraw").click()
+        await page.get_by_role("button", name="Withdraw invitation sent to Pia Holm").wait_for()
+        await page.goto(f"{linkedin.url}/in/samir-aziz/")
+        await top_card(page).get_by_role("link", name="Message", exact=True).click()
+        await page.get_by_role("heading", name="Greta Lund").wait_for()
+        await page.get_by_role("textbox", name="Write a message").press_sequentially("Hello")
+        assert await page.locator("button.msg-form__send-button").is_disabled()
+    assert [one["to"] for one in happened(linkedin, "invited")] == ["pia-holm", "lea-fournier"]
+
+
 async def test_the_site_tells_of_its_limits(context: BrowserContext, linkedin: LinkedIn) -> None:
     await enter(context, linkedin)
 

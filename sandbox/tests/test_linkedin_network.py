@@ -53,6 +53,25 @@ def test_an_invitation_is_accepted(linkedin: LinkedIn) -> None:
         network.accept(ADA, LEA)
 
 
+def test_a_withdrawal_comes_too_late(linkedin: LinkedIn) -> None:
+    account, lea, network = (
+        ada(linkedin, withdrawal="accepted_meanwhile"),
+        linkedin.person(LEA),
+        linkedin.network,
+    )
+    network.invite(account, lea)
+    assert network.withdraw(account, lea) == "refused"
+    assert network.relation(ADA, LEA) == "connected"
+
+
+def test_a_message_is_said_to_be_sent_and_is_not(linkedin: LinkedIn) -> None:
+    account, lea = ada(linkedin, message="not_kept"), linkedin.person(LEA)
+    linkedin.network.connect(ADA, LEA)
+    assert linkedin.messaging.send(account, lea, "Hello", by="button") is not None
+    assert linkedin.messaging.conversations(ADA) == {}
+    assert linkedin.effects()[-1].what == "message not kept"
+
+
 def test_who_invited_is_not_told_of_being_ignored(linkedin: LinkedIn) -> None:
     account, lea, network = ada(linkedin), linkedin.person(LEA), linkedin.network
     network.invite(account, lea)

@@ -192,6 +192,8 @@ async def test_the_app_can_be_denied_or_run_out_or_be_gone_around(
     [
         ({"challenge": "captcha"}, "/checkpoint/challenge/", "captcha-internal"),
         ({"challenge": "restricted"}, "/checkpoint/challenge/", "temporarily restricted"),
+        ({"challenge": "phone"}, "/checkpoint/challenge/", 'type="tel"'),
+        ({"challenge": "identity"}, "/checkpoint/challenge/", "Verify your identity"),
         ({"challenge": "too_often"}, "/login", "unable to sign you in right now"),
         ({"only_by": "google"}, "/checkpoint/lg/login-submit", '<div id="otp-div">'),
         (
@@ -209,6 +211,45 @@ async def test_some_accounts_do_not_get_in(
     assert answer.url.path.startswith(path)
     assert says in answer.text
     assert "li_at" not in web.cookies
+
+
+async def test_new_terms_are_agreed_to_before_the_feed(web: httpx.AsyncClient, linkedin: LinkedIn) -> None:
+    treat(linkedin, challenge="agree")
+    assert "Agree to comply" in (await enter(web, linkedin)).text
+    assert (await web.get("/feed/")).url.path == "/uas/login"
+    (key,) = linkedin.sign_in.challenges(ADA)
+    agreed = await web.post("/checkpoint/challenge/agree", data={"challengeId": key})
+    assert agreed.url.path == "/feed/foryou/"
+
+
+async def test_who_comes_back_is_greeted_and_can_be_another(
+    web: httpx.AsyncClient, linkedin: LinkedIn
+) -> None:
+    for layout in (Layout("welcome_back", welcomes=ADA), Layout("chooser", welcomes=ADA)):
+        linkedin.change_layout(layout)
+        greeted = await web.get("/login")
+        assert ("rememberme-div" in greeted.text) == (layout.sign_in == "chooser")
+        known = await web.get("/login?chosen=known")
+        assert f'<input type="hidden" name="session_key" value="{ADA}">' in known.text
+        assert 'id="username"' not in known.text
+        assert 'id="username"' in (await web.get("/login?chosen=another")).text
+
+
+async def test_a_restriction_or_a_challenge_comes_in_the_middle_of_the_work(
+    web: httpx.AsyncClient, linkedin: LinkedIn
+) -> None:
+    await enter(web, linkedin)
+    treat(linkedin, answers="empty")
+    assert "<nav" not in (await web.get("/feed/")).text
+    treat(linkedin, answers="restricted")
+    assert (await web.get("/in/lea-fournier/")).url.path == "/checkpoint/restricted"
+    treat(linkedin, answers="checkpoint")
+    asked = await web.get("/in/lea-fournier/")
+    ((key, challenge),) = linkedin.sign_in.challenges(ADA).items()
+    assert asked.url.path == f"/checkpoint/challenge/{key}"
+    assert (await web.get("/feed/")).url.path == "/uas/login"
+    right = await web.post("/checkpoint/challenge/verify", data={"challengeId": key, "pin": challenge.code})
+    assert right.url.path == "/feed/foryou/"
 
 
 async def test_a_revoked_session_is_told_once(web: httpx.AsyncClient, linkedin: LinkedIn) -> None:
@@ -315,7 +356,8 @@ async def test_a_profile_is_found_by_its_id_and_after_its_slug_changed(
 ) -> None:
     await enter(web, linkedin)
     lea = linkedin.person("lea-fournier")
-    linkedin.add_person(replace(lea, slug="lea-fournier-martin"))
-    linkedin.change_person(replace(lea, moved_to="lea-fournier-martin"))
+    linkedin.network.invite(linkedin.account(ADA), lea)
+    assert linkedin.rename("lea-fournier", "lea-fournier-martin").profile_id == lea.profile_id
+    assert linkedin.network.relation("ada-bergstrom", "lea-fournier-martin") == "pending"
     for path in (f"/in/{lea.profile_id}/", "/in/lea-fournier/"):
         assert (await web.get(path)).url.path == "/in/lea-fournier-martin/"

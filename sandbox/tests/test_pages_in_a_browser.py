@@ -148,6 +148,10 @@ async def test_a_person_decides_how_linkedin_treats_an_account(
     assert await done.inner_text() == "The message was delivered."
     (conversation,) = linkedin.messaging.conversations("lea-fournier").values()
     assert conversation.messages[-1].text == "Good to know you."
+    await ada.get_by_label("Be invited by").select_option("Samir Aziz")
+    await ada.get_by_role("button", name="Invite", exact=True).click()
+    assert await done.inner_text() == "The account has an invitation."
+    assert linkedin.network.relation("ada-bergstrom", "samir-aziz") == "incoming"
     await page.get_by_label("Sign-in page").select_option("without a form")
     await page.locator("#layout").get_by_role("button", name="Change").click()
     assert await page.get_by_label("Sign-in page").input_value() == "formless"

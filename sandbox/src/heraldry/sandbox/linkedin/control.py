@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from heraldry.sandbox.linkedin.people import Account, Challenge, Layout
+from heraldry.sandbox.linkedin.people import (
+    Account,
+    Answers,
+    Challenge,
+    InvitationOutcome,
+    Layout,
+    MessageOutcome,
+    SignInLayout,
+    WithdrawalOutcome,
+)
 from heraldry.sandbox.linkedin.site import LinkedIn
 from litestar import Controller, get, patch, post, put
 from litestar.di import NamedDependency
@@ -39,20 +48,19 @@ class ScenarioChange:
     premium: bool | None = None
     notes: int | None = None
     weekly_invitations: int | None = None
-    invitation: Literal["sent", "not_kept", "weekly_limit", "weekly_limit_afterwards", "slow_down"] | None = (
-        None
-    )
-    withdrawal: Literal["withdrawn", "not_kept", "refused"] | None = None
-    message: Literal["sent", "failed"] | None = None
+    invitation: InvitationOutcome | None = None
+    withdrawal: WithdrawalOutcome | None = None
+    message: MessageOutcome | None = None
     pages_until_revoked: int | None = None
-    answers: Literal["pages", "429", "999"] | None = None
+    answers: Answers | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LayoutChange:
     """Only what is given changes."""
 
-    sign_in: Literal["classic", "formless"] | None = None
+    sign_in: SignInLayout | None = None
+    welcomes: str | None = None
     cookie_banner: bool | None = None
     profile: Literal["sdui", "legacy"] | None = None
     invitation: Literal["shadow", "native"] | None = None

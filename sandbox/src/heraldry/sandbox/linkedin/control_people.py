@@ -27,6 +27,13 @@ class PersonChange:
     email_required: bool | None = None
     note_required: bool | None = None
     moved_to: str | None = None
+    sends_at_once: bool | None = None
+    opens_thread_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewSlug:
+    slug: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,14 @@ class LinkedInPeopleController(Controller):
         self, slug: FromPath[str], data: JSONBody[PersonChange], linkedin: NamedDependency[LinkedIn]
     ) -> dict[str, object]:
         return asdict(linkedin.change_person(replace(linkedin.person(slug), **given(data))))
+
+    @post(
+        "/{slug:str}/rename", status_code=200, summary="Give a profile another slug; the old one leads there"
+    )
+    async def rename(
+        self, slug: FromPath[str], data: JSONBody[NewSlug], linkedin: NamedDependency[LinkedIn]
+    ) -> dict[str, object]:
+        return asdict(linkedin.rename(slug, data.slug))
 
     @post("/{slug:str}/accept", status_code=200, summary="Accept the invitation of an account")
     async def accept(

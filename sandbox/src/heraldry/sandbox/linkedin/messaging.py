@@ -45,9 +45,16 @@ class Messaging:
         self, account: Account, person: Person, text: str, *, by: Literal["button", "enter"]
     ) -> tuple[str, Message] | None:
         """The conversation and the message in it; None where the site failed."""
-        refused = account.scenario.message == "failed" or not text.strip() or len(text) > LONGEST
-        what = "message failed" if refused else "message sent"
+        scenario = account.scenario.message
+        refused = scenario in {"failed", "never_ready"} or not text.strip() or len(text) > LONGEST
+        lost = not refused and scenario == "not_kept"
+        what = "message failed" if refused else "message not kept" if lost else "message sent"
         self._effects.record(what, account=account.email, to=person.slug, text=text, by=by)
+        if lost:
+            found = self.between(account.slug, person.slug)
+            return (found[0] if found else _key()), Message(
+                _key(), account.slug, text, self._now().timestamp()
+            )
         return None if refused else self._add(account.slug, person.slug, text)
 
     def reply(self, by: str, to: str, text: str) -> tuple[str, Message]:
@@ -57,11 +64,15 @@ class Messaging:
 
     def _add(self, by: str, to: str, text: str) -> tuple[str, Message]:
         found = self.between(by, to)
-        key, conversation = found or ("2-" + secrets.token_urlsafe(18), Conversation(by, to))
-        message = Message("2-" + secrets.token_urlsafe(18), by, text, self._now().timestamp())
+        key, conversation = found or (_key(), Conversation(by, to))
+        message = Message(_key(), by, text, self._now().timestamp())
         conversation.messages.append(message)
         if to not in conversation.unread_by:
             conversation.unread_by.append(to)
         self._kept.state.conversations[key] = conversation
         self._kept.save()
         return key, message
+
+
+def _key() -> str:
+    return "2-" + secrets.token_urlsafe(18)

@@ -27,6 +27,7 @@ NotSent = Literal[
     "email_required",
     "not_possible",
 ]
+Withdrawn = Literal["withdrawn", "not_kept", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +131,18 @@ class Network:
             return "note_too_long"
         return "no_notes_left" if self.notes_left(account) == 0 else None
 
-    def withdraw(self, account: Account, person: Person) -> Literal["withdrawn", "not_kept", "refused"]:
+    def withdraw(self, account: Account, person: Person) -> Withdrawn:
         """One press on Withdraw."""
         found = self._waiting(account.slug, person.slug)
-        outcome = account.scenario.withdrawal if found else "refused"
+        if found and account.scenario.withdrawal == "accepted_meanwhile":
+            found.status = "pending"  # an ignored one can still be accepted
+            self.accept(account.slug, person.slug)
+            found = None
+        outcome: Withdrawn = "refused"
+        if found and account.scenario.withdrawal in {"not_kept", "refused"}:
+            outcome = "not_kept" if account.scenario.withdrawal == "not_kept" else "refused"
+        elif found:
+            outcome = "withdrawn"
         if found and outcome == "withdrawn":
             found.status, found.ended = "withdrawn", self._now().timestamp()
             self._kept.save()

@@ -12,7 +12,24 @@ from heraldry.sandbox.errors import SandboxError
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,98}[a-z0-9])?")
 CodeBy = Literal["sms", "email", "authenticator"]
-Challenge = Literal["none", "sms", "email", "authenticator", "app", "captcha", "restricted", "too_often"]
+Challenge = Literal[
+    "none",
+    "sms",
+    "email",
+    "authenticator",
+    "app",
+    "captcha",
+    "restricted",
+    "too_often",
+    "phone",  # a phone number is asked for
+    "identity",  # a document is asked for
+    "agree",  # new terms
+]
+InvitationOutcome = Literal["sent", "not_kept", "weekly_limit", "weekly_limit_afterwards", "slow_down"]
+WithdrawalOutcome = Literal["withdrawn", "not_kept", "refused", "accepted_meanwhile", "names_another"]
+MessageOutcome = Literal["sent", "failed", "not_kept", "never_ready"]
+Answers = Literal["pages", "429", "999", "empty", "restricted", "checkpoint"]
+SignInLayout = Literal["classic", "formless", "welcome_back", "chooser"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +48,9 @@ class Person:
     email_required: bool = False  # an invitation is sent only with this person's email
     note_required: bool = False  # an invitation is sent only with a note
     moved_to: str = ""  # the profile has this slug now
+    had_slug: str = ""  # the first one; ids are made of it and stay
+    sends_at_once: bool = False  # Connect invites without a dialog
+    opens_thread_of: str = ""  # Message leads to the conversation with this person (slug) instead
 
     @property
     def name(self) -> str:
@@ -39,12 +59,12 @@ class Person:
     @property
     def member(self) -> int:
         """The number in urn:li:member."""
-        return int(sha256(self.slug.encode()).hexdigest()[:7], 16)
+        return int(sha256((self.had_slug or self.slug).encode()).hexdigest()[:7], 16)
 
     @property
     def profile_id(self) -> str:
         """The id in urn:li:fsd_profile."""
-        return "ACoAA" + sha256(f"profile {self.slug}".encode()).hexdigest()[:30]
+        return "ACoAA" + sha256(f"profile {self.had_slug or self.slug}".encode()).hexdigest()[:30]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +81,16 @@ class Scenario:
     weekly_invitations: int = 100  # in any 7 days
     # what comes of an invitation: it is sent; said to be sent and is not; the limit of the week is reached,
     # told before or after; not now
-    invitation: Literal["sent", "not_kept", "weekly_limit", "weekly_limit_afterwards", "slow_down"] = "sent"
-    withdrawal: Literal["withdrawn", "not_kept", "refused"] = "withdrawn"
-    message: Literal["sent", "failed"] = "sent"
+    invitation: InvitationOutcome = "sent"
+    # what comes of a withdrawal: said to be made and is not; refused; refused, for the person accepts in this very
+    # moment; the dialog is about another person
+    withdrawal: WithdrawalOutcome = "withdrawn"
+    # what comes of a message: said to have failed; said to be sent and is not; Send never becomes ready
+    message: MessageOutcome = "sent"
     pages_until_revoked: int | None = None  # then LinkedIn ends every session of the account
-    # what every page answers instead of itself: asked too fast, taken for a machine
-    answers: Literal["pages", "429", "999"] = "pages"
+    # what every page answers instead of itself: asked too fast, taken for a machine, nothing at all, the account is
+    # restricted; or, once, a challenge that ends every session
+    answers: Answers = "pages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +107,8 @@ class Account:
 class Layout:
     """What the site looks like to everybody."""
 
-    sign_in: Literal["classic", "formless"] = "classic"
+    sign_in: SignInLayout = "classic"
+    welcomes: str = ""  # email of the account that welcome_back and chooser know; the one that signed in last
     cookie_banner: bool = False
     profile: Literal["sdui", "legacy"] = "sdui"
     invitation: Literal["shadow", "native"] = "shadow"  # the dialog: in a shadow root, or an element dialog

@@ -80,7 +80,7 @@ class SignIn:
                 return OpenChallenge(email, "code", now + CODE_HOLDS, by, _code())
             case "app":
                 return OpenChallenge(email, "app", now + APP_HOLDS)
-            case "captcha" | "restricted" as kind:
+            case "captcha" | "restricted" | "phone" | "identity" | "agree" as kind:
                 return OpenChallenge(email, kind, now + CODE_HOLDS)
 
     def challenge(self, key: str) -> OpenChallenge | None:
@@ -160,6 +160,29 @@ class SignIn:
         if challenge.answer == "denied":
             return "denied"
         return "expired" if self.is_expired(challenge) else "waiting"
+
+    def agree(self, key: str) -> SignedIn | None:
+        """To new terms; None where they are not asked about."""
+        challenge = self.challenge(key)
+        return self._pass(key) if challenge and challenge.kind == "agree" else None
+
+    def ask_again(self, email: str) -> Challenged:
+        """End every session in the middle of the work, until a code by SMS is entered."""
+        self.revoke(email)
+        key = secrets.token_urlsafe(12)
+        expires = self._now().timestamp() + CODE_HOLDS
+        self._state.challenges[key] = OpenChallenge(email, "code", expires, "sms", _code())
+        self._kept.save()
+        self._effects.record("challenged", account=email, kind="code", by="sms")
+        return Challenged(key)
+
+    def last(self) -> str:
+        """The email that signed in last; empty before anybody has."""
+        return (
+            max(self._state.sessions.values(), key=lambda one: one.began).email
+            if self._state.sessions
+            else ""
+        )
 
     def session(self, cookie: str) -> Session | None:
         return self._state.sessions.get(cookie)

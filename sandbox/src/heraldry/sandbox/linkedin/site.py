@@ -74,9 +74,19 @@ class LinkedIn:
             return found
         raise SandboxError("person_unknown", f"Nobody here has the profile {slug}.", status=404, field="slug")
 
+    def strangers(self, account: Account) -> Mapping[str, str]:
+        """Name by slug of who can invite the account."""
+        relation = self.network.relation
+        return {
+            one.slug: one.name
+            for one in self.people().values()
+            if not one.moved_to and relation(account.slug, one.slug) in {"none", "withdrawn"}
+        }
+
     def with_profile_id(self, profile_id: str) -> Person | None:
         """Addresses of profiles have either the slug or this id in them."""
-        return next((one for one in self.people().values() if one.profile_id == profile_id), None)
+        found = (one for one in self.people().values() if one.profile_id == profile_id and not one.moved_to)
+        return next(found, None)
 
     def change_person(self, person: Person) -> Person:
         """Another profile at the same slug. SandboxError `person_unknown` when nobody has it."""
@@ -93,6 +103,26 @@ class LinkedIn:
         self._kept.state.people[person.slug] = person
         self._kept.save()
         return person
+
+    def rename(self, slug: str, to: str) -> Person:
+        """Give a profile another address; the old one leads there. Refused: slug_malformed, person_exists."""
+        person, state = self.person(slug), self._kept.state
+        renamed = self.add_person(replace(person, slug=to, had_slug=person.had_slug or slug, moved_to=""))
+        state.people[slug] = replace(person, moved_to=to)
+        for one in state.invitations:
+            one.by, one.to = (to if each == slug else each for each in (one.by, one.to))
+        for one in (*state.connections, *state.conversations.values()):
+            one.one, one.other = (to if each == slug else each for each in (one.one, one.other))
+        for one in state.conversations.values():
+            one.unread_by = [to if each == slug else each for each in one.unread_by]
+            for message in one.messages:
+                message.by = to if message.by == slug else message.by
+        for account in self.accounts():
+            state.accounts[account.email] = replace(
+                account, slug=to if account.slug == slug else account.slug
+            )
+        self._kept.save()
+        return renamed
 
     def record(self, what: str, **facts: Fact) -> None:
         """One more effect."""

@@ -10,7 +10,7 @@ from typing import Literal
 from heraldry.sandbox.linkedin.people import Account, CodeBy, Layout, Person
 from pydantic import TypeAdapter
 
-ChallengeKind = Literal["code", "app", "captcha", "restricted"]
+ChallengeKind = Literal["code", "app", "captcha", "restricted", "phone", "identity", "agree"]
 
 
 @dataclass(slots=True)

@@ -6,7 +6,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Literal
 from urllib.parse import quote
 
-from heraldry.sandbox.linkedin.people import Challenge
+from heraldry.sandbox.linkedin.people import (
+    Answers,
+    Challenge,
+    InvitationOutcome,
+    MessageOutcome,
+    SignInLayout,
+    WithdrawalOutcome,
+)
 from heraldry.sandbox.linkedin.site import LinkedIn
 from heraldry.sandbox.web.rendering import page
 from litestar import Controller, Response, get, post
@@ -23,21 +30,48 @@ CHALLENGES: dict[Challenge, str] = {
     "captcha": "Captcha",
     "restricted": "Restricted account",
     "too_often": "Tried too often",
+    "phone": "A phone number",
+    "identity": "A document",
+    "agree": "New terms",
 }
-INVITATIONS = {
+INVITATIONS: dict[InvitationOutcome, str] = {
     "sent": "Are sent",
     "not_kept": "Are said to be sent, and are not",
     "weekly_limit": "Weekly limit, told before",
     "weekly_limit_afterwards": "Weekly limit, told afterwards",
     "slow_down": "Not now, try later",
 }
-WITHDRAWALS = {
+WITHDRAWALS: dict[WithdrawalOutcome, str] = {
     "withdrawn": "Are made",
     "not_kept": "Are said to be made, and are not",
     "refused": "Are refused",
+    "accepted_meanwhile": "Come too late: accepted in that moment",
+    "names_another": "Are asked about for another person",
+}
+MESSAGES: dict[MessageOutcome, str] = {
+    "sent": "Are sent",
+    "failed": "Are said to have failed",
+    "not_kept": "Are said to be sent, and are not",
+    "never_ready": "Can be typed, and Send stays off",
+}
+ANSWERS: dict[Answers, str] = {
+    "pages": "As asked",
+    "restricted": "The account is restricted",
+    "checkpoint": "Once: a code is asked for",
+    "429": "Too many requests",
+    "999": "Request denied",
+    "empty": "Nothing",
+}
+SIGN_INS: dict[SignInLayout, str] = {
+    "classic": "with a form",
+    "formless": "without a form",
+    "welcome_back": "for one who comes back",
+    "chooser": "with accounts to choose from",
 }
 DONE = {
     "accepted": "The invitation was accepted.",
+    "ignored": "The invitation was declined; who invited is not told.",
+    "invited": "The account has an invitation.",
     "written": "The message was delivered.",
     "empty": "Write something first.",
     "treated": "The account is treated like this from now on.",
@@ -53,8 +87,10 @@ SHOWN = 30  # effects, and invitations and connections of an account
 @dataclass(frozen=True, slots=True)
 class TreatmentForm:
     challenge: Challenge
-    invitation: Literal["sent", "not_kept", "weekly_limit", "weekly_limit_afterwards", "slow_down"]
-    withdrawal: Literal["withdrawn", "not_kept", "refused"]
+    invitation: InvitationOutcome
+    withdrawal: WithdrawalOutcome
+    message: MessageOutcome
+    answers: Answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +99,13 @@ class AppForm:
 
 
 @dataclass(frozen=True, slots=True)
-class AcceptForm:
+class AnswerForm:
+    slug: str
+    answer: Literal["accepted", "ignored"] = "accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class InviteForm:
     slug: str
 
 
@@ -75,7 +117,7 @@ class WriteForm:
 
 @dataclass(frozen=True, slots=True)
 class LayoutForm:
-    sign_in: Literal["classic", "formless"]
+    sign_in: SignInLayout
     profile: Literal["sdui", "legacy"]
     invitation: Literal["shadow", "native"]
 
@@ -93,6 +135,9 @@ class LinkedInPagesController(Controller):
             challenges=CHALLENGES,
             invitations=INVITATIONS,
             withdrawals=WITHDRAWALS,
+            messages=MESSAGES,
+            answers=ANSWERS,
+            sign_ins=SIGN_INS,
             effects=[(one, ", ".join(f"{k} {v}" for k, v in one.facts.items())) for one in reversed(effects)],
             shown=SHOWN,
             done=DONE.get(done, ""),
@@ -117,13 +162,26 @@ class LinkedInPagesController(Controller):
         linkedin.sign_in.revoke(linkedin.account(email).email)
         return _back("revoked", email)
 
-    @post("/accounts/{email:str}/accept")
-    async def accept(
-        self, email: FromPath[str], data: URLEncodedBody[AcceptForm], linkedin: NamedDependency[LinkedIn]
+    @post("/accounts/{email:str}/answer")
+    async def answer(
+        self, email: FromPath[str], data: URLEncodedBody[AnswerForm], linkedin: NamedDependency[LinkedIn]
     ) -> Redirect:
         """As the person who was invited."""
-        linkedin.network.accept(linkedin.account(email).slug, linkedin.person(data.slug).slug)
-        return _back("accepted", email)
+        me, person = linkedin.account(email).slug, linkedin.person(data.slug).slug
+        if data.answer == "accepted":
+            linkedin.network.accept(me, person)
+        else:
+            linkedin.network.ignore(me, person)
+        return _back(data.answer, email)
+
+    @post("/accounts/{email:str}/invite")
+    async def invite(
+        self, email: FromPath[str], data: URLEncodedBody[InviteForm], linkedin: NamedDependency[LinkedIn]
+    ) -> Redirect:
+        """As somebody who wants to be connected."""
+        me, person = linkedin.account(email).slug, linkedin.person(data.slug)
+        linkedin.network.receive(person.slug, me)
+        return _back("invited", email)
 
     @post("/accounts/{email:str}/write")
     async def write(

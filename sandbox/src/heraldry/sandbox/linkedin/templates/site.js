@@ -162,6 +162,7 @@ document.addEventListener("keydown", (event) => { if (event.key === "Escape" && 
 const pressed = {
   "{{ c('connect') }}": (one) => {
     track("connect", one);
+    if (one.hasAttribute("data-{{ c('at-once') }}")) return finish(of(one), "/flagship-web/invitations/send");
     open(post("/flagship-web/dialogs/invitation", { of: of(one) }));
   },
   "{{ c('pending') }}": (one) => {
@@ -239,9 +240,10 @@ for (const form of document.querySelectorAll(".msg-form")) {
   const send = form.querySelector(".msg-form__send-button");
   const failed = form.querySelector(".msg-form__error");
   const [conversation] = all("{{ c('conversation') }}");
+  const stuck = form.hasAttribute("data-{{ c('never-ready') }}");
   const submit = async (by) => {
     const text = box.innerText.trim();
-    if (!text) return;
+    if (!text || stuck) return;
     send.disabled = true;
     const to = conversation.getAttribute("data-{{ c('to') }}");
     const answer = await post("/voyager/api/voyagerMessagingDashMessengerMessages?action=createMessage", { to, text, by });
@@ -262,7 +264,7 @@ for (const form of document.querySelectorAll(".msg-form")) {
     const { conversation: key } = await answer.json();
     history.replaceState(null, "", `/messaging/thread/${key}/`);
   };
-  box.addEventListener("input", () => { send.disabled = !box.innerText.trim(); });
+  box.addEventListener("input", () => { send.disabled = stuck || !box.innerText.trim(); });
   box.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey) return;
     event.preventDefault();

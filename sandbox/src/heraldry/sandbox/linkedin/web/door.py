@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -48,12 +49,29 @@ async def admit(request: Request[Any, Any, Any]) -> Response[Any] | None:
         status, words = refused
         return Response(words, media_type=MediaType.TEXT, status_code=status)
     if request.headers.get("sec-fetch-dest", "document") == "document":
+        if instead := _instead(linkedin, request.state.account):
+            return instead
         linkedin.count_page(request.state.account)
     if path.startswith("/flagship-web/"):
         await asyncio.sleep(linkedin.layout.slow_dialogs)
     if path.startswith(("/voyager/", "/flagship-web/")) and not _has_token(request):
         return Response("CSRF check failed.", media_type=MediaType.TEXT, status_code=403)
     return None
+
+
+def _instead(linkedin: LinkedIn, account: Account) -> Response[Any] | None:
+    """What comes in place of any page."""
+    match account.scenario.answers:
+        case "empty":
+            return Response("<!doctype html><html><body></body></html>", media_type=MediaType.HTML)
+        case "restricted":
+            return Redirect("/checkpoint/restricted", status_code=302)
+        case "checkpoint":
+            linkedin.change_scenario(account.email, replace(account.scenario, answers="pages"))
+            asked = linkedin.sign_in.ask_again(account.email)
+            return Redirect(f"/checkpoint/challenge/{asked.challenge}", status_code=302)
+        case _:
+            return None
 
 
 def account_of(request: Request[Any, Any, Any]) -> Account:

@@ -66,6 +66,7 @@ class MessagingController(Controller):
         person = linkedin.with_profile_id(recipient.rpartition(":")[2])
         if person is None:
             return Redirect("/messaging/", status_code=302)
+        person = linkedin.people().get(person.opens_thread_of, person)
         found = linkedin.messaging.between(me.slug, person.slug)
         opened = linkedin.messaging.open(account, found[0]) if found else None
         return _page(linkedin, pages, me, account, person=person, opened=opened)
@@ -127,6 +128,7 @@ def _page(
         messages=opened.messages if opened else [],
         connected=bool(person) and linkedin.network.relation(me.slug, person.slug) == "connected",
         people=linkedin.people(),
+        never_ready=account.scenario.message == "never_ready",
     )
 
 

@@ -144,9 +144,18 @@ class ProfileController(Controller):
 
     @post("/flagship-web/dialogs/withdrawal", status_code=200)
     async def withdrawal_dialog(
-        self, data: JSONBody[DialogOf], linkedin: NamedDependency[LinkedIn], pages: NamedDependency[Pages]
+        self,
+        data: JSONBody[DialogOf],
+        account: NamedDependency[Account],
+        linkedin: NamedDependency[LinkedIn],
+        pages: NamedDependency[Pages],
     ) -> Response[str]:
-        return pages.page("withdrawal_dialog.html", person=linkedin.person(data.of))
+        person = linkedin.person(data.of)
+        if account.scenario.withdrawal == "names_another":
+            invited = (linkedin.person(one.to) for one in linkedin.network.sent(account.slug))
+            others = (*invited, *linkedin.people().values())
+            person = next(one for one in others if one.slug not in {data.of, account.slug})
+        return pages.page("withdrawal_dialog.html", person=person)
 
     @post("/flagship-web/invitations/send", status_code=200)
     async def invite(
@@ -181,7 +190,8 @@ class ProfileController(Controller):
                 return {"toast": f"Invitation to {person.first_name} withdrawn.", "shows": "none"}
             case "refused":
                 said = f"Sorry, unable to withdraw invitation to {person.first_name}. Please try again."
-                return {"toast": said, "failed": True, "shows": "pending"}
+                now = linkedin.network.relation(account.slug, person.slug)
+                return {"toast": said, "failed": True, "shows": now}
 
     @post("/flagship-web/invitations/{answer:str}", status_code=200)
     async def answer(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
+from heraldry.sandbox.linkedin.people import Person
 from heraldry.sandbox.linkedin.signin import Challenged, SignedIn
 from heraldry.sandbox.linkedin.site import LinkedIn
 from heraldry.sandbox.linkedin.web.door import SESSION, TOKEN, give_session, is_signed_in, let_in
@@ -56,10 +57,12 @@ class SignInController(Controller):
         pages: NamedDependency[Pages],
         session_redirect: FromQuery[str] = "",
         errorKey: FromQuery[str] = "",  # noqa: N803  the site's own name
+        chosen: FromQuery[Literal["", "known", "another"]] = "",
     ) -> Response[str] | Redirect:
         if is_signed_in(request, linkedin):
             return Redirect("/feed/", status_code=302)
-        return _sign_in_page(linkedin, pages, SignInForm(session_redirect=session_redirect), errorKey)
+        form = SignInForm(session_redirect=session_redirect)
+        return _sign_in_page(linkedin, pages, form, errorKey, chosen=chosen)
 
     @get("/authwall")
     async def wall(
@@ -136,6 +139,17 @@ class SignInController(Controller):
             case said:
                 return Response({"status": said})
 
+    @post("/checkpoint/challenge/agree", status_code=200)
+    async def agree(
+        self, data: URLEncodedBody[ChallengeForm], linkedin: NamedDependency[LinkedIn]
+    ) -> Redirect:
+        entered = linkedin.sign_in.agree(data.challengeId)
+        return let_in(entered) if entered else Redirect("/login", status_code=303)
+
+    @get("/checkpoint/restricted")
+    async def restricted(self, pages: NamedDependency[Pages]) -> Response[str]:
+        return pages.page("challenge_restricted.html")
+
     @get("/checkpoint/captcha")
     async def captcha(self, pages: NamedDependency[Pages]) -> Response[str]:
         return pages.page("captcha.html")
@@ -155,13 +169,30 @@ class SignInController(Controller):
         return answer
 
 
-def _sign_in_page(linkedin: LinkedIn, pages: Pages, form: SignInForm, error: str) -> Response[str]:
-    return pages.page(
-        "formless.html" if linkedin.layout.sign_in == "formless" else "sign_in.html",
-        layout=linkedin.layout,
-        form=form,
-        error=error,
-    )
+def _sign_in_page(
+    linkedin: LinkedIn,
+    pages: Pages,
+    form: SignInForm,
+    error: str,
+    chosen: Literal["", "known", "another"] = "",
+) -> Response[str]:
+    layout = linkedin.layout
+    known = _known(linkedin, form) if chosen != "another" else None
+    choosing = layout.sign_in == "chooser" and not chosen and not error
+    if known and choosing:
+        return pages.page("chooser.html", known=known)
+    name = "formless.html" if layout.sign_in == "formless" else "sign_in.html"
+    return pages.page(name, layout=layout, form=form, error=error, known=known)
+
+
+def _known(linkedin: LinkedIn, form: SignInForm) -> tuple[str, Person] | None:
+    """Email and person that a page for those who come back greets."""
+    layout = linkedin.layout
+    email = layout.welcomes or linkedin.sign_in.last()
+    if layout.sign_in not in {"welcome_back", "chooser"} or form.session_key not in {"", email}:
+        return None
+    found = next((one for one in linkedin.accounts() if one.email == email), None)
+    return (email, linkedin.person(found.slug)) if found else None
 
 
 def _challenge_page(linkedin: LinkedIn, pages: Pages, key: str, said: str = "") -> Response[str] | Redirect:
