@@ -56,7 +56,7 @@ def test_a_released_version_keeps_its_shape(name: str) -> None:
     assert changes(released, schema_of(kind)) == []
 
 
-def test_fields_may_be_added_with_a_default_and_nothing_else() -> None:
+def test_fields_may_be_added_with_a_default_or_admit_other_shapes_and_nothing_else() -> None:
     class Before(Published):
         used: int
 
@@ -68,6 +68,9 @@ def test_fields_may_be_added_with_a_default_and_nothing_else() -> None:
         used: int
         limit: int
 
+    class Widened(Published):
+        used: int | str
+
     class Retyped(Published):
         used: str
 
@@ -76,6 +79,7 @@ def test_fields_may_be_added_with_a_default_and_nothing_else() -> None:
 
     released = schema_of(Before)
     assert changes(released, schema_of(Grown)) == []
+    assert changes(released, schema_of(Widened)) == []
     assert all(changes(released, schema_of(kind)) for kind in (Demanding, Retyped, Shrunk))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, ClassVar, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self, cast
 from uuid import UUID
 
 from heraldry.contracts.base import Command, Erased, Personal, Published, Query, Value
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 Lead = Personal("person")
 LARGEST_CAMPAIGN: Final = 150_000  # bytes of all steps as JSON: one event of every context
@@ -29,6 +30,11 @@ LeadState = Literal[
     "failed",
 ]
 Target = Literal["name", "first_name", "last_name", "email", "linkedin_url", "own", "ignored"]
+StepKind = Literal["email", "invitation", "message"]
+Channel = Literal["email", "linkedin"]
+Condition = Literal[
+    "always", "connected", "not connected"
+]  # with the lead, on LinkedIn, when its turn has come
 
 
 def _one_line(text: str) -> str:
@@ -40,18 +46,69 @@ def _one_line(text: str) -> str:
 Line = Annotated[str, AfterValidator(_one_line)]
 
 
+Delay = Annotated[int, Field(ge=0, le=LONGEST_DELAY)]
+
+
 class SendEmail(Value):
     """One mail of a campaign; subject, text and html are Liquid templates (R-CAMP-2).
 
-    `delay`: hours after the previous step was sent (the first: after the start). Only the first step has a
+    `delay`: hours after the previous step was done (the first: after the start). Only the first email has a
     subject: what follows is sent in its thread. Without `html` the mail has only its text.
     """
 
     kind: Literal["email"] = "email"
-    delay: Annotated[int, Field(ge=0, le=LONGEST_DELAY)] = 0
+    delay: Delay = 0
+    only_if: Condition = "always"
     subject: Annotated[Line, Field(max_length=500)] = ""
     text: Annotated[str, Field(min_length=1, max_length=50_000)]
     html: Annotated[str, Field(max_length=100_000)] = ""
+
+
+class SendInvitation(Value):
+    """One LinkedIn invitation of a campaign. `note`: plain text with Liquid, at most 300 characters as a lead gets
+    it. Who is connected or invited already gets none, and the sequence goes on.
+    """
+
+    kind: Literal["invitation"] = "invitation"
+    delay: Delay = 0
+    only_if: Condition = "always"
+    note: Annotated[str, Field(max_length=2_000)] = ""
+
+
+class SendMessage(Value):
+    """One LinkedIn message of a campaign, to a lead that is connected. `text`: plain text with Liquid, at most 8,000
+    characters as a lead gets it.
+    """
+
+    kind: Literal["message"] = "message"
+    delay: Delay = 0
+    only_if: Condition = "always"
+    text: Annotated[str, Field(min_length=1, max_length=20_000)]
+
+
+def kind_of(step: object) -> object:
+    """Which step is meant: without a word an email, as before there were others."""
+    if isinstance(step, Mapping):
+        return cast("Mapping[str, object]", step).get("kind", "email")
+    return getattr(step, "kind", None)
+
+
+Step = Annotated[
+    Annotated[SendEmail, Tag("email")]
+    | Annotated[SendInvitation, Tag("invitation")]
+    | Annotated[SendMessage, Tag("message")],
+    Discriminator(kind_of),
+]
+"""What is done of a campaign; `only_if` is judged when its turn has come: where it does not hold, it is skipped."""
+
+
+def channel_of(step: Step) -> Channel:
+    return "email" if step.kind == "email" else "linkedin"
+
+
+def words_of(step: Step) -> str:
+    """What is written in it, as a template."""
+    return step.note if step.kind == "invitation" else step.text
 
 
 class CampaignSettings(Value):
@@ -64,7 +121,17 @@ class CampaignSettings(Value):
     identity: UUID
     inbox: UUID | None = None
     pace: Pace = "even"
-    steps: Annotated[tuple[SendEmail, ...], Field(max_length=MOST_STEPS)] = ()
+    steps: Annotated[tuple[Step, ...], Field(max_length=MOST_STEPS)] = ()
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """What it sends by, in the order of its steps."""
+        return tuple(dict.fromkeys(channel_of(step) for step in self.steps))
+
+    @property
+    def first_email(self) -> SendEmail | None:
+        """The one whose subject is that of the thread."""
+        return next((step for step in self.steps if step.kind == "email"), None)
 
     @model_validator(mode="after")
     def _fit(self) -> Self:
@@ -73,7 +140,8 @@ class CampaignSettings(Value):
             > LARGEST_CAMPAIGN
         ):
             raise ValueError("The steps are too long together. Shorten them.")
-        if any(step.subject for step in self.steps[1:]):
+        emails = [step for step in self.steps if step.kind == "email"]
+        if any(step.subject for step in emails[1:]):
             raise ValueError("Only the first email has a subject: what follows is sent in its thread.")
         return self
 
@@ -139,8 +207,21 @@ class LeadEvent(Published):
     person: UUID
 
 
+class StepSkipped(LeadEvent):
+    """Its condition did not hold when its turn had come: the sequence goes on without it. `step`: from 0.
+
+    `next_due`, `next_channel`: of the step after it; None and empty: there is none.
+    """
+
+    step: int
+    kind: StepKind
+    only_if: Condition
+    next_due: datetime | None
+    next_channel: Channel | Literal[""] = ""
+
+
 class LeadReplied(LeadEvent):
-    """The lead answered: its sequence has ended."""
+    """The lead answered, by email or on LinkedIn: its sequence has ended in every channel."""
 
     attempt: UUID  # the step it answers
 
@@ -180,7 +261,7 @@ class SchedulerCommand(Command):
 
 class CreateCampaign(SchedulerCommand):
     """`campaign` is chosen by who asks. Refused `identity.unknown` (404), `inbox.unknown` (404),
-    `template.invalid` (422, `field` is `steps.<n>.<subject|text|html>`).
+    `template.invalid` (422, `field` is `steps.<n>.<subject|text|html|note>`).
     """
 
     campaign: UUID
@@ -198,7 +279,8 @@ class ChangeCampaign(SchedulerCommand):
 
 
 class StartCampaign(SchedulerCommand):
-    """Refused `campaign.channel-missing` (409) naming the missing channel (R-ID-2), `campaign.empty` (409: no
+    """Refused `campaign.channel-missing` (409) naming the missing channel (R-ID-2; extra `channel` is `email` or
+    `linkedin`), `campaign.empty` (409: no
     steps or no leads), `campaign.not-draft`.
     """
 
@@ -375,7 +457,8 @@ class WaitReason(Value):
 
     `code`: `delay`, `retry` (a try did not leave), `hours`, `day-limit`, `hour-limit`, `pace`, `campaign-draft`,
     `campaign-paused`, `inbox-paused`, `inbox-disconnected`, `reconnect`, `no-inbox`, `leaving`, `halted`,
-    `turn` (others of the same inbox are before it).
+    `turn` (others of the same inbox or LinkedIn account are before it), and of LinkedIn steps `not-linked`,
+    `restricted`, `slowed-down`, `withdrawn-lately`.
     """
 
     code: str
@@ -386,6 +469,7 @@ class WaitReason(Value):
 class LeadView(Value):
     """`step`: the index of the next step, `steps` how many there are. `failure`: code, reason, resolution.
 
+    `connected`: with the identity, on LinkedIn, as far as is known. `skipped`: steps whose condition did not hold.
     `retryable`: of one that failed, whether RetryLead may succeed, now or once the failure is resolved.
     """
 
@@ -403,6 +487,8 @@ class LeadView(Value):
     attempts: tuple[UUID, ...]  # of the steps sent or leaving, oldest first
     since: datetime
     retryable: bool = True
+    connected: bool = False
+    skipped: tuple[int, ...] = ()
 
 
 class LeadPage(Value):
@@ -434,13 +520,15 @@ class GetLead(Query[LeadView]):
 
 
 class RenderedStep(Value):
-    """A step as a lead gets it. `problem`: why it cannot be rendered, else empty."""
+    """A step as a lead gets it. `text`: also of a note or a message. `problem`: why it cannot be rendered, else empty."""
 
     delay: int
     subject: str
     text: str
     html: str
     problem: str = ""
+    kind: StepKind = "email"
+    only_if: Condition = "always"
 
 
 class PreviewSteps(Query[tuple[RenderedStep, ...]]):

@@ -80,6 +80,7 @@ PUBLISHED: Final[Mapping[str, Mapping[str, type[Published]]]] = MappingProxyType
             "CampaignResumed": campaigns.CampaignResumed,
             "CampaignFinished": campaigns.CampaignFinished,
             "LeadsImported": campaigns.LeadsImported,
+            "StepSkipped": campaigns.StepSkipped,
             "LeadReplied": campaigns.LeadReplied,
             "LeadBounced": campaigns.LeadBounced,
             "LeadUnsubscribed": campaigns.LeadUnsubscribed,

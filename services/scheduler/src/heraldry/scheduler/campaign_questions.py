@@ -18,6 +18,7 @@ from heraldry.contracts.campaigns import (
     PreviewSteps,
     RenderedStep,
     SendEmail,
+    Step,
 )
 from heraldry.scheduler.application import Scheduling
 from heraldry.scheduler.domain import campaign
@@ -57,7 +58,8 @@ class CampaignQuestions:
             lead = self._example(query.settings, speaker)
         rendered: list[RenderedStep] = []
         for step in query.settings.steps:
-            rendered.append(self._rendered(step, lead, speaker, rendered[0] if rendered else None))
+            first = next((one for one in rendered if one.kind == "email"), None)
+            rendered.append(self._rendered(step, lead, speaker, first))
         return tuple(rendered)
 
     async def _view(self, row: rows.Row) -> CampaignView:
@@ -110,11 +112,16 @@ class CampaignQuestions:
         return EXAMPLE.model_copy(update={"own": own})
 
     def _rendered(
-        self, step: SendEmail, lead: LeadData, speaker: Speaker, in_thread_of: RenderedStep | None
+        self, step: Step, lead: LeadData, speaker: Speaker, in_thread_of: RenderedStep | None
     ) -> RenderedStep:
+        blank = RenderedStep(
+            delay=step.delay, subject="", text="", html="", kind=step.kind, only_if=step.only_if
+        )
         try:
+            if not isinstance(step, SendEmail):
+                return blank.model_copy(update={"text": self._templates.words(step, lead, speaker)})
             mail = self._templates.render(step, lead, speaker)
         except TemplateError as error:
-            return RenderedStep(delay=step.delay, subject="", text="", html="", problem=error.detail)
+            return blank.model_copy(update={"problem": error.detail})
         subject = in_thread_of.subject if in_thread_of else mail.subject
-        return RenderedStep(delay=step.delay, subject=subject, text=mail.text, html=mail.html)
+        return blank.model_copy(update={"subject": subject, "text": mail.text, "html": mail.html})

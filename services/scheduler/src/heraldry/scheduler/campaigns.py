@@ -200,8 +200,10 @@ class Campaigns:
     # --- what a campaign needs
 
     def _check_steps(self, settings: CampaignSettings) -> None:
-        if settings.steps and not settings.steps[0].subject:
-            raise _invalid("steps.0.subject", "Give the first email a subject.")
+        first = settings.first_email
+        if first is not None and not first.subject:
+            number = next(number for number, step in enumerate(settings.steps) if step.kind == "email")
+            raise _invalid(f"steps.{number}.subject", "Give the first email a subject.")
         for number, step in enumerate(settings.steps):
             try:
                 self._templates.check(step)

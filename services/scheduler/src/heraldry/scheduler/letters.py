@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from heraldry.contracts.base import Erased
-from heraldry.contracts.campaigns import CampaignSettings
+from heraldry.contracts.campaigns import CampaignSettings, SendEmail
 from heraldry.scheduler.domain.enrollment import Enrollment
 from heraldry.scheduler.domain.sender import Letter
 from heraldry.scheduler.ports import MissingVariableError, Speaker, TemplateError, Templates
@@ -35,13 +35,22 @@ class Letters:
             raise UnwritableError("person.erased", ERASED, "Nothing is sent to them any more.")
         if lead.step >= len(settings.steps):
             raise UnwritableError("step.missing", "The campaign has no such step.", "Add the step again.")
+        step, first = settings.steps[lead.step], settings.first_email
+        if not isinstance(step, SendEmail) or first is None:
+            raise UnwritableError("step.missing", "The campaign has no such email.", "Add the step again.")
+        if not lead.data.email:
+            raise UnwritableError(
+                "lead.no-address",
+                "The lead has no email address.",
+                "Import the lead into another campaign, with its address.",
+            )
         speaker = await self._speaker(lead.identity)
         try:
-            mail = self._templates.render(settings.steps[lead.step], lead.data, speaker)
+            mail = self._templates.render(step, lead.data, speaker)
             subject = mail.subject
-            if lead.step:
+            if any(one.kind == "email" for one in settings.steps[: lead.step]):
                 known = next((one.subject for one in lead.thread if one.subject), "")
-                subject = known or self._templates.render(settings.steps[0], lead.data, speaker).subject
+                subject = known or self._templates.render(first, lead.data, speaker).subject
         except MissingVariableError as missing:
             raise UnwritableError(
                 "template.variable-missing",

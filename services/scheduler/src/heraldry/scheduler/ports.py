@@ -6,10 +6,10 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
-from heraldry.contracts.campaigns import LeadData, SendEmail
+from heraldry.contracts.campaigns import LeadData, SendEmail, SendInvitation, SendMessage, Step
 from heraldry.contracts.identity import ContactDetails
 
-Part: TypeAlias = Literal["subject", "text", "html"]
+Part: TypeAlias = Literal["subject", "text", "html", "note"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +48,26 @@ class MissingVariableError(TemplateError):
 class Templates(Protocol):
     """R-CAMP-2: the texts of steps. What a user typed is hostile: every call ends soon, in little memory."""
 
-    def check(self, step: SendEmail) -> None:
+    def check(self, step: Step) -> None:
         """Raises TemplateError with `part` for what no lead can get."""
         ...
 
-    def missing(self, steps: Sequence[SendEmail], lead: LeadData, speaker: Speaker) -> tuple[str, ...]:
+    def missing(self, steps: Sequence[Step], lead: LeadData, speaker: Speaker) -> tuple[str, ...]:
         """The variables without a fallback that this lead lacks, in the order they are met. Raises
         TemplateError for a step that cannot be rendered for another reason.
         """
         ...
 
-    def telling(self, steps: Sequence[SendEmail]) -> Callable[[Mapping[str, str]], Hashable]:
+    def telling(self, steps: Sequence[Step]) -> Callable[[Mapping[str, str]], Hashable]:
         """Of a row's values, that on which `missing` depends: rows of which it is the same lack the same."""
         ...
 
     def render(self, step: SendEmail, lead: LeadData, speaker: Speaker) -> Mail:
         """Raises MissingVariableError and TemplateError. The subject is empty where the step has none."""
+        ...
+
+    def words(self, step: SendInvitation | SendMessage, lead: LeadData, speaker: Speaker) -> str:
+        """The note of an invitation, which may be empty, or a message's text. Raises as `render`; also for what is
+        longer than LinkedIn takes.
+        """
         ...

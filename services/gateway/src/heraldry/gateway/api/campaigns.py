@@ -22,24 +22,47 @@ from heraldry.contracts.campaigns import (
     ResumeCampaign,
     SchedulerCommand,
     SendEmail,
+    SendInvitation,
+    SendMessage,
     StartCampaign,
+    kind_of,
 )
 from heraldry.gateway.api.answers import CLOSED, Body, Written, with_position, written
 from heraldry.gateway.state import Call, Gateway
 from litestar import Controller, Response, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 
 class OtherIdentity(Body):
     identity: UUID
 
 
-class Step(SendEmail):
+class EmailStep(SendEmail):
     """One mail of a campaign. Fields it does not have are refused."""
 
     model_config = CLOSED
+
+
+class InvitationStep(SendInvitation):
+    """One LinkedIn invitation of a campaign. Fields it does not have are refused."""
+
+    model_config = CLOSED
+
+
+class MessageStep(SendMessage):
+    """One LinkedIn message of a campaign. Fields it does not have are refused."""
+
+    model_config = CLOSED
+
+
+Step = Annotated[
+    Annotated[EmailStep, Tag("email")]
+    | Annotated[InvitationStep, Tag("invitation")]
+    | Annotated[MessageStep, Tag("message")],
+    Discriminator(kind_of),
+]
 
 
 class Settings(CampaignSettings):

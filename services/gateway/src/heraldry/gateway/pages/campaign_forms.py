@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from heraldry.contracts.base import Refused
-from heraldry.contracts.campaigns import MOST_STEPS, CampaignSettings, Column
+from heraldry.contracts.campaigns import MOST_STEPS, CampaignSettings, Column, words_of
 from heraldry.gateway.pages.forms import Field, Form, filled
 from pydantic import ValidationError
 
@@ -94,7 +94,12 @@ def campaign_filled(values: Mapping[str, str], errors: Mapping[str, str] | None 
 def values_of(settings: CampaignSettings) -> dict[str, str]:
     """What the form shows of a stored campaign."""
     steps = [
-        {"delay": delay, "unit": unit, "text": step.text, "html": step.html}
+        {
+            "delay": delay,
+            "unit": unit,
+            "text": words_of(step),
+            "html": step.html if step.kind == "email" else "",
+        }
         for step in settings.steps
         for delay, unit in [_shown(step.delay)]
     ]
@@ -103,7 +108,7 @@ def values_of(settings: CampaignSettings) -> dict[str, str]:
         "identity": str(settings.identity),
         "inbox": str(settings.inbox or ""),
         "pace": settings.pace,
-        "subject": settings.steps[0].subject if settings.steps else "",
+        "subject": settings.first_email.subject if settings.first_email else "",
     }
     return _with_steps(values, steps)
 
@@ -241,9 +246,9 @@ def _wrong(error: ValidationError) -> dict[str, str]:
 
 def _input(path: Sequence[str]) -> str:
     match path:
-        case ["steps", "0", "subject"]:
+        case ["steps", "0", "subject"] | ["steps", "0", _, "subject"]:
             return "subject"
-        case ["steps", number, part]:
+        case ["steps", number, part] | ["steps", number, _, part]:  # the kind of the step stands between them
             return f"step-{number}-{part}"
         case ["steps", *_]:
             return ""

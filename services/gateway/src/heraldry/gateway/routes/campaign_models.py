@@ -19,6 +19,7 @@ from heraldry.contracts.campaigns import (
     ListLeads,
     PreviewSteps,
     RenderedStep,
+    words_of,
 )
 from heraldry.contracts.identity import GetIdentity
 from heraldry.gateway.pages.campaign_forms import MalformedError, campaign_filled, settings_of, values_of
@@ -98,7 +99,7 @@ async def campaign_page(gateway: Gateway, call: Call, view: CampaignView, wanted
         pace="Spread over the working hours" if settings.pace == "even" else "As soon as the limits allow",
         numbers=Numbers(counts=view.counts, begun=view.begun),
         steps=tuple(
-            (when(step.delay, number), _title(step.subject, step.text))
+            (when(step.delay, number), _title(step.subject if step.kind == "email" else "", words_of(step)))
             for number, step in enumerate(settings.steps)
         ),
         created=view.created,
@@ -230,7 +231,7 @@ async def _previewed(
         settings = settings_of(_typed(values, view.settings, {one.value for one in identities}))
     except MalformedError as wrong:
         return (), " ".join(wrong.errors.values())
-    written = [number for number, step in enumerate(settings.steps) if step.text.strip()]
+    written = [number for number, step in enumerate(settings.steps) if words_of(step).strip()]
     if not written:
         return (), "Write an email to see how a lead gets it."
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from heraldry.contracts import campaigns
@@ -18,6 +19,7 @@ TYPES: Final = (
 )
 LEADS: Final = (
     "LeadsImported",
+    "StepSkipped",
     "LeadReplied",
     "LeadBounced",
     "LeadUnsubscribed",
@@ -25,6 +27,11 @@ LEADS: Final = (
     "LeadFailed",
     "LeadRecovered",
 )
+STEPS: Final[Mapping[campaigns.StepKind, str]] = {
+    "email": "email",
+    "invitation": "LinkedIn invitation",
+    "message": "LinkedIn message",
+}
 
 
 def said(event: Event, words: Words) -> Said | None:
@@ -53,6 +60,9 @@ def _of_leads(event: Event, words: Words) -> Said | None:
         case campaigns.LeadsImported():
             leads = "1 lead" if event.leads == 1 else f"{event.leads} leads"
             return Said(f"{leads} imported into {words.the_campaign}", "Imported")
+        case campaigns.StepSkipped(kind=kind, only_if=only_if):
+            because = "it is not connected" if only_if == "connected" else "it is connected"
+            return Said(f"{lead} got no {STEPS[kind]}: {because}", "Skipped", "info")
         case campaigns.LeadReplied():
             return Said(f"{lead} replied: the sequence has ended", "Replied")
         case campaigns.LeadBounced():

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from heraldry.contracts.campaigns import LeadData, SendEmail
+from heraldry.contracts.campaigns import LeadData, SendEmail, SendInvitation, SendMessage, Step
 from heraldry.contracts.identity import ContactDetails
+from heraldry.contracts.linkedin_steps import LONGEST_MESSAGE, LONGEST_NOTE
 from heraldry.scheduler.adapters.dependence import Dependence, made_by
 from heraldry.scheduler.adapters.environment import TOO_MUCH, Context, MailEnvironment, Template
 from heraldry.scheduler.adapters.markup import clean
@@ -30,8 +31,8 @@ from liquid.expression import Expression
 
 LONGEST_SUBJECT: Final = 500
 LONGEST_MAIL: Final = 150_000  # bytes of text and HTML together: what a step on its way may hold
-PARTS: Final[tuple[Part, ...]] = ("subject", "text", "html")
-NAMES: Final[Mapping[Part, str]] = {"subject": "subject", "text": "text", "html": "HTML"}
+PARTS: Final[tuple[Part, ...]] = ("subject", "text", "html", "note")
+NAMES: Final[Mapping[Part, str]] = {"subject": "subject", "text": "text", "html": "HTML", "note": "note"}
 TAG: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 KEPT: Final = 512  # templates ready to be rendered
 OF_IDENTITY: Final = ("name", *ContactDetails.model_fields)
@@ -62,12 +63,12 @@ class LiquidTemplates:
 
         self._compiled: Callable[[Part, str], Compiled] = compiled
 
-    def check(self, step: SendEmail) -> None:
+    def check(self, step: Step) -> None:
         for part, source in _parts(step):
             with _in(part), suppress(MissingVariableError):  # a part of a value: known only of a real one
                 _rendered(self._compiled(part, source), ANYTHING)
 
-    def missing(self, steps: Sequence[SendEmail], lead: LeadData, speaker: Speaker) -> tuple[str, ...]:
+    def missing(self, steps: Sequence[Step], lead: LeadData, speaker: Speaker) -> tuple[str, ...]:
         values = variables(lead, speaker)
         lacking: dict[str, None] = {}
         for step in steps:
@@ -76,7 +77,7 @@ class LiquidTemplates:
                     lacking.update(dict.fromkeys(_missing(self._compiled(part, source), values)))
         return tuple(lacking)
 
-    def telling(self, steps: Sequence[SendEmail]) -> Callable[[Mapping[str, str]], Hashable]:
+    def telling(self, steps: Sequence[Step]) -> Callable[[Mapping[str, str]], Hashable]:
         try:
             every = [self._compiled(part, source).template for step in steps for part, source in _parts(step)]
         except TemplateError:  # nothing is missing in what cannot be used
@@ -94,6 +95,15 @@ class LiquidTemplates:
         if len(json.dumps(mail.text + mail.html, ensure_ascii=False).encode()) > LONGEST_MAIL:
             raise TemplateError("This is too long for one mail. Shorten it.", part="text")
         return mail
+
+    def words(self, step: SendInvitation | SendMessage, lead: LeadData, speaker: Speaker) -> str:
+        values = variables(lead, speaker)
+        for part, source in _parts(step):
+            with _in(part):
+                written = _rendered(self._compiled(part, source), values).strip()
+                _check_words(part, written)
+            return written
+        return ""
 
 
 def variables(lead: LeadData, speaker: Speaker) -> Mapping[str, object]:
@@ -124,9 +134,17 @@ class _Anything(Mapping[str, object]):
 ANYTHING: Final = _Anything()
 
 
-def _parts(step: SendEmail) -> Iterator[tuple[Part, str]]:
+def _parts(step: Step) -> Iterator[tuple[Part, str]]:
     """What the step has, each with its template."""
-    for part, source in zip(PARTS, (step.subject, step.text, step.html), strict=True):
+    sources: Mapping[Part, str]
+    match step:
+        case SendEmail():
+            sources = {"subject": step.subject, "text": step.text, "html": step.html}
+        case SendInvitation():
+            sources = {"note": step.note}
+        case SendMessage():
+            sources = {"text": step.text}
+    for part, source in sources.items():
         if source:
             yield part, source
 
@@ -254,6 +272,16 @@ def _check(part: Part, written: str) -> None:
         raise TemplateError(f"The {NAMES[part]} is empty for this lead.")
     if part == "subject" and len(written) > LONGEST_SUBJECT:
         raise TemplateError(f"The subject is longer than {LONGEST_SUBJECT} characters for this lead.")
+
+
+def _check_words(part: Part, written: str) -> None:
+    most, what = (LONGEST_NOTE, "note") if part == "note" else (LONGEST_MESSAGE, "message")
+    if not written and part != "note":
+        raise TemplateError("The message is empty for this lead.")
+    if len(written) > most:
+        raise TemplateError(
+            f"The {what} has {len(written):,} characters for this lead; LinkedIn takes {most:,}. Shorten it."
+        )
 
 
 def _one_line(subject: str) -> str:

@@ -201,16 +201,16 @@ def _change(settings: CampaignSettings, campaign: Campaign, at: datetime) -> Seq
         raise Refused(
             "campaign.begun",
             "This campaign has begun. Its name, inbox, pace and the texts of its steps can still be changed,"
-            " but not its identity, and no step can be added, removed or moved in time.",
+            " but not its identity, and no step can be added, removed, moved in time or given another condition.",
         )
     if settings == campaign.settings:
         return ()
     return (CampaignChanged(campaign=campaign.id, identity=settings.identity, settings=settings, at=at),)
 
 
-def _frame(settings: CampaignSettings) -> tuple[UUID, tuple[tuple[str, int], ...]]:
+def _frame(settings: CampaignSettings) -> tuple[UUID, tuple[tuple[str, int, str], ...]]:
     """What a campaign that has begun keeps."""
-    return settings.identity, tuple((step.kind, step.delay) for step in settings.steps)
+    return settings.identity, tuple((step.kind, step.delay, step.only_if) for step in settings.steps)
 
 
 def _may_start(command: Start, campaign: Campaign) -> None:
@@ -237,14 +237,19 @@ def _may_resume(campaign: Campaign) -> None:
 
 def _needs(settings: CampaignSettings, channels: frozenset[str]) -> None:
     """R-ID-2: whether every channel of the steps is connected."""
-    for kind in dict.fromkeys(step.kind for step in settings.steps):
-        if kind not in channels:
-            which = "this inbox" if settings.inbox else "an inbox of its identity"
-            raise Refused(
-                "campaign.channel-missing",
-                f"This campaign sends by {kind}, and {kind} is not connected. Connect {which} first.",
-                extra={"channel": kind},
-            )
+    for channel in settings.channels:
+        if channel in channels:
+            continue
+        which = "this inbox" if settings.inbox else "an inbox of its identity"
+        match channel:
+            case "email":
+                detail = f"This campaign sends by email, and email is not connected. Connect {which} first."
+            case "linkedin":
+                detail = (
+                    "This campaign has LinkedIn steps, and LinkedIn is not connected."
+                    " Link the LinkedIn account of its identity first."
+                )
+        raise Refused("campaign.channel-missing", detail, extra={"channel": channel})
 
 
 def _give(command: Give, campaign: Campaign) -> Sequence[Event]:
