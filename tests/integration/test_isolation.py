@@ -40,7 +40,7 @@ CSV: Final = b"email\neve@northwind.example\n"
 SERVER = {"host": "mail.example", "port": 993, "security": "tls"}
 FOREIGN: Final = (
     *("identity", "inbox", "attempt", "subscriber", "recipient"),
-    *("campaign", "enrollment", "import_id"),
+    *("campaign", "enrollment", "import_id", "link"),
 )
 """Names in paths that stand for something an organization has."""
 PUBLIC: Final = ("token", "name")
@@ -69,6 +69,9 @@ API_CASES: dict[Route, Body] = {
         "imap": SERVER,
         "smtp": SERVER,
     },
+    ("GET", "/identities/{identity}/share-links"): None,
+    ("POST", "/identities/{identity}/share-links"): None,
+    ("DELETE", "/share-links/{link}"): None,
     ("GET", "/inboxes/{inbox}"): None,
     ("POST", "/inboxes/{inbox}/disconnect"): None,
     ("GET", "/inboxes/{inbox}/rate"): None,
@@ -131,6 +134,9 @@ PAGE_CASES: dict[Route, Body] = {
     ("POST", "/identities/{identity}/picture"): {},
     ("POST", "/identities/{identity}/picture/remove"): {},
     ("POST", "/identities/{identity}/likings"): {"opted_out": "on"},
+    ("POST", "/identities/{identity}/share-links"): {},
+    ("POST", "/identities/{identity}/share-links/{link}/revoke"): {},
+    ("POST", "/identities/share-links/{link}/revoke"): {},
     ("GET", "/identities/{identity}/delete"): None,
     ("POST", "/identities/{identity}/delete"): {},
     ("GET", "/identities/{identity}/inboxes/new"): None,
@@ -201,7 +207,8 @@ class Theirs:
         paths = [route[1] for route in API_CASES if route[0] == "GET"]
         answers = [self.admin.send("GET", path.format_map(dict(self.ids))) for path in paths]
         answers += [
-            self.admin.send("GET", path) for path in ("/inboxes", "/subscribers", "/suppressions", "/history")
+            self.admin.send("GET", path)
+            for path in ("/inboxes", "/subscribers", "/suppressions", "/share-links", "/history")
         ]
         assert {answer.status_code for answer in answers} == {200}
         return [(answer.status_code, answer.content) for answer in answers]
@@ -232,6 +239,7 @@ def theirs(stack: Stack) -> Iterator[Theirs]:
             "attempt": attempt,
             "subscriber": subscriber,
             "recipient": suppressed["recipient"],
+            "link": admin.call("POST", "/share-links")["id"],
             **campaign_of(admin, identity),
         }
         yield Theirs(admin, ids)

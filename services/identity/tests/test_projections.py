@@ -25,7 +25,8 @@ from heraldry.contracts.identity import (
 )
 from heraldry.contracts.registry import PUBLISHED
 from heraldry.identity.domain.identity import Event
-from heraldry.identity.projections import active, identities, one
+from heraldry.identity.domain.share_link import ShareLinkTaken
+from heraldry.identity.projections import active, identities, one, share_links
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 ADA, NORTHWIND, OTHERS = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -70,7 +71,8 @@ ELSEWHERE = WorkingHours(zone="UTC")
 
 
 def test_every_event_of_the_context_is_shown() -> None:
-    assert set(identities.handlers) == set(PUBLISHED["identity"].values())
+    shown = {*identities.handlers, *share_links.handlers}
+    assert shown - {ShareLinkTaken} == set(PUBLISHED["identity"].values())
 
 
 def test_a_created_identity_is_shown(db: Connection) -> None:

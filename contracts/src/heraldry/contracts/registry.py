@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from heraldry.contracts import campaigns, gateway, identity, linkedin, linkedin_steps, mailbox, scheduler
+from heraldry.contracts import (
+    campaigns,
+    gateway,
+    identity,
+    linkedin,
+    linkedin_steps,
+    mailbox,
+    scheduler,
+    share_links,
+)
 from heraldry.contracts.base import Event, Internal, Published
 
 PUBLISHED: Final[Mapping[str, Mapping[str, type[Published]]]] = MappingProxyType(
@@ -25,6 +34,9 @@ PUBLISHED: Final[Mapping[str, Mapping[str, type[Published]]]] = MappingProxyType
             "LikingsOptOutChanged": identity.LikingsOptOutChanged,
             "CrmUserMapped": identity.CrmUserMapped,
             "IdentityDeleted": identity.IdentityDeleted,
+            "ShareLinkIssued": share_links.ShareLinkIssued,
+            "ShareLinkRedeemed": share_links.ShareLinkRedeemed,
+            "ShareLinkRevoked": share_links.ShareLinkRevoked,
         },
         "mailbox": {
             "MailboxConnected": mailbox.MailboxConnected,

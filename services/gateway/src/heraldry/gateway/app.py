@@ -15,6 +15,7 @@ from heraldry.gateway.api.inboxes import InboxesController
 from heraldry.gateway.api.leads import LeadsController
 from heraldry.gateway.api.organization import OrganizationController
 from heraldry.gateway.api.sessions import SessionsController
+from heraldry.gateway.api.share_links import ShareLinksController
 from heraldry.gateway.api.suppressions import SuppressionsController
 from heraldry.gateway.assets import Asset, Files
 from heraldry.gateway.routes import PAGES
@@ -46,6 +47,7 @@ API: Final = (
     ImportsController,
     HistoryController,
     SuppressionsController,
+    ShareLinksController,
     OrganizationController,
 )
 

@@ -7,12 +7,21 @@ from urllib.parse import urlsplit
 
 from heraldry.contracts.base import Refused
 from heraldry.gateway.pages.forms import CSRF_FIELD
-from heraldry.gateway.state import BEARER, SESSION_COOKIE, VISITOR_COOKIE, AnyRequest, Gateway
+from heraldry.gateway.state import (
+    BEARER,
+    LINK_COOKIE,
+    SESSION_COOKIE,
+    VISITOR_COOKIE,
+    AnyRequest,
+    Gateway,
+)
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_HEADER: Final = "x-csrf-token"
 BY_LINK: Final = "/unsubscribe/"  # the link itself is the authority, wherever the request comes from
+SHARED: Final = "/share/"  # its pages send no referrer, and so their forms the origin "null"
+NO_ORIGIN: Final = "null"
 POLICY: Final = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' blob: data:;"
     b" connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -41,7 +50,7 @@ async def check(request: AnyRequest, gateway: Gateway) -> None:
     _check_origin(request, gateway)
     if request.headers.get("authorization", "").lower().startswith(BEARER):
         return
-    cookies = [request.cookies.get(name, "") for name in (SESSION_COOKIE, VISITOR_COOKIE)]
+    cookies = [request.cookies.get(name, "") for name in (SESSION_COOKIE, VISITOR_COOKIE, LINK_COOKIE)]
     if request.url.path == "/api/v1/sessions" and not any(cookies):
         return
     given = request.headers.get(CSRF_HEADER, "") or await _posted(request)
@@ -65,6 +74,8 @@ def _check_origin(request: AnyRequest, gateway: Gateway) -> None:
     origin = request.headers.get("origin")
     site = request.headers.get("sec-fetch-site", "none")
     own = {request.headers.get("host", ""), urlsplit(gateway.public_url).netloc}
+    if origin == NO_ORIGIN and request.url.path.startswith(SHARED):
+        origin = None  # the CSRF token, bound to the link's own cookie, says where it comes from
     if site == "cross-site" or (origin is not None and urlsplit(origin).netloc not in own):
         raise Refused("origin.foreign", "This can only be asked from this site's own pages.", status=403)
 

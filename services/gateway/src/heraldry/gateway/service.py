@@ -25,7 +25,7 @@ from heraldry.chassis.vault.sealed import open_from_link, own_private_key, publi
 from heraldry.chassis.views import ViewFeed
 from heraldry.contracts.base import Refused
 from heraldry.contracts.registry import PUBLISHED
-from heraldry.gateway import assets, demo_organization, sessions
+from heraldry.gateway import assets, demo_organization, sessions, share_tokens
 from heraldry.gateway.app import application
 from heraldry.gateway.application import Application
 from heraldry.gateway.domain.types import TYPES
@@ -33,6 +33,7 @@ from heraldry.gateway.live import Live
 from heraldry.gateway.passwords import Passwords
 from heraldry.gateway.projections import VIEWS
 from heraldry.gateway.sessions import Sessions
+from heraldry.gateway.share_tokens import ShareTokens
 from heraldry.gateway.state import Gateway
 from heraldry.gateway.throttles import Throttles
 from heraldry.gateway.unsubscribing import Unsubscribing
@@ -82,6 +83,7 @@ async def _views(house: House, live: Live) -> Views:
 
 async def _gateway(house: House, core: Application, views: Views, live: Live) -> Gateway:
     key = await house.keys.create(sessions.KEY_SUBJECT)
+    links = ShareTokens(await house.keys.create(share_tokens.KEY_SUBJECT))
     private = await own_private_key(house.nc, "gateway", house.keys, house.secrets)
     real = SystemClock().now  # sessions and throttles do not follow the sandbox's clock
 
@@ -104,6 +106,7 @@ async def _gateway(house: House, core: Application, views: Views, live: Live) ->
         unsubscribing=Unsubscribing(
             house.runner, house.keys, partial(open_from_link, private), house.clock.now
         ),
+        share_tokens=links,
         contexts=house.caller,
         sessions=Sessions(house.nc, key, real),
         throttles=Throttles(house.nc, key, real),

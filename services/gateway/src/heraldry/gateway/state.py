@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID, uuid4, uuid5
 
 from heraldry.chassis.bus.rights import SubscriberRights
@@ -15,6 +15,7 @@ from heraldry.gateway.application import Application, random_id
 from heraldry.gateway.live import Live
 from heraldry.gateway.ports import Contexts
 from heraldry.gateway.sessions import Session, Sessions
+from heraldry.gateway.share_tokens import ShareTokens
 from heraldry.gateway.throttles import Throttles
 from heraldry.gateway.unsubscribing import Unsubscribing
 from heraldry.gateway.views import Views
@@ -22,6 +23,7 @@ from litestar import Request
 
 SESSION_COOKIE: Final = "heraldry_session"
 VISITOR_COOKIE: Final = "heraldry_visitor"
+LINK_COOKIE: Final = "heraldry_link"  # whoever opened a share link; only at that link's own address
 SEEN_COOKIE: Final = "heraldry_seen"
 BEARER: Final = "bearer "
 AnyRequest = Request[Any, Any, Any]
@@ -33,6 +35,7 @@ class Gateway:
 
     application: Application
     unsubscribing: Unsubscribing
+    share_tokens: ShareTokens
     contexts: Contexts
     sessions: Sessions
     throttles: Throttles
@@ -52,6 +55,17 @@ class Gateway:
     def secure(self) -> bool:
         """Browsers come by https: cookies must too."""
         return self.public_url.startswith("https://")
+
+
+class Asker(Protocol):
+    """On whose behalf something is asked, under which command id, and what they have seen already."""
+
+    @property
+    def by(self) -> By: ...
+    @property
+    def command(self) -> UUID: ...
+    @property
+    def seen(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How often somebody may try to sign in or to unsubscribe, counted in the bucket THROTTLES."""
+"""How often somebody may try to sign in, to unsubscribe or to use a share link, counted in the bucket THROTTLES."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ class Limit:
 
 PER_ADDRESS: Final = Limit(10, timedelta(minutes=15))
 PER_CLIENT: Final = Limit(100, timedelta(minutes=15))
-LINKS_UNREADABLE: Final = Limit(60, timedelta(minutes=15))  # unsubscribe links, per client
+LINKS_UNREADABLE: Final = Limit(60, timedelta(minutes=15))  # unsubscribe and share links, per client
 LINK_USES: Final = Limit(20, timedelta(minutes=10))  # of one link, per client: a mail provider uses many
+SHARED_TRIES: Final = Limit(60, timedelta(hours=1))  # of one share link, whoever has it
 
 
 class _Tries(BaseModel):

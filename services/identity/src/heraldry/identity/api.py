@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 
 from heraldry.chassis.bus.rpc import Asking, Server
+from heraldry.chassis.clock import Clock
 from heraldry.chassis.readmodel import ReadModel
 from heraldry.chassis.vault.blobs import BlobReference, Blobs, BlobUnknownError
 from heraldry.chassis.vault.keys import Destroyed, KeyRing
@@ -24,15 +25,24 @@ from heraldry.contracts.identity import (
     Picture,
     RenameIdentity,
 )
+from heraldry.contracts.share_links import (
+    IssueShareLink,
+    ListShareLinks,
+    LookUpShareLink,
+    RevokeShareLink,
+    ShareLinkView,
+    TakeShareLink,
+)
 from heraldry.identity import projections
 from heraldry.identity.application import Identities, media_type
+from heraldry.identity.share_links import ShareLinks
 
 
 class Questions:
     """Answers from the projection; another organization's identity is unknown."""
 
-    def __init__(self, model: ReadModel, keys: KeyRing, blobs: Blobs) -> None:
-        self._model, self._keys, self._blobs = model, keys, blobs
+    def __init__(self, model: ReadModel, keys: KeyRing, blobs: Blobs, clock: Clock) -> None:
+        self._model, self._keys, self._blobs, self._clock = model, keys, blobs, clock
 
     async def get(self, query: GetIdentity, asking: Asking) -> IdentityView:
         return self._one(str(query.identity), asking)
@@ -54,6 +64,10 @@ class Questions:
         kind = media_type(content) or "application/octet-stream"
         return Picture(picture=view.picture, media_type=kind, content=base64.b64encode(content).decode())
 
+    async def links(self, query: ListShareLinks, asking: Asking) -> tuple[ShareLinkView, ...]:
+        organization, now = str(asking.by.organization), self._clock.now()
+        return self._model.read(lambda db: projections.links(db, organization, query.identity, now))
+
     def _one(self, identity: str, asking: Asking) -> IdentityView:
         organization = str(asking.by.organization)
         view = self._model.read(lambda db: projections.one(db, organization, identity))
@@ -66,7 +80,7 @@ class Questions:
         return view
 
 
-def register(rpc: Server, identities: Identities, questions: Questions) -> None:
+def register(rpc: Server, identities: Identities, links: ShareLinks, questions: Questions) -> None:
     rpc.command(CreateIdentity, identities.create)
     rpc.command(RenameIdentity, identities.rename)
     rpc.command(ChangeContactDetails, identities.change_details)
@@ -78,6 +92,11 @@ def register(rpc: Server, identities: Identities, questions: Questions) -> None:
     rpc.query(GetIdentity, questions.get)
     rpc.query(ListIdentities, questions.list)
     rpc.query(GetPicture, questions.picture)
+    rpc.command(IssueShareLink, links.issue)
+    rpc.command(RevokeShareLink, links.revoke)
+    rpc.command(TakeShareLink, links.take)
+    rpc.query(LookUpShareLink, links.look_up)
+    rpc.query(ListShareLinks, questions.links)
 
 
 def _no_picture() -> Refused:

@@ -11,7 +11,7 @@ from heraldry.chassis.clock import Clock
 from heraldry.chassis.decider import Decider
 from heraldry.chassis.runner import Asked, Runner
 from heraldry.chassis.vault.blobs import Blobs
-from heraldry.chassis.vault.keys import KeyDestroyedError, KeyRing
+from heraldry.chassis.vault.keys import Key, KeyDestroyedError, KeyRing
 from heraldry.contracts.base import Accepted, Refused
 from heraldry.contracts.identity import (
     ChangeContactDetails,
@@ -55,14 +55,11 @@ class Identities:
         self._runner, self._keys, self._blobs, self._clock = runner, keys, blobs, clock
 
     async def create(self, command: CreateIdentity, asking: Asking) -> Accepted:
-        organization = _organization(asking)
-        try:
-            await self._keys.create(str(command.identity))
-        except KeyDestroyedError:
-            raise Refused("identity.erased", "This identity was erased. Create a new one.") from None
+        organization = organization_of(asking)
+        await self._key(command.identity)
         loaded = await self._runner.load(decider, f"identity-{command.identity}")
         exists = isinstance(loaded.state, Identity)  # refused, or a repeat: there is nothing to keep
-        picture = "" if exists else await self._stored(command.identity, command.picture)
+        picture = "" if exists else await self.keep(command.identity, command.picture)
         create = Create(
             command.identity,
             organization,
@@ -73,51 +70,63 @@ class Identities:
             self._clock.now(),
             command.from_linkedin,
         )
-        return await self._run(command.identity, create, asking)
+        return await self.run(command.identity, create, asking)
 
     async def rename(self, command: RenameIdentity, asking: Asking) -> Accepted:
-        return await self._run(
-            command.identity, Rename(_organization(asking), self._clock.now(), command.name), asking
+        return await self.run(
+            command.identity, Rename(organization_of(asking), self._clock.now(), command.name), asking
         )
 
     async def change_details(self, command: ChangeContactDetails, asking: Asking) -> Accepted:
-        change = ChangeDetails(_organization(asking), self._clock.now(), command.details)
-        return await self._run(command.identity, change, asking)
+        change = ChangeDetails(organization_of(asking), self._clock.now(), command.details)
+        return await self.run(command.identity, change, asking)
 
     async def fill_details(self, identity: UUID, details: ContactDetails, asking: Asking) -> Accepted:
-        return await self._run(identity, FillDetails(details, self._clock.now()), asking)
+        return await self.run(identity, FillDetails(details, self._clock.now()), asking)
 
     async def change_picture(self, command: ChangeProfilePicture, asking: Asking) -> Accepted:
-        organization = _organization(asking)
+        organization = organization_of(asking)
         loaded = await self._runner.load(decider, f"identity-{command.identity}")
         if isinstance(loaded.state, Identity) and loaded.state.organization == organization:
-            picture = await self._stored(command.identity, command.picture)
+            picture = await self.keep(command.identity, command.picture)
         else:
             picture = ""  # the decider refuses; nothing is stored for a stranger
         change = ChangePicture(organization, self._clock.now(), picture)
-        return await self._run(command.identity, change, asking)
+        return await self.run(command.identity, change, asking)
 
     async def change_hours(self, command: ChangeWorkingHours, asking: Asking) -> Accepted:
-        change = ChangeHours(_organization(asking), self._clock.now(), command.hours)
-        return await self._run(command.identity, change, asking)
+        change = ChangeHours(organization_of(asking), self._clock.now(), command.hours)
+        return await self.run(command.identity, change, asking)
 
     async def change_opt_out(self, command: ChangeLikingsOptOut, asking: Asking) -> Accepted:
-        change = ChangeOptOut(_organization(asking), self._clock.now(), command.opted_out)
-        return await self._run(command.identity, change, asking)
+        change = ChangeOptOut(organization_of(asking), self._clock.now(), command.opted_out)
+        return await self.run(command.identity, change, asking)
 
     async def map_crm_user(self, command: MapCrmUser, asking: Asking) -> Accepted:
-        change = MapToCrmUser(_organization(asking), self._clock.now(), command.crm_user.strip())
-        return await self._run(command.identity, change, asking)
+        change = MapToCrmUser(organization_of(asking), self._clock.now(), command.crm_user.strip())
+        return await self.run(command.identity, change, asking)
 
     async def delete(self, command: DeleteIdentity, asking: Asking) -> Accepted:
-        return await self._run(command.identity, Delete(_organization(asking), self._clock.now()), asking)
+        return await self.run(command.identity, Delete(organization_of(asking), self._clock.now()), asking)
 
-    async def _run(self, identity: UUID, command: Command, asking: Asking) -> Accepted:
+    async def run(self, identity: UUID, command: Command, asking: Asking) -> Accepted:
         asked = Asked(asking.id, asking.by, command.at, identity)
         return self._runner.accepted(await self._runner.run(decider, f"identity-{identity}", command, asked))
 
-    async def _stored(self, identity: UUID, picture: str) -> str:
-        """Keep a picture under its content hash; killed in between, only an unreferenced blob is left."""
+    async def load(self, identity: UUID) -> State:
+        return (await self._runner.load(decider, f"identity-{identity}")).state
+
+    async def maker(self, identity: UUID) -> str:
+        """Who made it, as the envelope of its first event says; empty: nobody."""
+        decoded = (await self._runner.load(decider, f"identity-{identity}")).decoded
+        return decoded[0].meta.actor if decoded else ""
+
+    async def keep(self, identity: UUID, picture: str) -> str:
+        """Keep a picture (base64) under its content hash, with the identity's key, which is made with it.
+
+        Killed in between, only an unreferenced blob is left. Refused `picture.unreadable`.
+        """
+        key = await self._key(identity)
         if not picture:
             return ""
         try:
@@ -131,9 +140,14 @@ class Identities:
                 status=422,
                 field="picture",
             )
-        key = await self._keys.create(str(identity))
         reference = await self._blobs.put(key, content, max_size=LARGEST_PICTURE)
         return f"{reference.digest}.{reference.size}"
+
+    async def _key(self, identity: UUID) -> Key:
+        try:
+            return await self._keys.create(str(identity))
+        except KeyDestroyedError:
+            raise Refused("identity.erased", "This identity was erased. Create a new one.") from None
 
 
 def media_type(content: bytes) -> str | None:
@@ -141,7 +155,7 @@ def media_type(content: bytes) -> str | None:
     return next((name for first, name in MEDIA_TYPES if content.startswith(first)), None)
 
 
-def _organization(asking: Asking) -> UUID:
+def organization_of(asking: Asking) -> UUID:
     if asking.by.organization is None:
         raise Refused(
             "organization.missing", "Identities belong to an organization. Sign in to one.", status=403

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from sqlite3 import Connection
 from typing import cast
+from uuid import UUID
 
 from heraldry.chassis.projection import Fact, Projection
 from heraldry.contracts.base import Erased
@@ -21,6 +23,15 @@ from heraldry.contracts.identity import (
     WorkingHours,
     WorkingHoursChanged,
 )
+from heraldry.contracts.share_links import (
+    Kind,
+    ShareLinkIssued,
+    ShareLinkRedeemed,
+    ShareLinkRevoked,
+    ShareLinkView,
+    Way,
+)
+from heraldry.identity.domain.share_link import ShareLink, ShareLinkTaken, state_of
 
 identities = Projection(
     name="identities",
@@ -93,6 +104,103 @@ def deleted(db: Connection, event: IdentityDeleted, fact: Fact) -> None:
     _set(db, "deleted", 1, str(event.identity), fact)
 
 
+share_links = Projection(
+    name="share_links",
+    version=1,
+    tables=("share_links",),
+    schema="""CREATE TABLE share_links (
+  link TEXT PRIMARY KEY, organization TEXT NOT NULL, kind TEXT NOT NULL, identity TEXT NOT NULL, issued_at TEXT
+  NOT NULL, valid_until TEXT NOT NULL, actor TEXT NOT NULL, way TEXT, tries INTEGER NOT NULL DEFAULT 0,
+  last_try TEXT, used INTEGER NOT NULL DEFAULT 0, revoked INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE INDEX share_links_of ON share_links (organization, kind, identity, issued_at)""",
+)
+
+
+@share_links.on(ShareLinkIssued)
+def issued(db: Connection, event: ShareLinkIssued, fact: Fact) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO share_links (link, organization, kind, identity, issued_at, valid_until, actor)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            str(event.link),
+            str(event.organization),
+            event.kind,
+            str(event.identity),
+            _instant(event.at),
+            _instant(event.valid_until),
+            fact.actor,
+        ),
+    )
+
+
+@share_links.on(ShareLinkTaken)
+def taken(db: Connection, event: ShareLinkTaken, fact: Fact) -> None:
+    del fact
+    db.execute(
+        "UPDATE share_links SET way = ?, tries = ?, last_try = ? WHERE link = ?",
+        (event.way, event.number, _instant(event.at), str(event.link)),
+    )
+
+
+@share_links.on(ShareLinkRedeemed)
+def redeemed(db: Connection, event: ShareLinkRedeemed, fact: Fact) -> None:
+    del fact
+    db.execute("UPDATE share_links SET used = 1 WHERE link = ?", (str(event.link),))
+
+
+@share_links.on(ShareLinkRevoked)
+def revoked(db: Connection, event: ShareLinkRevoked, fact: Fact) -> None:
+    del fact
+    db.execute("UPDATE share_links SET revoked = 1 WHERE link = ?", (str(event.link),))
+
+
+LINKS_SHOWN = 100
+LinkRow = tuple[str, str, str, str, str, str, str | None, int, str | None, int, int, int]
+
+
+def links(
+    db: Connection, organization: str, identity: UUID | None, now: datetime
+) -> tuple[ShareLinkView, ...]:
+    """Newest first, as they are now: the refresh links of an identity, or the organization's create links."""
+    about = "l.kind = 'create'" if identity is None else "l.kind = 'refresh' AND l.identity = ?"
+    rows = cast(
+        "list[LinkRow]",
+        db.execute(
+            "SELECT l.link, l.kind, l.identity, l.issued_at, l.valid_until, l.actor, l.way, l.tries, l.last_try,"
+            " l.used, l.revoked, coalesce(i.deleted, 0) FROM share_links l"
+            " LEFT JOIN identities i ON i.identity = l.identity"
+            f" WHERE l.organization = ? AND {about} ORDER BY l.issued_at DESC, l.link LIMIT {LINKS_SHOWN}",
+            (organization,) if identity is None else (organization, str(identity)),
+        ).fetchall(),
+    )
+    return tuple(_link(row, UUID(organization), now) for row in rows)
+
+
+def _link(row: LinkRow, organization: UUID, now: datetime) -> ShareLinkView:
+    link, kind, identity, issued_at, valid_until, actor, way, tries, last_try, used, revoked_, gone = row
+    found = ShareLink(
+        id=UUID(link),
+        organization=organization,
+        kind=cast("Kind", kind),
+        identity=UUID(identity),
+        valid_until=datetime.fromisoformat(valid_until),
+        way=cast("Way | None", way),
+        tries=tries,
+        last_try=None if last_try is None else datetime.fromisoformat(last_try),
+        used=bool(used),
+        revoked=bool(revoked_),
+    )
+    return ShareLinkView(
+        link=found.id,
+        kind=found.kind,
+        identity=found.identity,
+        state=state_of(found, "", now, gone=bool(gone)),
+        issued_at=datetime.fromisoformat(issued_at),
+        valid_until=found.valid_until,
+        actor=actor,
+    )
+
+
 COLUMNS = "identity, name, details, picture, hours, likings_opted_out, crm_user, deleted, position"
 Row = tuple[str, str, str, str, str, int, str, int, str]
 
@@ -148,6 +256,11 @@ def _set(db: Connection, column: str, value: str | int, identity: str, fact: Fac
 
 def _details(details: ContactDetails | Erased) -> str:
     return (ContactDetails() if isinstance(details, Erased) else details).model_dump_json()
+
+
+def _instant(at: datetime) -> str:
+    """UTC text that sorts like the instants it stands for."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _text(value: str | Erased) -> str:

@@ -1,4 +1,4 @@
-"""What the identity context does when something happened elsewhere. Pure: event in, commands out."""
+"""What the identity context does when something happened. Pure: event in, commands out."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from uuid import UUID
 from heraldry.contracts.base import Command, Envelope, Erased
 from heraldry.contracts.identity import ContactDetails
 from heraldry.contracts.linkedin import LinkedInLinked
+from heraldry.identity.domain.share_link import ShareLinkTaken
 
 LONGEST_NAME: Final = 100
 LONGEST_TITLE: Final = 200  # LinkedIn's headlines may be longer
@@ -39,3 +40,21 @@ def take_profiles(event: Envelope[LinkedInLinked]) -> Sequence[OwnCommand]:
         linkedin_url=profile.url,
     )
     return (FillDetails(identity=event.data.identity, details=details),)
+
+
+class MakeOfLink(OwnCommand):
+    taken: ShareLinkTaken
+
+
+class NoteLinked(OwnCommand):
+    identity: UUID
+
+
+def make_identities(event: Envelope[ShareLinkTaken]) -> Sequence[OwnCommand]:
+    """Whoever stored the filled-in form may have been killed before the identity was made."""
+    return (MakeOfLink(taken=event.data),)
+
+
+def note_linked(event: Envelope[LinkedInLinked]) -> Sequence[OwnCommand]:
+    """A create link is used up once the account is linked."""
+    return (NoteLinked(identity=event.data.identity),)

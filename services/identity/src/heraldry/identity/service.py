@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
+from heraldry.chassis.bus.own import OwnReactions
 from heraldry.chassis.bus.parking import Parking
 from heraldry.chassis.bus.reactions import Reactions
 from heraldry.chassis.host import House, run
 from heraldry.chassis.vault.blobs import Blobs
-from heraldry.contracts.registry import PUBLISHED
+from heraldry.contracts import registry
+from heraldry.contracts.base import Event
 from heraldry.identity import api
 from heraldry.identity.application import Identities
-from heraldry.identity.projections import identities
-from heraldry.identity.subscriptions import REACTIONS, Own
+from heraldry.identity.domain.share_link import ShareLinkTaken
+from heraldry.identity.projections import identities, share_links
+from heraldry.identity.share_links import ShareLinks
+from heraldry.identity.subscriptions import FOREIGN, OWN, Own
 
-CONTEXT = "identity"
+CONTEXT: Final = "identity"
+TYPES: Final[Mapping[str, type[Event]]] = {  # a storage format
+    **registry.types_of(CONTEXT),
+    "ShareLinkTaken": ShareLinkTaken,
+}
+PROJECTIONS: Final = (identities, share_links)
 
 
 async def build(house: House) -> None:
     blobs = Blobs(house.nc, CONTEXT)
-    application = Identities(house.runner, house.keys, blobs, house.clock)
-    api.register(house.rpc, application, api.Questions(house.model, house.keys, blobs))
-    parking = Parking(house.nc, CONTEXT)
-    reactions = Reactions(house.nc, house.settings, REACTIONS, Own(application), parking)
-    await reactions.start()
-    house.stack.push_async_callback(reactions.stop)
+    made = Identities(house.runner, house.keys, blobs, house.clock)
+    links = ShareLinks(house.runner, made, house.clock)
+    api.register(house.rpc, made, links, api.Questions(house.model, house.keys, blobs, house.clock))
+
+    parking, own = Parking(house.nc, CONTEXT), Own(made, links)
+    foreign = Reactions(house.nc, house.settings, FOREIGN, own, parking)
+    await foreign.start()
+    house.stack.push_async_callback(foreign.stop)
+    reacting = OwnReactions(house.nc, CONTEXT, house.store, house.codec, TYPES, OWN, own, parking)
+    house.background(reacting.run(), "own reactions")
 
 
 def main() -> int:
     """Run until SIGTERM; the exit code."""
-    return run(CONTEXT, build, types=PUBLISHED[CONTEXT], projections=[identities])
+    return run(CONTEXT, build, types=TYPES, projections=PROJECTIONS)

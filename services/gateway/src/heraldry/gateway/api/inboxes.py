@@ -34,7 +34,7 @@ from heraldry.gateway.api.answers import Body, Written, with_position, written
 from heraldry.gateway.api.consequences import disconnect_inbox
 from heraldry.gateway.api.history import Entry, entry
 from heraldry.gateway.figures import Volume, volume
-from heraldry.gateway.state import Call, Gateway
+from heraldry.gateway.state import Asker, Call, Gateway
 from heraldry.gateway.views import MailSeen
 from litestar import Controller, Response, get, post, put
 from litestar.di import NamedDependency
@@ -263,7 +263,7 @@ class InboxesController(Controller):
 
 
 async def connect(
-    gateway: Gateway, call: Call, identity: UUID, *, address: str, password: str, imap: Server, smtp: Server
+    gateway: Gateway, call: Asker, identity: UUID, *, address: str, password: str, imap: Server, smtp: Server
 ) -> tuple[InboxView, str]:
     """Have an inbox tried; its state now, and the position at which it was taken."""
     await gateway.contexts.ask(GetIdentity(identity=identity), by=call.by, seen=call.seen)

@@ -14,6 +14,8 @@ from heraldry.gateway.routes.home import HomeController
 from heraldry.gateway.routes.imports import ImportPagesController, UploadPagesController
 from heraldry.gateway.routes.inboxes import InboxPagesController
 from heraldry.gateway.routes.leads import LeadPagesController
+from heraldry.gateway.routes.share_links import ShareLinkPagesController
+from heraldry.gateway.routes.shared import SharedController
 from heraldry.gateway.routes.suppressions import SuppressionPagesController
 from heraldry.gateway.routes.unsubscribe import UnsubscribeController
 
@@ -32,4 +34,6 @@ PAGES: Final = (
     HaltingController,
     SuppressionPagesController,
     UnsubscribeController,
+    ShareLinkPagesController,
+    SharedController,
 )

@@ -15,7 +15,6 @@ from heraldry.contracts.identity import (
     ChangeLikingsOptOut,
     ChangeProfilePicture,
     ChangeWorkingHours,
-    ContactDetails,
     GetIdentity,
     IdentityCommand,
     IdentityView,
@@ -25,7 +24,7 @@ from heraldry.contracts.identity import (
     WorkingHours,
 )
 from heraldry.gateway.api.identities import picture_of, uploaded
-from heraldry.gateway.pages.forms import WEEKDAYS, ContactForm, PictureForm, filled, hours_filled, with_scheme
+from heraldry.gateway.pages.forms import WEEKDAYS, ContactForm, PictureForm, filled, hours_filled
 from heraldry.gateway.pages.models import (
     Chip,
     ConfigurationPage,
@@ -36,7 +35,9 @@ from heraldry.gateway.pages.models import (
     Section,
 )
 from heraldry.gateway.pictures import re_encoded
+from heraldry.gateway.routes.details import typed_details
 from heraldry.gateway.routes.inbox_models import email_section
+from heraldry.gateway.routes.share_models import share_section
 from heraldry.gateway.routes.shown import Form, asked, errors_of, html, is_answerable, posted, shell
 from heraldry.gateway.state import AnyRequest, Call, Gateway
 from litestar import Controller, Response, get, post
@@ -45,7 +46,6 @@ from litestar.params import FromPath, FromQuery
 from pydantic import ValidationError
 
 SECTIONS = {"contact", "linkedin", "email", "likings", "share"}
-DETAILS = ("first_name", "last_name", "job_title", "email", "phone", "linkedin_url", "meeting_url")
 SAVED = Outcome("saved", "Saved.")
 CONFLICT = Outcome("conflict", "Somebody else changed this meanwhile. You see what is stored now.")
 
@@ -82,12 +82,7 @@ class ConfigurationController(Controller):
         if form.text("revision") not in {"", contact_revision(stored)}:
             return await _contact_page(request, gateway, call, identity, CONFLICT, status=409)
         try:
-            details = ContactDetails.model_validate(
-                {
-                    **{name: form.text(name) for name in DETAILS},
-                    "linkedin_url": with_scheme(form.text("linkedin_url")),
-                }
-            )
+            details = typed_details(form)
             commands: list[IdentityCommand] = [
                 RenameIdentity(identity=identity, name=form.text("name")),
                 ChangeContactDetails(identity=identity, details=details),
@@ -220,6 +215,7 @@ async def configuration(
         contact=_contact(gateway, stored),
         email=email,
         likings=LikingsSection(opted_out=stored.likings_opted_out),
+        share=await share_section(gateway, call, identity),
     )
 
 

@@ -8,10 +8,10 @@ from typing import Annotated, Final, cast
 from zoneinfo import ZoneInfo
 
 from heraldry.contracts.base import Refused
-from heraldry.contracts.identity import ContactDetails, CreateIdentity, WorkingHours
+from heraldry.contracts.identity import CreateIdentity, WorkingHours
 from heraldry.gateway.api.identities import identity_of
 from heraldry.gateway.cards import Card, Overview, overview
-from heraldry.gateway.pages.forms import AddIdentityForm, filled, with_scheme
+from heraldry.gateway.pages.forms import AddIdentityForm, filled
 from heraldry.gateway.pages.models import (
     INBOX_STATES,
     LINKEDIN_STATES,
@@ -28,10 +28,10 @@ from heraldry.gateway.pages.models import (
     Waiting,
     Way,
 )
-from heraldry.gateway.pictures import re_encoded
+from heraldry.gateway.routes.details import typed_details, typed_name, typed_picture, wrong_details
+from heraldry.gateway.routes.share_models import share_section
 from heraldry.gateway.routes.shown import (
     asked,
-    errors_of,
     html,
     is_answerable,
     posted,
@@ -41,14 +41,12 @@ from heraldry.gateway.routes.shown import (
 )
 from heraldry.gateway.state import AnyRequest, Call, Gateway
 from litestar import Controller, Response, get, post
-from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 from pydantic import ValidationError
 
 LONGEST_NUMBER: Final = 20  # digits of a sequence
-DETAILS = ("first_name", "last_name", "job_title", "email", "phone", "linkedin_url", "meeting_url")
 PERIODS: Mapping[str, int] = {"today": 1, "7d": 7, "30d": 30}
 
 
@@ -112,7 +110,10 @@ class HomeController(Controller):
         gateway: NamedDependency[Gateway],
         way: FromQuery[str] = "",
     ) -> Response[str]:
-        page = AddIdentityPage(way=cast("Way", way if way in {"credentials", "share"} else "manually"))
+        page = AddIdentityPage(
+            way=cast("Way", way if way in {"credentials", "share"} else "manually"),
+            share=await share_section(gateway, call),
+        )
         return html("add_identity.html", await shell(request, gateway, call, "identities"), page)
 
     @post("/identities", status_code=200)
@@ -128,36 +129,24 @@ class HomeController(Controller):
             )
             create = CreateIdentity(
                 identity=identity,
-                name=f"{form.text('first_name')} {form.text('last_name')}".strip(),
-                details=ContactDetails.model_validate(
-                    {
-                        **{name: form.text(name) for name in DETAILS},
-                        "linkedin_url": with_scheme(form.text("linkedin_url")),
-                    }
-                ),
+                name=typed_name(form),
+                details=typed_details(form),
                 hours=WorkingHours(zone=zone),
-                picture=await _picture(request),
+                picture=await typed_picture(request),
             )
             accepted = await gateway.contexts.send(create, by=call.by, id=call.command)
         except (ValidationError, Refused) as wrong:
             if isinstance(wrong, Refused) and not is_answerable(wrong):
                 raise
-            errors = errors_of(wrong)
-            if "name" in errors:
-                del errors["name"]
-                errors["first_name"] = "Enter a first or last name."
-            page = AddIdentityPage(form=filled(AddIdentityForm, form.values, errors))
+            page = AddIdentityPage(
+                form=filled(AddIdentityForm, form.values, wrong_details(wrong)),
+                share=await share_section(gateway, call),
+            )
             around = await shell(request, gateway, call, "identities")
             return html("add_identity.html", around, page, status=422)
         return redirect(
             request, f"/identities/{identity}", positions=[accepted.position], flash="identity-added"
         )
-
-
-async def _picture(request: AnyRequest) -> str:
-    found: object = (await request.form()).get("picture")
-    content = await found.read() if isinstance(found, UploadFile) else b""
-    return await re_encoded(content) if content else ""
 
 
 def _period(gateway: Gateway, call: Call, kind: str, first: str, last: str) -> Period:

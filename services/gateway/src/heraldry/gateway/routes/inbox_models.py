@@ -24,7 +24,7 @@ from heraldry.gateway.pages.models import (
     Volume,
     Waiting,
 )
-from heraldry.gateway.state import Call, Gateway
+from heraldry.gateway.state import Asker, Call, Gateway
 
 UNKNOWN: Final = 404
 AWAY: Final = 503
@@ -61,7 +61,7 @@ async def email_section(
     )
 
 
-async def find(gateway: Gateway, call: Call, identity: UUID, inbox: UUID) -> InboxView:
+async def find(gateway: Gateway, call: Asker, identity: UUID, inbox: UUID) -> InboxView:
     """Refused `inbox.unknown` (404) for another identity's."""
     found = await gateway.contexts.ask(FindInbox(inbox=inbox), by=call.by, seen=call.seen)
     if found.identity != identity:
@@ -74,7 +74,7 @@ async def shown(gateway: Gateway, call: Call, one: InboxView) -> Inbox:
     return Inbox(
         id=one.inbox,
         address=one.address,
-        state=STATES.get(one.state, cast("InboxState", one.state)),
+        state=state_of(one),
         detail=one.diagnosis.cause if one.diagnosis else "",
         rate=rate,
         ceiling=ceiling,
@@ -83,6 +83,10 @@ async def shown(gateway: Gateway, call: Call, one: InboxView) -> Inbox:
         connected_at=one.since if one.state == "connected" else None,
         waiting=waiting,
     )
+
+
+def state_of(one: InboxView) -> InboxState:
+    return STATES.get(one.state, cast("InboxState", one.state))
 
 
 def rate_section(inbox: Inbox, volume: Volume) -> RateSection:

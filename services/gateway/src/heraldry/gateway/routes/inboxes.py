@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 from heraldry.contracts.base import Refused
 from heraldry.contracts.identity import GetIdentity
-from heraldry.contracts.mailbox import FindInbox, InboxView, ResumeInbox, Server
+from heraldry.contracts.mailbox import ResumeInbox
 from heraldry.contracts.scheduler import ChangeEmailRate, EmailRate
-from heraldry.gateway.api.inboxes import WantedRate, ask_for_more, connect, send
+from heraldry.gateway.api.inboxes import WantedRate, ask_for_more, send
 from heraldry.gateway.pages.forms import (
     ConnectInboxForm,
     EmailRateForm,
@@ -20,18 +18,16 @@ from heraldry.gateway.pages.forms import (
     TestMailForm,
     filled,
 )
-from heraldry.gateway.pages.models import ConnectInboxPage, Diagnosis, Outcome, TestMailPage, Waiting
+from heraldry.gateway.pages.models import ConnectInboxPage, Outcome, TestMailPage, Waiting
 from heraldry.gateway.routes.configuration import configuration
-from heraldry.gateway.routes.inbox_models import diagnosis, find, shown
+from heraldry.gateway.routes.connecting import tried, values
+from heraldry.gateway.routes.inbox_models import find, shown
 from heraldry.gateway.routes.shown import Form, asked, errors_of, html, is_answerable, posted, redirect, shell
 from heraldry.gateway.state import AnyRequest, Call, Gateway
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from pydantic import ValidationError
-
-PATIENCE: Final = 50.0  # seconds the form waits for both protocols to be tried
-LOOK: Final = 0.25  # seconds between two looks
 
 
 class InboxPagesController(Controller):
@@ -50,7 +46,7 @@ class InboxPagesController(Controller):
         name = await _name(gateway, call, identity)
         form, again = ConnectInboxForm(), inbox is not None
         if inbox is not None:
-            form = filled(ConnectInboxForm, _values(await find(gateway, call, identity, inbox)))
+            form = filled(ConnectInboxForm, values(await find(gateway, call, identity, inbox)))
         page = ConnectInboxPage(identity=identity, identity_name=name, form=form, reconnect=again)
         return html("connect_inbox.html", await shell(request, gateway, call, "identities"), page)
 
@@ -65,37 +61,16 @@ class InboxPagesController(Controller):
         form = await posted(request)
         call = asked(call, form)
         name = await _name(gateway, call, identity)
-        errors: dict[str, str] = {}
-        found: Diagnosis | None = None
-        try:
-            imap, smtp = _server(form, "imap"), _server(form, "smtp")
-            inbox, position = await connect(
-                gateway,
-                call,
-                identity,
-                address=form.text("email"),
-                password=form.raw("password"),
-                imap=imap,
-                smtp=smtp,
-            )
-            inbox = await _outcome(gateway, call, inbox)
-            where = f"/identities/{identity}?section=email"
-            if inbox.state == "connected" and inbox.diagnosis is None:  # else it goes on as it did before
-                return redirect(request, where, positions=[position], flash="inbox-connected")
-            if inbox.state == "connecting":
-                return redirect(request, where, positions=[position], flash="inbox-connecting")
-            found = diagnosis(inbox.diagnosis) if inbox.diagnosis else None
-        except _Malformed as wrong:
-            errors = wrong.errors
-        except (ValidationError, Refused) as wrong:
-            if isinstance(wrong, Refused) and not is_answerable(wrong):
-                raise
-            errors = {"email" if key == "address" else key: text for key, text in errors_of(wrong).items()}
+        outcome = await tried(gateway, call, identity, form)
+        where = f"/identities/{identity}?section=email"
+        if outcome.connected or outcome.connecting:
+            flash = "inbox-connected" if outcome.connected else "inbox-connecting"
+            return redirect(request, where, positions=[outcome.position], flash=flash)
         page = ConnectInboxPage(
             identity=identity,
             identity_name=name,
-            form=filled(ConnectInboxForm, form.values, errors),
-            diagnosis=found,
+            form=filled(ConnectInboxForm, form.values, outcome.errors),
+            diagnosis=outcome.diagnosis,
         )
         around = await shell(request, gateway, call, "identities")
         return html("connect_inbox.html", around, page, status=422)
@@ -248,12 +223,6 @@ class InboxPagesController(Controller):
         return html("test_mail.html", around, page, status=status, position=position)
 
 
-class _Malformed(Exception):  # noqa: N818  as Refused is
-    def __init__(self, errors: dict[str, str]) -> None:
-        super().__init__("the form")
-        self.errors = errors
-
-
 def _refused(page: TestMailPage, form: Form, wrong: ValidationError | Refused) -> TestMailPage:
     until = wrong.extra.get("until") if isinstance(wrong, Refused) else None
     if isinstance(wrong, Refused) and until:
@@ -270,31 +239,3 @@ async def _test_page(gateway: Gateway, call: Call, identity: UUID, inbox: UUID) 
 
 async def _name(gateway: Gateway, call: Call, identity: UUID) -> str:
     return (await gateway.contexts.ask(GetIdentity(identity=identity), by=call.by, seen=call.seen)).name
-
-
-async def _outcome(gateway: Gateway, call: Call, inbox: InboxView) -> InboxView:
-    """The inbox when both protocols have been tried, or as it is when the form's patience ends."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + PATIENCE
-    while inbox.state == "connecting" and loop.time() < until:
-        await asyncio.sleep(LOOK)
-        inbox = await gateway.contexts.ask(FindInbox(inbox=inbox.inbox), by=call.by)
-    return inbox
-
-
-def _server(form: Form, kind: str) -> Server:
-    try:
-        return Server.model_validate(
-            {name: form.text(f"{kind}_{name}") for name in ("host", "port", "security")}, strict=False
-        )
-    except ValidationError as wrong:
-        raise _Malformed({f"{kind}_{name}": text for name, text in errors_of(wrong).items()}) from wrong
-
-
-def _values(inbox: InboxView) -> dict[str, object]:
-    servers = {
-        f"{kind}_{name}": value
-        for kind, server in (("imap", inbox.imap), ("smtp", inbox.smtp))
-        for name, value in server.model_dump().items()
-    }
-    return {"email": inbox.address, **servers}

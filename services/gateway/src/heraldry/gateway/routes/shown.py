@@ -43,6 +43,8 @@ FLASHES: Final[Mapping[str, Flash]] = {
     "inbox-disconnected": Flash("The inbox was disconnected."),
     "inbox-resumed": Flash("The inbox may send again."),
     "lead-retried": Flash("The lead goes on."),
+    "link-revoked": Flash("The link was revoked: it works no more."),
+    "link-used": Flash("This link was used already, and works no more.", "info"),
     "mail-decided": Flash("Noted: it is in the history, with your name."),
     "mail-known": Flash("What became of this mail is known meanwhile; nothing was changed.", "info"),
     "resumed": Flash("Things leave again."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from heraldry.contracts import identity
+from heraldry.contracts import identity, share_links
 from heraldry.contracts.base import Event
 from heraldry.gateway.sentences.words import Said, Words, text
 
@@ -17,6 +17,9 @@ TYPES: Final = (
     "LikingsOptOutChanged",
     "CrmUserMapped",
     "IdentityDeleted",
+    "ShareLinkIssued",
+    "ShareLinkRedeemed",
+    "ShareLinkRevoked",
 )
 
 
@@ -39,5 +42,12 @@ def said(event: Event, words: Words) -> Said | None:  # noqa: ARG001  as every m
             return Said(f"Mapped to CRM user {event.crm_user}" if event.crm_user else "Mapped to no CRM user")
         case identity.IdentityDeleted():
             return Said("Identity deleted", "Deleted", "idle")
+        case share_links.ShareLinkIssued():
+            purpose = "add an identity" if event.kind == "create" else "refresh connections"
+            return Said(f"Share link made to {purpose}")
+        case share_links.ShareLinkRedeemed():
+            return Said("Share link used")
+        case share_links.ShareLinkRevoked():
+            return Said("Share link revoked", "Revoked", "idle")
         case _:
             return None

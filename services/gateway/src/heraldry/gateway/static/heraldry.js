@@ -14,8 +14,16 @@ function prepare(root) {
   for (const input of all("[data-browser-zone]", root)) input.value = zone;
   for (const place of all("[data-zone-name]", root)) place.textContent = ` (${zone.replaceAll("_", " ")})`;
   for (const form of all("form[data-unsaved]", root)) dirty.add(form);
+  for (const button of all("[data-copy-now]", root)) copy(button);
   const wrong = one("[aria-invalid=true]", root) ?? one("[data-focus]", root);
   if (wrong && !wrong.closest("[hidden]")) wrong.focus();
+}
+
+// What is copied once it is there, and again when its button is pressed.
+async function copy(button) {
+  const source = one(button.dataset.copy), told = one("[data-copied]", button.parentElement);
+  source.select();
+  try { await navigator.clipboard.writeText(source.value); told.textContent = "Copied."; } catch { told.textContent = "Marked: copy with your keyboard."; }
 }
 
 prepare(document);
@@ -166,9 +174,7 @@ document.addEventListener("click", (event) => {
     event.preventDefault();
     closeDialog(found.closest("dialog"));
   } else if ((found = hit("[data-copy]"))) {
-    const source = one(found.dataset.copy), told = one("[data-copied]", found.parentElement);
-    source.select();
-    navigator.clipboard.writeText(source.value).then(() => { told.textContent = "Copied."; }, () => { told.textContent = "Marked: copy with your keyboard."; });
+    copy(found);
   }
 });
 document.addEventListener("keydown", (event) => {

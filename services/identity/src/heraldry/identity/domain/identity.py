@@ -143,7 +143,7 @@ def decide(command: Command, state: State) -> Sequence[Event]:
         case FillDetails():
             return () if isinstance(state, Nobody) else _fill(command, state)
         case _:
-            return _change(command, _own(command, state))
+            return _change(command, own(command.organization, state))
 
 
 def _create(command: Create, state: State) -> Sequence[Event]:
@@ -151,10 +151,7 @@ def _create(command: Create, state: State) -> Sequence[Event]:
         if state.organization != command.organization:
             raise _unknown()
         raise Refused("identity.exists", "An identity with this id exists already. Open it instead.")
-    name, details = _text(command.name, "name"), _checked(command.details)
-    if not details.first_name and not details.last_name:
-        first, _, last = name.partition(" ")
-        details = details.model_copy(update={"first_name": first, "last_name": last.strip()})
+    name, details = well_formed(command.name, command.details)
     return (
         IdentityCreated(
             identity=command.identity,
@@ -180,6 +177,15 @@ def _fill(command: FillDetails, identity: Identity) -> Sequence[Event]:
     if details == identity.details:
         return ()
     return (ContactDetailsChanged(identity=identity.id, details=details, at=command.at),)
+
+
+def well_formed(name: str, details: ContactDetails) -> tuple[str, ContactDetails]:
+    """As a new identity has them; the name stands in for first and last name. Refused field by field."""
+    name, details = _text(name, "name"), _checked(details)
+    if not details.first_name and not details.last_name:
+        first, _, last = name.partition(" ")
+        details = details.model_copy(update={"first_name": first, "last_name": last.strip()})
+    return name, details
 
 
 def _change(
@@ -254,8 +260,9 @@ def initial_hours(zone: str) -> WorkingHours:
     return WorkingHours(zone=zone, week=WEEKDAYS_9_TO_18)
 
 
-def _own(command: _Change, state: State) -> Identity:
-    if isinstance(state, Nobody) or state.organization != command.organization or state.deleted:
+def own(organization: UUID, state: State) -> Identity:
+    """The organization's identity. Refused `identity.unknown` for another's, and for a deleted one."""
+    if isinstance(state, Nobody) or state.organization != organization or state.deleted:
         raise _unknown()
     return state
 

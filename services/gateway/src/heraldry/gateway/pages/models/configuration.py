@@ -17,6 +17,7 @@ from heraldry.gateway.pages.forms import (
     RateIncreaseForm,
     TestMailForm,
 )
+from heraldry.gateway.pages.models.share_section import ShareSection
 from heraldry.gateway.pages.models.shell import Chip, Option, Outcome, Waiting
 
 Way = Literal["credentials", "manually", "share"]
@@ -29,6 +30,7 @@ class AddIdentityPage:
     way: Way = "manually"
     form: AddIdentityForm = field(default_factory=AddIdentityForm)
     picture_limit_mb: int = 5
+    share: ShareSection = field(default_factory=ShareSection)
 
 
 Section = Literal["contact", "linkedin", "email", "likings", "share"]
@@ -198,6 +200,7 @@ class ConfigurationPage:
     contact: ContactSection = field(default_factory=ContactSection)
     email: EmailSection = field(default_factory=EmailSection)
     likings: LikingsSection = field(default_factory=LikingsSection)
+    share: ShareSection = field(default_factory=ShareSection)
 
     @property
     def url(self) -> str:
