@@ -16,6 +16,7 @@ from heraldry.chassis.bus import border
 from heraldry.chassis.bus.rpc import Asking
 from heraldry.chassis.clock import MovableClock
 from heraldry.chassis.codec import Codec
+from heraldry.chassis.crew import Crew
 from heraldry.chassis.halt import HaltFlags, organization
 from heraldry.chassis.leases import KvLeases
 from heraldry.chassis.readmodel import ReadModel, StoreFeed
@@ -40,7 +41,6 @@ from heraldry.mailbox.ports import Accepted, Account, NotSent, Outcome, Submissi
 from heraldry.mailbox.service import PROJECTIONS, TYPES
 from heraldry.mailbox.streams import CONTEXT
 from heraldry.mailbox.workers.checking import CheckWorker
-from heraldry.mailbox.workers.crew import Crew
 from heraldry.mailbox.workers.desk import Desk
 from heraldry.mailbox.workers.reading import Places, ReadWorker
 from heraldry.mailbox.workers.sending import SendWorker

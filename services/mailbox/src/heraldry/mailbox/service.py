@@ -11,6 +11,7 @@ from heraldry.chassis.bus.own import OwnReactions
 from heraldry.chassis.bus.parking import Parking
 from heraldry.chassis.bus.reactions import Reactions
 from heraldry.chassis.clock import SystemClock
+from heraldry.chassis.crew import Crew
 from heraldry.chassis.host import House, run
 from heraldry.chassis.leases import KvLeases
 from heraldry.chassis.vault.sealed import own_private_key
@@ -29,7 +30,6 @@ from heraldry.mailbox.projections import emails, inboxes, suppressions
 from heraldry.mailbox.streams import CONTEXT
 from heraldry.mailbox.subscriptions import CONTROL, IMPORTS, OWN, Own, lane
 from heraldry.mailbox.workers.checking import CheckWorker
-from heraldry.mailbox.workers.crew import Crew
 from heraldry.mailbox.workers.desk import Desk
 from heraldry.mailbox.workers.reading import Places, ReadWorker
 from heraldry.mailbox.workers.sending import SendWorker

@@ -8,11 +8,12 @@ from typing import Final
 from uuid import UUID, uuid4
 
 import structlog
+from heraldry.chassis.crew import Hands
 from heraldry.contracts.mailbox import Diagnosed
 from heraldry.mailbox import projections
 from heraldry.mailbox.domain import imports, inbox
 from heraldry.mailbox.ports import Checker, MailProblem
-from heraldry.mailbox.workers.desk import NO_PASSWORD, PASSWORD_GONE, Desk, Hands, diagnosed
+from heraldry.mailbox.workers.desk import NO_PASSWORD, PASSWORD_GONE, Desk, diagnosed
 
 log = structlog.stdlib.get_logger(__name__)
 CHECK_HELD: Final = timedelta(seconds=60)

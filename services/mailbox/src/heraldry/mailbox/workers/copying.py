@@ -11,13 +11,14 @@ from typing import Final
 from uuid import UUID, uuid4
 
 import structlog
+from heraldry.chassis.crew import Hands
 from heraldry.chassis.runner import Known
 from heraldry.contracts.mailbox import EmailQueued
 from heraldry.mailbox import projections
 from heraldry.mailbox.domain import email, inbox
 from heraldry.mailbox.domain.compose import Unmailable
 from heraldry.mailbox.ports import LinkNotReady, Mailbox, MailProblem, Reader
-from heraldry.mailbox.workers.desk import NO_PASSWORD, Desk, Hands
+from heraldry.mailbox.workers.desk import NO_PASSWORD, Desk
 
 log = structlog.stdlib.get_logger(__name__)
 INBOXES_AT_ONCE: Final = 32

@@ -1,22 +1,16 @@
-"""What every worker of the mailbox context needs, and how it holds its work."""
+"""What every worker of the mailbox context needs."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-import structlog
 from heraldry.chassis.clock import Clock
 from heraldry.chassis.halt import HaltFlags
 from heraldry.chassis.readmodel import ReadModel
-from heraldry.chassis.store.port import StoreUnavailableError
-from heraldry.chassis.tasks import end
-from heraldry.chassis.vault.keys import KeyDestroyedError, KeyUnknownError, UnreadableError
+from heraldry.chassis.vault.keys import KeyDestroyedError, UnreadableError
 from heraldry.chassis.vault.secrets import Secrets, SecretUnknownError
 from heraldry.contracts.mailbox import Diagnosed, EmailQueued, Server
 from heraldry.mailbox.application import Application
@@ -24,11 +18,8 @@ from heraldry.mailbox.domain import email, inbox
 from heraldry.mailbox.domain.compose import Draft, compose
 from heraldry.mailbox.domain.diagnosis import Diagnosis
 from heraldry.mailbox.ports import Account, Endpoint, Links
-from nats.errors import Error as NatsError
 from pydantic import SecretStr
 
-log = structlog.stdlib.get_logger(__name__)
-OUR_TROUBLE: Final = (NatsError, TimeoutError, StoreUnavailableError, OSError, KeyUnknownError)
 NO_PASSWORD: Final = (SecretUnknownError, KeyDestroyedError, UnreadableError)
 
 
@@ -85,60 +76,6 @@ class Desk:
         if found.live is not None:
             lose = inbox.Lose(secret, diagnosed(diagnosis), self.clock.now())
             await self.application.about_inbox(found, lose, found.live.identity)
-
-
-@dataclass(slots=True)
-class Hands:
-    """Pieces of work of one kind, each in one hand of this process at most, so many at once.
-
-    At most `each` of them are for one inbox, so that a server that says nothing does not hold up all others.
-    """
-
-    work: Callable[[UUID], Awaitable[None]]
-    at_once: int
-    each: int = 1
-    _running: dict[UUID, asyncio.Task[None]] = field(default_factory=dict[UUID, asyncio.Task[None]])
-    _busy: Counter[UUID] = field(default_factory=Counter[UUID])
-
-    def take(self, what: UUID, through: UUID | None = None) -> None:
-        """Begin, unless it is in hand or no hand is free (then it is found again by the next look)."""
-        through = through or what
-        if (
-            what not in self._running
-            and len(self._running) < self.at_once
-            and self._busy[through] < self.each
-        ):
-            self._busy[through] += 1
-            self._running[what] = asyncio.create_task(self._do(what, through))
-
-    def holds(self, what: UUID) -> bool:
-        return what in self._running
-
-    @property
-    def free(self) -> bool:
-        """Whether a hand is free."""
-        return len(self._running) < self.at_once
-
-    @property
-    def busy(self) -> tuple[UUID, ...]:
-        """For whom no more can be taken in hand."""
-        return tuple(through for through, count in self._busy.items() if count >= self.each)
-
-    async def stop(self) -> None:
-        """Drop everything; what was begun is found again."""
-        await end(*self._running.values())
-
-    async def _do(self, what: UUID, through: UUID) -> None:
-        try:
-            await self.work(what)
-        except OUR_TROUBLE as error:
-            log.warning("work is put off", what=str(what), because=type(error).__name__)
-        except Exception:
-            log.exception("work failed and is tried again", what=str(what))
-        finally:
-            self._running.pop(what, None)
-            self._busy[through] -= 1
-            self._busy += Counter()  # forgets whoever has nothing in hand
 
 
 def diagnosed(diagnosis: Diagnosis) -> Diagnosed:

@@ -10,12 +10,13 @@ from typing import Final
 from uuid import UUID
 
 import structlog
+from heraldry.chassis.crew import OUR_TROUBLE
 from heraldry.chassis.leases import RENEWED_EVERY, Leases
 from heraldry.chassis.tasks import check_cancelled, end
 from heraldry.contracts.base import Value
 from heraldry.mailbox import ports, projections
 from heraldry.mailbox.domain import inbox
-from heraldry.mailbox.workers.desk import NO_PASSWORD, OUR_TROUBLE, Desk, is_lost
+from heraldry.mailbox.workers.desk import NO_PASSWORD, Desk, is_lost
 from heraldry.mailbox.workers.intake import Intake
 from nats.errors import Error as NatsError
 from pydantic import ValidationError

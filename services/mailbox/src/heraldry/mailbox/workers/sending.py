@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 import structlog
+from heraldry.chassis.crew import OUR_TROUBLE, Hands
 from heraldry.chassis.points import Points
 from heraldry.chassis.points import none as no_points
 from heraldry.chassis.runner import Known
@@ -29,10 +30,8 @@ from heraldry.mailbox.ports import (
 from heraldry.mailbox.workers.copying import CopyWorker
 from heraldry.mailbox.workers.desk import (
     NO_PASSWORD,
-    OUR_TROUBLE,
     PASSWORD_GONE,
     Desk,
-    Hands,
     diagnosed,
     is_lost,
 )
