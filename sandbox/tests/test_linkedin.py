@@ -68,7 +68,12 @@ def test_the_port_of_the_last_start_is_taken_again(tmp_path: Path) -> None:
     path = tmp_path / "port.json"
     with listen_again(path, "127.0.0.1") as first:
         port = first.getsockname()[1]
-        with listen_again(tmp_path / "other.json", "127.0.0.1", preferred=port) as second:
-            assert second.getsockname()[1] != port
-    with listen_again(path, "127.0.0.1", preferred=1) as again:
+        with pytest.raises(OSError, match="in use"):
+            listen_again(tmp_path / "other.json", "127.0.0.1", asked=port)
+        with listen_again(path, "127.0.0.1") as second:
+            other = second.getsockname()[1]
+            assert other != port
+    with listen_again(path, "127.0.0.1", asked=port) as asked:
+        assert asked.getsockname()[1] == port
+    with listen_again(path, "127.0.0.1") as again:
         assert again.getsockname()[1] == port

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import PositiveFloat, SecretStr
+from pydantic import NonNegativeFloat, PositiveFloat, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -27,8 +27,11 @@ class Settings(BaseSettings):
     store_url: str = ""  # default: a SQLite file in <data>/store/
     allow_private_addresses: bool = False  # mail servers in private ranges (always so in the sandbox)
     extra_ca_file: Path | None = None  # additional trusted certificates (the sandbox's own CA)
-    claim_seconds: float = 60.0  # how long a claim on a mail keeps other replicas away
+    claim_seconds: float = 60.0  # how long a claim on a piece of work keeps other replicas away
     mail_silence_seconds: PositiveFloat = 30.0  # of a mail server, after which its connection is given up
+    linkedin_url: str = ""  # default: https://www.linkedin.com; in demo mode the stand-in's, made by the supervisor
+    linkedin_pause_seconds: NonNegativeFloat = 30.0  # between two actions of one LinkedIn account
+    linkedin_patience_seconds: PositiveFloat = 20.0  # for an answer of LinkedIn's site
     log_format: Literal["text", "json"] = "json"
     log_level: str = "INFO"
     ready_fd: int | None = None  # the supervisor's pipe: one line is written to it when the process is ready

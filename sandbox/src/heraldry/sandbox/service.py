@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from heraldry.chassis.settings import Settings
 from pydantic import ValidationError
@@ -72,7 +73,7 @@ async def _serve(settings: Settings, stop: asyncio.Event) -> None:
     from heraldry.chassis.health import Health, Watch, listen, tell_ready  # noqa: PLC0415  slow
     from heraldry.sandbox.linkedin.site import LinkedIn  # noqa: PLC0415  slow
     from heraldry.sandbox.linkedin.web.application import site_application  # noqa: PLC0415  slow
-    from heraldry.sandbox.linkedin.web.port import DEMO_PORT, listen_again  # noqa: PLC0415  slow
+    from heraldry.sandbox.linkedin.web.port import listen_again  # noqa: PLC0415  slow
     from heraldry.sandbox.mailhost import DEMO_PORTS, MailHost  # noqa: PLC0415  slow
     from heraldry.sandbox.web.application import application  # noqa: PLC0415  slow
     from heraldry.sandbox.web.serving import serving  # noqa: PLC0415  slow
@@ -80,9 +81,8 @@ async def _serve(settings: Settings, stop: asyncio.Event) -> None:
     folder = settings.data / "sandbox"
     listener = listen(settings.host, settings.port)
     port: int = listener.getsockname()[1]
-    linkedin_listener = listen_again(
-        folder / "linkedin" / "port.json", settings.host, DEMO_PORT if settings.sandbox else 0
-    )
+    asked = urlsplit(settings.linkedin_url).port if settings.sandbox else None
+    linkedin_listener = listen_again(folder / "linkedin" / "port.json", settings.host, asked or 0)
     linkedin_url = f"http://{settings.host}:{linkedin_listener.getsockname()[1]}"
     health = Health()
     async with AsyncExitStack() as stack:

@@ -22,6 +22,7 @@ LOOPBACK = "127.0.0.1"
 NATS = "nats"
 PROVISION = "provision"
 SANDBOX_PORT = 8701
+LINKEDIN_PORT = 18443  # of the sandbox's stand-in of LinkedIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,10 @@ def make(
         "HERALDRY_SANDBOX_URL": sandbox_url,
     }
     if sandbox_url:
+        environment["HERALDRY_LINKEDIN_URL"] = ports.address(LOOPBACK, _linkedin_port(folder, port))
+        environment["HERALDRY_LINKEDIN_PAUSE_SECONDS"] = os.environ.get(
+            "HERALDRY_LINKEDIN_PAUSE_SECONDS", "1"
+        )
         environment["HERALDRY_EXTRA_CA_FILE"] = str(folder.path / "sandbox" / "ca.pem")
         environment["HERALDRY_ALLOW_PRIVATE_ADDRESSES"] = "true"
 
@@ -125,6 +130,15 @@ def make(
         url=url,
         sandbox_url=sandbox_url,
     )
+
+
+def _linkedin_port(folder: Folder, port: int) -> int:
+    """That of the last start, so that addresses stay what they were; whoever asks for any port gets any."""
+    kept = folder.path / "sandbox" / "linkedin" / "port.json"
+    try:
+        return ports.preferred_port(LOOPBACK, int(kept.read_text(encoding="ascii")))
+    except (OSError, ValueError):
+        return ports.preferred_port(LOOPBACK, LINKEDIN_PORT) if port else ports.free_port()
 
 
 def _master_key(folder: Folder) -> Path:

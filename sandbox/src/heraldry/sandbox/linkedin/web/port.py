@@ -8,16 +8,21 @@ from pathlib import Path
 
 from heraldry.chassis.health import listen
 
-DEMO_PORT = 18443
 
+def listen_again(path: Path, host: str, asked: int = 0) -> socket.socket:
+    """A socket at the port that is asked for; else at the one kept in `path`, or a free one where that is taken.
 
-def listen_again(path: Path, host: str, preferred: int = 0) -> socket.socket:
-    """A socket at the port kept in `path`, at first the preferred one; a free one where that is taken."""
-    kept: object = json.loads(path.read_text()) if path.exists() else preferred
-    try:
-        found = listen(host, kept if isinstance(kept, int) else preferred)
-    except OSError:
-        found = listen(host, 0)
+    Raises OSError if the port that is asked for is taken: whoever asked has told others of it.
+    """
+    found = listen(host, asked) if asked else _kept(path, host)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(found.getsockname()[1]))
     return found
+
+
+def _kept(path: Path, host: str) -> socket.socket:
+    kept: object = json.loads(path.read_text()) if path.exists() else 0
+    try:
+        return listen(host, kept if isinstance(kept, int) else 0)
+    except OSError:
+        return listen(host, 0)
