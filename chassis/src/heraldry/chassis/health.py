@@ -59,6 +59,7 @@ class Health:
         self, registry: CollectorRegistry = REGISTRY, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._checks: dict[str, Check] = {}
+        self._notes: dict[str, Check] = {}
         self._measures: list[Measure] = []
         self._registry = registry
         self._clock = clock
@@ -67,6 +68,12 @@ class Health:
     def check(self, name: str, fn: Check) -> None:
         """A condition of readiness: `fn` returns why it does not hold, or None. Replaces one of that name."""
         self._checks[name] = fn
+
+    def note(self, name: str, fn: Check) -> None:
+        """Something that is missing and that only a part of the work needs: `fn` says what, or None. It is told
+        beside the reasons, and keeps nobody from being ready.
+        """
+        self._notes[name] = fn
 
     def measure(self, fn: Measure) -> None:
         """What sets a metric that is only known by looking: called whenever the metrics are asked for."""
@@ -89,6 +96,11 @@ class Health:
             return {"checks": f"no answer within {CHECK_PATIENCE:g} s"}
         return {name: reason for name, reason in zip(self._checks, found, strict=True) if reason is not None}
 
+    async def notes(self) -> dict[str, str]:
+        """What is missing without keeping the process from being ready."""
+        told = {name: await self._ask(fn) for name, fn in self._notes.items()}
+        return {name: said for name, said in told.items() if said is not None}
+
     async def answer(self, path: str) -> Answer:
         """What to answer at one of PATHS; 404 elsewhere. The gateway mounts this in its own application."""
         match path:
@@ -99,7 +111,9 @@ class Health:
                 return Answer(200 if alive else 503, JSON, json.dumps(told).encode())
             case "/health/ready":
                 reasons = await self.reasons()
-                body = json.dumps({"ready": not reasons, "reasons": reasons}).encode()
+                notes = await self.notes()
+                told = {"ready": not reasons, "reasons": reasons, **({"notes": notes} if notes else {})}
+                body = json.dumps(told).encode()
                 return Answer(503 if reasons else 200, JSON, body)
             case "/metrics":
                 await self._look()

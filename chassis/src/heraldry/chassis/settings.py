@@ -29,7 +29,9 @@ class Settings(BaseSettings):
     extra_ca_file: Path | None = None  # additional trusted certificates (the sandbox's own CA)
     claim_seconds: float = 60.0  # how long a claim on a piece of work keeps other replicas away
     mail_silence_seconds: PositiveFloat = 30.0  # of a mail server, after which its connection is given up
-    linkedin_url: str = ""  # default: https://www.linkedin.com; in demo mode the stand-in's, made by the supervisor
+    linkedin_url: str = (
+        ""  # default: https://www.linkedin.com; in demo mode the stand-in's, made by the supervisor
+    )
     linkedin_pause_seconds: NonNegativeFloat = 30.0  # between two actions of one LinkedIn account
     linkedin_patience_seconds: PositiveFloat = 20.0  # for an answer of LinkedIn's site
     log_format: Literal["text", "json"] = "json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from heraldry.contracts.base import Command, Erased, Personal, Published, Query, Value
 from pydantic import Field
@@ -14,6 +14,11 @@ Invitee = Personal("person")
 CodeBy = Literal["authenticator", "SMS", "email"]
 ActionKind = Literal["invitation", "message", "withdrawal"]
 SlowedDown = Literal["invitation", "note", "message", "everything"]
+
+
+def account_of(identity: UUID) -> UUID:
+    """The id of an identity's LinkedIn account, whether it has one or not."""
+    return uuid5(identity, "linkedin")
 
 
 class Obstacle(Value):

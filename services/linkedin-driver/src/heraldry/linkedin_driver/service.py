@@ -1,19 +1,86 @@
-"""Composition root of the linkedin-driver service.
-
-It owns no aggregate yet: it is there, healthy and idle.
-"""
+"""Composition root of the LinkedIn driver: the only place that constructs things."""
 
 from __future__ import annotations
 
-from heraldry.chassis.host import House, run
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
 
-CONTEXT = "linkedin-driver"
+from heraldry.chassis.bus.own import OwnReactions
+from heraldry.chassis.bus.parking import Parking
+from heraldry.chassis.bus.reactions import Reactions
+from heraldry.chassis.clock import SystemClock
+from heraldry.chassis.crew import Crew
+from heraldry.chassis.host import House, run
+from heraldry.chassis.leases import KvLeases
+from heraldry.chassis.vault.sealed import own_private_key
+from heraldry.contracts import registry
+from heraldry.contracts.base import Event
+from heraldry.linkedin_driver import api
+from heraldry.linkedin_driver.adapters.pool import Chromium
+from heraldry.linkedin_driver.adapters.site import Site
+from heraldry.linkedin_driver.application import Application
+from heraldry.linkedin_driver.domain import account, action, imports, linking, member, pending
+from heraldry.linkedin_driver.projections import accounts
+from heraldry.linkedin_driver.streams import CONTEXT
+from heraldry.linkedin_driver.subscriptions import IMPORTS, OWN, Own
+from heraldry.linkedin_driver.workers.desk import Desk
+from heraldry.linkedin_driver.workers.driving import Driving
+from heraldry.linkedin_driver.workers.linking import LinkWorker
+
+LINKEDIN: Final = "https://www.linkedin.com"
+TYPES: Final[Mapping[str, type[Event]]] = {  # a storage format
+    **registry.types_of(CONTEXT),
+    "LinkingAccepted": account.LinkingAccepted,
+    "SignInClaimed": linking.SignInClaimed,
+    "VerificationCodeEntered": linking.VerificationCodeEntered,
+    "VerificationCodeMissed": linking.VerificationCodeMissed,
+    "SignedIn": linking.SignedIn,
+    "MemberHeld": member.MemberHeld,
+    "MemberReleased": member.MemberReleased,
+    "ActionCancelled": action.ActionCancelled,
+    "ActionPutBack": action.ActionPutBack,
+    "InvitationNoted": pending.InvitationNoted,
+    "WithdrawalNoted": pending.WithdrawalNoted,
+    "InvitationGone": pending.InvitationGone,
+    "OwnerImported": imports.OwnerImported,
+    "OwnerRemoved": imports.OwnerRemoved,
+}
+PROJECTIONS: Final = (accounts,)
 
 
 async def build(house: House) -> None:
-    house.health.check("browser", lambda: None)  # nothing is driven yet, so no browser is needed
+    settings, real = house.settings, SystemClock()
+    held = timedelta(seconds=settings.claim_seconds)
+    private_key = await own_private_key(house.nc, CONTEXT, house.keys, house.secrets)
+    application = Application(house.runner, house.keys, house.secrets, private_key, house.clock, real, held)
+    api.register(house.rpc, application, api.Questions(house.model))
+
+    parking, own = Parking(house.nc, CONTEXT), Own(application)
+    foreign = Reactions(house.nc, settings, IMPORTS, own, parking)
+    await foreign.start()
+    house.stack.push_async_callback(foreign.stop)
+    reacting = OwnReactions(house.nc, CONTEXT, house.store, house.codec, TYPES, OWN, own, parking)
+    house.background(reacting.run(), "own reactions")
+
+    site = Site(settings.linkedin_url or ("" if settings.sandbox else LINKEDIN))
+    chromium = Chromium(site, settings.data / "evidence", settings.linkedin_patience_seconds)
+    house.stack.push_async_callback(chromium.close)
+    house.health.note("browser", lambda: chromium.missing)
+    desk = Desk(
+        application,
+        house.secrets,
+        house.halt,
+        house.model,
+        house.clock,
+        real,
+        held,
+        house.points,
+    )
+    driving = Driving(desk, chromium, KvLeases(house.js, f"{CONTEXT}.browser", settings.process, real))
+    house.background(Crew(house.model, LinkWorker(desk, driving)).run(), "workers")
 
 
 def main() -> int:
     """Run until SIGTERM; the exit code."""
-    return run(CONTEXT, build, types={}, projections=[])
+    return run(CONTEXT, build, types=TYPES, projections=PROJECTIONS)

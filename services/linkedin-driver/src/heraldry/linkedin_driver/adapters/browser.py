@@ -48,18 +48,18 @@ async def chromium(*, seconds: float) -> AsyncGenerator[Browser]:
     """
     path = executable()
     mark = f"--heraldry-run={uuid4().hex}"
-    deadline = asyncio.get_running_loop().call_later(seconds, _kill, mark)
+    deadline = asyncio.get_running_loop().call_later(seconds, kill, mark)
     try:
         async with asyncio.timeout(seconds):
             playwright = await async_playwright().start()
             try:
-                browser = await _launched(playwright, path, mark)
+                browser = await launched(playwright, path, mark)
                 yield browser
                 with suppress(Error, TimeoutError):
                     async with asyncio.timeout(TO_CLOSE):
                         await browser.close()
             finally:
-                _kill(mark)
+                kill(mark)
                 await playwright.stop()
     finally:
         deadline.cancel()
@@ -73,12 +73,7 @@ async def context(
 
     The settings are always the same: LinkedIn ends a session whose browser changes under it.
     """
-    opened = await browser.new_context(
-        storage_state=state,
-        locale=LOCALE,
-        viewport={"width": SIZE[0], "height": SIZE[1]},
-        accept_downloads=False,
-    )
+    opened = await new_context(browser, state)
     try:
         yield opened
     finally:
@@ -86,7 +81,18 @@ async def context(
             await opened.close()
 
 
-async def _launched(playwright: Playwright, path: Path, mark: str) -> Browser:
+async def new_context(browser: Browser, state: Path | StorageState | None) -> BrowserContext:
+    """Whoever opens it closes it."""
+    return await browser.new_context(
+        storage_state=state,
+        locale=LOCALE,
+        viewport={"width": SIZE[0], "height": SIZE[1]},
+        accept_downloads=False,
+    )
+
+
+async def launched(playwright: Playwright, path: Path, mark: str) -> Browser:
+    """A browser that `kill` finds by its mark."""
     as_root = os.geteuid() == 0
     if as_root:
         log.warning("browser.without-sandbox", why="Chromium does not sandbox itself for root")
@@ -98,7 +104,7 @@ async def _launched(playwright: Playwright, path: Path, mark: str) -> Browser:
         raise BrowserFailed(error.message.strip().splitlines()[0]) from error
 
 
-def _kill(mark: str) -> None:
+def kill(mark: str) -> None:
     """Kill the browser with this mark on its command line, and all it started."""
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):

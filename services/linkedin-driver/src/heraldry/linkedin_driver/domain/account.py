@@ -27,7 +27,15 @@ from heraldry.contracts.linkedin import (
     SlowedDown,
 )
 from heraldry.linkedin_driver.domain import linking as linkings
-from heraldry.linkedin_driver.domain.linking import EnterCode, Inside, Linking, ResendCode, SignedIn
+from heraldry.linkedin_driver.domain.linking import (
+    EnterCode,
+    Inside,
+    Linking,
+    ResendCode,
+    SignedIn,
+    VerificationCodeEntered,
+    Working,
+)
 from heraldry.linkedin_driver.domain.obstacles import NEEDS_CREDENTIALS
 
 Standing: TypeAlias = Literal["never", "linked", "needs reconnect", "restricted", "unlinked"]
@@ -123,7 +131,7 @@ class Account:
     sender: str = ""
     diagnosis: Obstacle | None = None
     slowed: Mapping[SlowedDown, datetime] = field(default_factory=_unslowed)
-    secrets: frozenset[str] = frozenset()  # every password ever given, by name
+    secrets: frozenset[str] = frozenset()  # every password and code ever given, by name
     entered: frozenset[tuple[str, UUID]] = (
         frozenset()
     )  # every member who ever signed in, and in which linking
@@ -140,8 +148,19 @@ class Account:
 
     @property
     def forgotten(self) -> frozenset[str]:
-        """Passwords that nothing needs any more."""
-        return self.secrets - (frozenset() if self.last is None else {self.last.secret})
+        """Passwords and codes that nothing needs any more."""
+        wanted = set[str]() if self.last is None else {self.last.secret}
+        if self.linking is not None and isinstance(self.linking.stage, Working):
+            wanted.add(self.linking.stage.code)
+        return self.secrets - wanted
+
+    @property
+    def ended(self) -> frozenset[UUID]:
+        """Linkings whose session nothing needs any more."""
+        wanted = {self.session}
+        if self.linking is not None:
+            wanted.add(self.linking.id)
+        return frozenset(linking for _, linking in self.entered if linking not in wanted)
 
     @property
     def let_go(self) -> frozenset[tuple[str, UUID]]:
@@ -302,10 +321,12 @@ def _went_on(state: Account, linking: Linking, event: LinkedInLinkingStarted | l
     if isinstance(event, LinkedInLinkingStarted):
         named = replace(linking, email="" if isinstance(event.email, Erased) else event.email)
         return replace(state, linking=named, last=named)
-    entered = state.entered
+    entered, secrets = state.entered, state.secrets
     if isinstance(event, SignedIn):
         entered |= {(event.sender, event.linking)}
-    return replace(state, linking=linkings.evolve(linking, event), entered=entered)
+    if isinstance(event, VerificationCodeEntered):
+        secrets |= {event.secret}
+    return replace(state, linking=linkings.evolve(linking, event), entered=entered, secrets=secrets)
 
 
 def _under_way() -> Refused:

@@ -78,6 +78,17 @@ INTERRUPTED: Final = _obstacle(
     "Try again. LinkedIn may send another code.",
     "transient",
 )
+NO_BROWSER: Final = _obstacle(
+    "linkedin.no-browser",
+    "There is no browser on the server that could sign in to LinkedIn.",
+    "Ask whoever runs Heraldry to install Chromium, then try again.",
+    "operator",
+)
+PASSWORD_GONE: Final = _obstacle(
+    "linkedin.password-gone",
+    "The LinkedIn password is no longer stored.",
+    "Enter the LinkedIn email and password again.",
+)
 UNREACHABLE: Final = _obstacle(
     "linkedin.unreachable",
     "LinkedIn did not answer.",
@@ -122,13 +133,17 @@ LINKING: Final[Mapping[str, Obstacle]] = {
         CODE_REFUSED,
         TOO_MANY_SIGN_INS,
         INTERRUPTED,
+        NO_BROWSER,
+        PASSWORD_GONE,
         UNREACHABLE,
         UNRECOGNISED,
         OF_ANOTHER_IDENTITY,
         ANOTHER_MEMBER,
     )
 }
-NEEDS_CREDENTIALS: Final = frozenset(one.code for one in (WRONG_PASSWORD, UNKNOWN_ACCOUNT, NO_PASSWORD))
+NEEDS_CREDENTIALS: Final = frozenset(
+    one.code for one in (WRONG_PASSWORD, UNKNOWN_ACCOUNT, NO_PASSWORD, PASSWORD_GONE)
+)
 
 NOT_LINKED: Final = _obstacle(
     "linkedin.not-linked",

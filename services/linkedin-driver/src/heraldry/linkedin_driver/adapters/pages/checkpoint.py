@@ -131,8 +131,16 @@ async def read_checkpoint(reader: Reader) -> Checkpoint:
     )
 
 
+async def code_form(reader: Reader) -> tuple[Locator, Page | Frame] | None:
+    """The field for the code, and where it is: the challenge may sit in a frame."""
+    for frame in reader.page.frames:
+        if field := await reader.find("code", code_field(frame)):
+            return field, frame
+    return None
+
+
 async def _signs(reader: Reader) -> tuple[Signs, Page | Frame]:
-    """The challenge may sit in a frame; where none has a field for a code, it is the page itself."""
+    """Where no frame has a field for a code, the challenge is the page itself."""
     page = reader.page
     start = (
         *code_field(page),
@@ -142,19 +150,14 @@ async def _signs(reader: Reader) -> tuple[Signs, Page | Frame]:
     )
     await reader.wait("start", start)
     reader.matched.pop("start", None)
-    field: Locator | None = None
-    scope: Page | Frame = page
-    for frame in page.frames:
-        field = await reader.find("code", code_field(frame))
-        if field is not None:
-            scope = frame
-            break
+    found = await code_form(reader)
+    scope = page if found is None else found[1]
     said = [await _text(frame) for frame in page.frames]
     text = " ".join(filter(None, said))
     error = await reader.find("error", login.error_text(page))
     refusal = login.refusal_of(" ".join(await texts(error)), text) if error else login.refusal_of(None, text)
     signs = Signs(
-        code=field is not None
+        code=found is not None
         and not (reader.matched["code"] == ANY_NUMBER and words.PHONE_ASKED.found_in(text)),
         captcha=await reader.find("captcha", captcha(page)) is not None,
         app_mark=await reader.find("app approval", app_approval(page)) is not None,

@@ -23,6 +23,7 @@ class Session:
 @dataclass(frozen=True, slots=True)
 class Self:
     session: Session
+    member: str | None
     slug: str | None
     name: str | None
     headline: str | None
@@ -57,4 +58,4 @@ async def read_self(reader: Reader) -> Self:
     """One's own profile, on the page to which /in/me/ leads."""
     session = await read_session(reader)
     card = await profile.read_card(reader)
-    return Self(session, card.slug, card.name, card.headline, card.picture, card.is_own)
+    return Self(session, card.member, card.slug, card.name, card.headline, card.picture, card.is_own)

@@ -1,0 +1,160 @@
+"""Who drives an account: one replica at a time, in a browser opened as it was left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from heraldry.chassis.crew import OUR_TROUBLE
+from heraldry.chassis.leases import HELD, RENEWED_EVERY, Leases
+from heraldry.chassis.tasks import check_cancelled, end
+from heraldry.chassis.vault.secrets import Secret, SecretConflictError
+from heraldry.linkedin_driver.adapters.problems import (
+    BrowserMissing,
+    CheckpointMet,
+    LayoutChanged,
+    NotFound,
+    Problem,
+    Restricted,
+    SessionEnded,
+    SlowDown,
+)
+from heraldry.linkedin_driver.application import session_name
+from heraldry.linkedin_driver.domain import account
+from heraldry.linkedin_driver.domain.obstacles import (
+    NO_BROWSER,
+    NOT_LINKED,
+    RESTRICTED,
+    SIGNED_OUT,
+    SLOWED_DOWN,
+    UNREACHABLE,
+    UNRECOGNISED,
+)
+from heraldry.linkedin_driver.ports import Browsers, DrivenElsewhere, Hindered, Visit
+from heraldry.linkedin_driver.workers.desk import NO_SECRET, Desk
+
+SLOWED_FOR: Final = timedelta(hours=6)  # after LinkedIn said that it is too much
+
+
+class Driving:
+    """For comfort only: that nothing is done twice comes from claims on streams."""
+
+    def __init__(self, desk: Desk, browsers: Browsers, leases: Leases) -> None:
+        self._desk, self._browsers, self._leases = desk, browsers, leases
+
+    @property
+    def missing(self) -> str | None:
+        """Why there is no browser; None: there is one."""
+        return self._browsers.missing
+
+    @asynccontextmanager
+    async def alone(self, of: UUID) -> AsyncGenerator[None]:
+        """Nobody else drives the account meanwhile.
+
+        Raises DrivenElsewhere, TimeoutError when the lease could not be renewed in time, and what nats-py raises.
+        """
+        if not await self._leases.take(of):
+            raise DrivenElsewhere
+        async with asyncio.timeout(HELD.total_seconds()) as deadline:
+            renewing = asyncio.create_task(self._renew(of, deadline))
+            try:
+                yield
+            finally:
+                await end(renewing)
+                with suppress(*OUR_TROUBLE):
+                    await self._leases.release(of)
+
+    async def _renew(self, of: UUID, deadline: asyncio.Timeout) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(RENEWED_EVERY)
+            check_cancelled()
+            asked = loop.time()
+            with suppress(*OUR_TROUBLE):
+                if await self._leases.take(of):
+                    deadline.reschedule(asked + HELD.total_seconds())
+
+    @asynccontextmanager
+    async def fresh(self) -> AsyncGenerator[Visit]:
+        """A browser that has been nowhere. Raises BrowserMissing, BrowserFailed."""
+        async with self._browsers.visit() as visit:
+            yield visit
+
+    @asynccontextmanager
+    async def signed_in(self, found: UUID) -> AsyncGenerator[Visit]:
+        """The account's browser, at LinkedIn and signed in. What ends the session, now or in the midst, is recorded.
+
+        Raises Hindered, DrivenElsewhere, and TimeoutError as `alone`.
+        """
+        async with self.alone(found):
+            of = await self._desk.application.account(found)
+            if of is None or of.live is None:
+                raise Hindered(NOT_LINKED, "signed out")
+            try:
+                async with self._opened(of, of.live) as visit:
+                    yield visit
+            except Hindered as met:
+                await self._record(of, of.live, met)
+                raise
+
+    @asynccontextmanager
+    async def _opened(self, of: account.Account, session: UUID) -> AsyncGenerator[Visit]:
+        try:
+            kept = await self._desk.secrets.get(str(of.identity), session_name(session))
+        except NO_SECRET:
+            raise Hindered(SIGNED_OUT, "signed out") from None
+        try:
+            async with self._browsers.visit(kept.value) as visit:
+                await visit.check()
+                try:
+                    yield visit
+                finally:
+                    await self._keep(of, session, kept, visit)
+        except Problem as problem:
+            raise hindered(problem) from problem
+
+    async def _keep(self, of: account.Account, session: UUID, before: Secret, visit: Visit) -> None:
+        """Only what is still a session takes the place of one."""
+        if not visit.alive or (state := await visit.state()) is None:
+            return
+        with suppress(SecretConflictError, *NO_SECRET, *OUR_TROUBLE):
+            await self._desk.secrets.put(
+                str(of.identity), session_name(session), state, expected_revision=before.revision
+            )
+
+    async def _record(self, of: account.Account, session: UUID, met: Hindered) -> None:
+        """What this means for the account."""
+        now = self._desk.clock.now()
+        match met.cause:
+            case "signed out" | "restricted":
+                lose = account.Lose(session, met.obstacle, restricted=met.cause == "restricted", at=now)
+                await self._desk.application.about_account(of, lose)
+            case "too much":
+                slow = account.SlowDown(session, "everything", now + SLOWED_FOR, met.obstacle, now)
+                await self._desk.application.about_account(of, slow)
+            case _:
+                return
+
+
+def hindered(problem: Problem) -> Hindered:
+    """What stands in the way of a session that is opened."""
+    match problem:
+        case SessionEnded():
+            return Hindered(SIGNED_OUT, "signed out")
+        case CheckpointMet():
+            cause = f"{SIGNED_OUT.cause} {problem.cause}"
+            return Hindered(SIGNED_OUT.model_copy(update={"cause": cause}), "signed out")
+        case Restricted():
+            return Hindered(RESTRICTED, "restricted")
+        case SlowDown():
+            return Hindered(SLOWED_DOWN, "too much")
+        case BrowserMissing():
+            return Hindered(NO_BROWSER, "unreachable")
+        case LayoutChanged() | NotFound():
+            return Hindered(UNRECOGNISED, "layout")
+        case _:
+            return Hindered(UNREACHABLE, "unreachable")
