@@ -22,11 +22,15 @@ from heraldry.chassis.testing.memory import MemoryKeys
 from heraldry.contracts.base import By, Envelope, Event
 from heraldry.scheduler.adapters.templates import LiquidTemplates
 from heraldry.scheduler.application import CONTEXT, Scheduling
+from heraldry.scheduler.blocks import Blocks
 from heraldry.scheduler.campaigns import Campaigns
 from heraldry.scheduler.continuity import Continuity
 from heraldry.scheduler.engine import Engine
 from heraldry.scheduler.leads import Leads
 from heraldry.scheduler.letters import Letters
+from heraldry.scheduler.linkedin import LinkedIn
+from heraldry.scheduler.linkedin_standing import LinkedInStanding
+from heraldry.scheduler.linkedin_subscriptions import OwnLinkedIn
 from heraldry.scheduler.service import PROJECTIONS, TYPES
 from heraldry.scheduler.speakers import Speakers
 from heraldry.scheduler.standing import Standing
@@ -139,8 +143,10 @@ async def installation(folder: Path, start: datetime) -> AsyncGenerator[Installa
         await feed.start()
         stack.push_async_callback(feed.stop)
         suppressions = Suppressions(runner, keys, clock)
-        scheduling = Scheduling(runner, store, model, keys, clock, suppressions.includes)
-        standing = Standing(scheduling, runner, model, keys, clock)
+        linkedin = LinkedIn(runner, store, model, keys, clock, Blocks(runner, keys, clock))
+        scheduling = Scheduling(runner, store, model, keys, clock, suppressions.includes, linkedin)
+        linkedin_standing = LinkedInStanding(linkedin, runner, model, clock)
+        standing = Standing(scheduling, runner, model, keys, clock, linkedin_standing)
         speakers, templates = Speakers(runner, keys, clock), LiquidTemplates()
         campaigns = Campaigns(runner, model, clock, scheduling, speakers, templates)
         leads = Leads(runner, model, keys, clock, scheduling, suppressions)
@@ -149,5 +155,6 @@ async def installation(folder: Path, start: datetime) -> AsyncGenerator[Installa
         )
         letters = Letters(templates, speakers.speaker)
         engine = Engine(store, model, clock, NoHalt(), scheduling, campaigns, leads, letters)
-        own = Own(scheduling, standing, speakers, campaigns, leads, continuity)
+        of_linkedin = OwnLinkedIn(linkedin, linkedin_standing)
+        own = Own(scheduling, standing, speakers, campaigns, leads, continuity, of_linkedin)
         yield Installation(store, keys, clock, codec, model, scheduling, campaigns, leads, engine, own, {})

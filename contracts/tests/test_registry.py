@@ -29,8 +29,9 @@ def test_every_registered_type_has_a_golden_sample_of_each_version(name: str) ->
 @pytest.mark.parametrize("name", registry.REGISTERED)
 def test_the_golden_sample_still_reads_and_says_the_same(name: str) -> None:
     kind = registry.event_type(name)
-    golden = json.loads((FOLDER / f"{name}.v{kind.version}.json").read_text())
-    assert of_the_fields_in(golden, kind.model_validate(golden).model_dump(mode="json")) == golden
+    for version in range(1, kind.version + 1):  # none needs an upcaster: later ones admit more
+        golden = json.loads((FOLDER / f"{name}.v{version}.json").read_text())
+        assert of_the_fields_in(golden, kind.model_validate(golden).model_dump(mode="json")) == golden
 
 
 def of_the_fields_in(golden: object, now: object) -> object:

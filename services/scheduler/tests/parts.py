@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from heraldry.chassis.bus.rpc import Asking
 from heraldry.chassis.clock import MovableClock
@@ -22,11 +22,14 @@ from heraldry.contracts.campaigns import LeadData, LeadsImported
 from heraldry.contracts.identity import ContactDetails, Interval, WorkingHours
 from heraldry.scheduler.adapters.templates import LiquidTemplates
 from heraldry.scheduler.application import CONTEXT, Scheduling
+from heraldry.scheduler.blocks import Blocks
 from heraldry.scheduler.campaign_questions import CampaignQuestions
 from heraldry.scheduler.campaign_reactions import ImportPerson
 from heraldry.scheduler.campaigns import Campaigns
 from heraldry.scheduler.domain import sender
 from heraldry.scheduler.domain.enrollment import LeadEnrolled, attempt_of, enrollment_of
+from heraldry.scheduler.linkedin import LinkedIn
+from heraldry.scheduler.linkedin_standing import Linked, LinkedInStanding
 from heraldry.scheduler.service import PROJECTIONS, TYPES
 from heraldry.scheduler.speakers import Speakers
 from heraldry.scheduler.standing import Connected, Standing
@@ -59,6 +62,8 @@ class Parts:
     speakers: Speakers
     campaigns: Campaigns
     questions: CampaignQuestions
+    linkedin: LinkedIn
+    linkedin_standing: LinkedInStanding
 
     async def identity(self, identity: UUID, name: str = "Ada Bergström", by: By = USER) -> None:
         """As its own context said it."""
@@ -82,6 +87,23 @@ class Parts:
         await self.standing.connected(Connected(organization, inbox, identity, address, 0), asking(by))
         await self.scheduling.up_to_date()
         return inbox
+
+    async def member(
+        self, sender: str = "member-1", identity: UUID = ADA, revision: int = 0, by: By = USER
+    ) -> UUID:
+        """Linked, as the driver said it; the account."""
+        account = uuid5(identity, "linkedin")
+        linked = Linked(
+            account,
+            identity,
+            sender,
+            sales_navigator=False,
+            revision=revision,
+            said_at=self.clock.now(),
+        )
+        await self.linkedin_standing.linked(linked, asking(by))
+        await self.scheduling.up_to_date()
+        return account
 
     async def leads(self, campaign: UUID, *data: LeadData, identity: UUID = ADA) -> Sequence[UUID]:
         """Imported; their enrollments."""
@@ -171,7 +193,9 @@ async def parts(
         feed = StoreFeed(CONTEXT, store, codec, model)
         await feed.start()
         stack.push_async_callback(feed.stop)
-        scheduling = Scheduling(runner, store, model, keys, clock)
+        linkedin = LinkedIn(runner, store, model, keys, clock, Blocks(runner, keys, clock))
+        linkedin_standing = LinkedInStanding(linkedin, runner, model, clock)
+        scheduling = Scheduling(runner, store, model, keys, clock, others=linkedin)
         speakers, templates = Speakers(runner, keys, clock), LiquidTemplates()
         yield Parts(
             store,
@@ -181,8 +205,10 @@ async def parts(
             runner,
             model,
             scheduling,
-            Standing(scheduling, runner, model, keys, clock),
+            Standing(scheduling, runner, model, keys, clock, linkedin_standing),
             speakers,
             Campaigns(runner, model, clock, scheduling, speakers, templates, heard_within),
             CampaignQuestions(model, scheduling, speakers, templates),
+            linkedin,
+            linkedin_standing,
         )

@@ -80,7 +80,7 @@ def test_permit_and_dispatch_are_one_decision() -> None:
     quota, step = opened().when(dispatch(1)).events
     assert isinstance(quota, QuotaConsumed)
     assert isinstance(step, StepDispatched)
-    assert (quota.used_today, quota.used_this_hour, quota.rate.per_hour) == (1, 1, 5)
+    assert (quota.used_today, quota.used_this_hour, quota.rate) == (1, 1, EmailRate())
     assert quota.valid_until == step.valid_until == NOON + 10 * MINUTE
 
 

@@ -82,7 +82,8 @@ def personal_fields(kind: type[Event]) -> Mapping[str, str]:
 class Codec:
     """Encodes and decodes the events of one context.
 
-    `types`: the log's type names. `upcasters`: from (type, version) to the next version, on raw JSON.
+    `types`: the log's type names. `upcasters`: from (type, version) to the next version, on raw JSON; a version
+    that only admits more than the one before needs none.
     """
 
     def __init__(
@@ -123,7 +124,8 @@ class Codec:
             if isinstance(value, dict) and "$enc" in value:
                 document[name] = self._open(stored.id, cast("dict[str, str]", value))
         for version in range(stored.version, kind.version):
-            document = self._upcasters[stored.type, version](document)
+            if upcast := self._upcasters.get((stored.type, version)):
+                document = upcast(document)
         return kind.model_validate(document)
 
     def is_erased(self, stored: StoredEvent) -> bool:

@@ -75,7 +75,11 @@ class LinkedInUse(Value):
 
 
 class LinkedInUsage(Value):
-    """`warnings`: the names of the limits above what is recommended (R-LIM-1)."""
+    """`warnings`: the names of the limits above what is recommended (R-LIM-1).
+
+    `closed`: why nothing can be done at all, as a code (disconnected, reconnect, restricted, identity-deleted), and
+    `reason` for people; empty: it is linked.
+    """
 
     identity: UUID
     account: UUID
@@ -85,6 +89,8 @@ class LinkedInUsage(Value):
     use: tuple[LinkedInUse, ...]
     zone: str
     slowed: tuple[tuple[SlowedDown, datetime], ...] = ()
+    closed: str = ""
+    reason: str = ""
 
 
 class GetLinkedInUsage(Query[LinkedInUsage]):

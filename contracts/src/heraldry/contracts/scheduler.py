@@ -17,6 +17,7 @@ RECOMMENDED_INVITATIONS: Final = 20
 RECOMMENDED_MESSAGES: Final = 100
 WITHDRAWALS_PER_DAY: Final = 20  # automatic and by hand together
 ABOVE_RECOMMENDED: Final = "LinkedIn may detect automation and restrict the account for a time."
+QuotaKind = Literal["email", "invitation", "message", "withdrawal"]
 
 
 def _mailable(address: str) -> str:
@@ -49,6 +50,28 @@ class EmailRate(Value):
     per_hour: Annotated[int, Field(ge=0)] = 5
 
 
+class LinkedInLimits(Value):
+    """R-LIM-1: per local day of the identity."""
+
+    invitations: Annotated[int, Field(ge=0, le=1000)] = RECOMMENDED_INVITATIONS
+    messages: Annotated[int, Field(ge=0, le=1000)] = RECOMMENDED_MESSAGES
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The names of the limits that are above what is recommended: they are shown with a warning."""
+        above = {
+            "invitations": self.invitations > RECOMMENDED_INVITATIONS,
+            "messages": self.messages > RECOMMENDED_MESSAGES,
+        }
+        return tuple(name for name, so in above.items() if so)
+
+
+def allowed(kind: QuotaKind, limits: LinkedInLimits | None) -> int:
+    """How many actions of a kind LinkedIn is asked for in a day."""
+    of = limits or LinkedInLimits()
+    return {"invitation": of.invitations, "message": of.messages}.get(kind, WITHDRAWALS_PER_DAY)
+
+
 class LimitsChanged(Published):
     """The limits of a sending account from now on. `sender` names the account for good."""
 
@@ -59,32 +82,41 @@ class LimitsChanged(Published):
 
 
 class QuotaConsumed(Published):
-    """One action was permitted. Figures are totals after it, with the settings in force."""
+    """One action was permitted. Figures are totals after it, of its kind, with the settings in force.
 
+    An email has `inbox` and `rate`; an action on LinkedIn has `account` and `limits`, and no hour's limit.
+    """
+
+    version: ClassVar[int] = 2  # since then not every action is an email
     sender: str
     organization: UUID
-    inbox: UUID
+    inbox: UUID | None = None
     identity: UUID
     attempt: UUID
-    kind: Literal["email"] = "email"
+    kind: QuotaKind = "email"
     used_today: int
-    used_this_hour: int
-    rate: EmailRate
+    used_this_hour: int = 0
+    rate: EmailRate | None = None
     zone: str
     valid_until: datetime
     campaign: UUID | None = None
     enrollment: UUID | None = None
+    account: UUID | None = None
+    limits: LinkedInLimits | None = None
 
 
 class QuotaReleased(Published):
     """A permitted action provably did not happen; its permit was given back."""
 
+    version: ClassVar[int] = 2
     sender: str
-    inbox: UUID
+    inbox: UUID | None = None
     identity: UUID
     attempt: UUID
     used_today: int
-    used_this_hour: int
+    used_this_hour: int = 0
+    kind: QuotaKind = "email"
+    account: UUID | None = None
 
 
 class RateCeilingRaised(Published):
@@ -120,12 +152,14 @@ class RateIncreaseRequested(Published):
 class QuotaExhausted(Published):
     """Nothing more is permitted before `until`. Said once per account, kind and window."""
 
+    version: ClassVar[int] = 2
     sender: str
-    inbox: UUID
+    inbox: UUID | None = None
     identity: UUID
-    kind: Literal["email"] = "email"
+    kind: QuotaKind = "email"
     window: Literal["day", "hour"]
     until: datetime
+    account: UUID | None = None
 
 
 class StepDispatched(Internal):
@@ -224,22 +258,6 @@ class GetUsage(Query[Usage]):
     inbox: UUID
 
 
-class LinkedInLimits(Value):
-    """R-LIM-1: per local day of the identity."""
-
-    invitations: Annotated[int, Field(ge=0, le=1000)] = RECOMMENDED_INVITATIONS
-    messages: Annotated[int, Field(ge=0, le=1000)] = RECOMMENDED_MESSAGES
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """The names of the limits that are above what is recommended: they are shown with a warning."""
-        above = {
-            "invitations": self.invitations > RECOMMENDED_INVITATIONS,
-            "messages": self.messages > RECOMMENDED_MESSAGES,
-        }
-        return tuple(name for name, so in above.items() if so)
-
-
 class WithdrawalPolicy(Value):
     """R-WD-1: invitations pending longer than this are withdrawn. None: off."""
 
@@ -256,6 +274,7 @@ class LinkedInLimitsChanged(Published):
 
 
 class WithdrawalPolicyChanged(Published):
+    sender: str = ""
     account: UUID
     identity: UUID
     policy: WithdrawalPolicy

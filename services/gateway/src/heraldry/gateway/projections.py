@@ -206,6 +206,8 @@ def campaign_changed(db: Connection, event: campaigns.CampaignChanged, fact: Fac
 
 @DIRECTORY.on(scheduler.QuotaExhausted)
 def quota_exhausted(db: Connection, event: scheduler.QuotaExhausted, fact: Fact) -> None:
+    if event.inbox is None:
+        return
     row = (str(event.inbox), event.window, fact.organization, instant(event.until))
     db.execute("INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?)", row)
 

@@ -26,8 +26,11 @@ from heraldry.contracts.campaigns import (
     StopIdentity,
     UndoImport,
 )
+from heraldry.contracts.linkedin_steps import GetLinkedInUsage, InviteOnLinkedIn
 from heraldry.contracts.scheduler import (
     ChangeEmailRate,
+    ChangeLinkedInLimits,
+    ChangeWithdrawalPolicy,
     GetUsage,
     RaiseRateCeiling,
     RequestRateIncrease,
@@ -40,6 +43,7 @@ from heraldry.scheduler.continuity import Continuity
 from heraldry.scheduler.imports import Imports
 from heraldry.scheduler.lead_questions import LeadQuestions
 from heraldry.scheduler.leads import Leads
+from heraldry.scheduler.linkedin import LinkedIn
 
 
 def register(rpc: Server, scheduling: Scheduling) -> None:
@@ -48,6 +52,13 @@ def register(rpc: Server, scheduling: Scheduling) -> None:
     rpc.command(RequestRateIncrease, scheduling.request_increase)
     rpc.command(RaiseRateCeiling, scheduling.raise_ceiling)
     rpc.query(GetUsage, scheduling.usage)
+
+
+def register_linkedin(rpc: Server, linkedin: LinkedIn) -> None:
+    rpc.command(InviteOnLinkedIn, linkedin.invite)
+    rpc.command(ChangeLinkedInLimits, linkedin.change_limits)
+    rpc.command(ChangeWithdrawalPolicy, linkedin.change_policy)
+    rpc.query(GetLinkedInUsage, linkedin.usage)
 
 
 def register_campaigns(rpc: Server, campaigns: Campaigns, questions: CampaignQuestions) -> None:

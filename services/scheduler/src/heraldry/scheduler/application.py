@@ -55,6 +55,15 @@ class Suppressed(Protocol):
     async def __call__(self, organization: UUID, address: str) -> bool: ...
 
 
+class OtherSenders(Protocol):
+    """Accounts that campaigns act through, and that are no inboxes."""
+
+    async def stop_campaign(
+        self, campaign: UUID, identity: UUID, source_revision: int, asking: Asking
+    ) -> int: ...
+    async def leaving(self, campaign: UUID, identity: UUID) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """A sending account, and in whose name its events are recorded."""
@@ -84,9 +93,11 @@ class Scheduling:
         keys: KeyRing,
         clock: Clock,
         suppressed: Suppressed | None = None,
+        others: OtherSenders | None = None,
     ) -> None:
         self._runner, self._store, self._model = runner, store, model
         self._keys, self._clock, self._suppressed = keys, clock, suppressed
+        self._others = others
         self._seen: dict[str, _Seen] = {}
 
     # --- permits
@@ -233,6 +244,8 @@ class Scheduling:
         Refused `view.behind` (503).
         """
         count = 0
+        if self._others is not None:
+            count += await self._others.stop_campaign(campaign, identity, source_revision, asking)
         for account in await self._accounts(campaign, identity):
             command = sender.StopCampaign(campaign, source_revision, self._clock.now())
             ran = await self.run(account, command, Asking(derived(asking.id, account.sender), asking.by))
@@ -243,7 +256,8 @@ class Scheduling:
         """How many steps of it were dispatched, have no outcome yet, and may still leave."""
         now = self._clock.now()
         accounts = await self._accounts(campaign, identity)
-        return sum([_leaving(await self.state(one.sender, now), campaign, now) for one in accounts])
+        others = 0 if self._others is None else await self._others.leaving(campaign, identity)
+        return others + sum([_leaving(await self.state(one.sender, now), campaign, now) for one in accounts])
 
     async def _accounts(self, campaign: UUID, identity: UUID) -> tuple[Account, ...]:
         """Those of the identity, and those the campaign ever sent from, up to the end of the log."""
@@ -279,9 +293,7 @@ class Scheduling:
 
     async def up_to_date(self) -> None:
         """Return when everything stored up to now is in the read model. Refused `view.behind` (503)."""
-        head = Position(CONTEXT, self._store.epoch, await self._store.head())
-        if not await self._model.wait_for([str(head)], MODEL_WITHIN):
-            raise Refused("view.behind", "The inboxes are not up to date yet. Try again.", status=503)
+        await up_to_date(self._store, self._model)
 
     async def state(self, name: str, now: datetime | None = None) -> sender.State:
         """An account as its stream says it is: all that a decision at `now` needs."""
@@ -305,6 +317,13 @@ class Scheduling:
         if row is None:
             raise NotYetError(f"What is known of the account {name}")
         return _account(row)
+
+
+async def up_to_date(store: EventStore, model: ReadModel) -> None:
+    """Return when everything stored up to now is in the read model. Refused `view.behind` (503)."""
+    head = Position(CONTEXT, store.epoch, await store.head())
+    if not await model.wait_for([str(head)], MODEL_WITHIN):
+        raise Refused("view.behind", "The accounts are not up to date yet. Try again.", status=503)
 
 
 def derived(command: UUID, name: str) -> UUID:

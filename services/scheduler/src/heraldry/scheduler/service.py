@@ -17,9 +17,11 @@ from heraldry.contracts.base import Event
 from heraldry.scheduler import api
 from heraldry.scheduler.adapters.templates import LiquidTemplates
 from heraldry.scheduler.application import Scheduling
+from heraldry.scheduler.blocks import Blocks
 from heraldry.scheduler.campaign_questions import CampaignQuestions
 from heraldry.scheduler.campaigns import Campaigns
 from heraldry.scheduler.continuity import Continuity
+from heraldry.scheduler.domain.block import InvitationBlocked
 from heraldry.scheduler.domain.connection import ConnectionImported, PauseImported
 from heraldry.scheduler.domain.enrollment import (
     InboxAssigned,
@@ -39,6 +41,12 @@ from heraldry.scheduler.domain.importing import (
     ImportRefused,
     ImportUndone,
 )
+from heraldry.scheduler.domain.linkedin_sender_events import (
+    LinkedInSenderOpened,
+    LinkedInSenderSlowedDown,
+    LinkedInSettingsRepeated,
+)
+from heraldry.scheduler.domain.linking import LinkingImported, SignalImported
 from heraldry.scheduler.domain.profile import (
     DeletionImported,
     DetailsImported,
@@ -63,11 +71,16 @@ from heraldry.scheduler.imports import Imports
 from heraldry.scheduler.lead_questions import LeadQuestions
 from heraldry.scheduler.leads import Leads
 from heraldry.scheduler.letters import Letters
+from heraldry.scheduler.linkedin import LinkedIn
+from heraldry.scheduler.linkedin_standing import LinkedInStanding
+from heraldry.scheduler.linkedin_subscriptions import OwnLinkedIn
 from heraldry.scheduler.projections.accounts import accounts
 from heraldry.scheduler.projections.campaign_senders import campaign_senders
 from heraldry.scheduler.projections.campaigns import campaigns as all_campaigns
 from heraldry.scheduler.projections.imports import imports as all_imports
 from heraldry.scheduler.projections.leads import leads as all_leads
+from heraldry.scheduler.projections.linkedin_senders import linkedin_senders
+from heraldry.scheduler.projections.linkedin_steps import linkedin_steps
 from heraldry.scheduler.projections.senders import senders
 from heraldry.scheduler.projections.suppressed import suppressed
 from heraldry.scheduler.speakers import Speakers
@@ -93,6 +106,12 @@ TYPES: Final[Mapping[str, type[Event]]] = {
     "DeletionImported": DeletionImported,
     "ConnectionImported": ConnectionImported,
     "PauseImported": PauseImported,
+    "LinkedInSenderOpened": LinkedInSenderOpened,
+    "LinkedInSenderSlowedDown": LinkedInSenderSlowedDown,
+    "LinkedInSettingsRepeated": LinkedInSettingsRepeated,
+    "LinkingImported": LinkingImported,
+    "SignalImported": SignalImported,
+    "InvitationBlocked": InvitationBlocked,
     "LeadEnrolled": LeadEnrolled,
     "LeadDropped": LeadDropped,
     "InboxAssigned": InboxAssigned,
@@ -110,19 +129,33 @@ TYPES: Final[Mapping[str, type[Event]]] = {
     "ImportUndone": ImportUndone,
     "ImportCleared": ImportCleared,
 }
-PROJECTIONS: Final = (senders, accounts, campaign_senders, all_campaigns, all_leads, all_imports, suppressed)
+PROJECTIONS: Final = (
+    senders,
+    accounts,
+    campaign_senders,
+    all_campaigns,
+    all_leads,
+    all_imports,
+    suppressed,
+    linkedin_senders,
+    linkedin_steps,
+)
 
 
 async def build(house: House) -> None:
     suppressions = Suppressions(house.runner, house.keys, house.clock)
+    blocks = Blocks(house.runner, house.keys, house.clock)
+    linkedin = LinkedIn(house.runner, house.store, house.model, house.keys, house.clock, blocks)
     scheduling = Scheduling(
-        house.runner, house.store, house.model, house.keys, house.clock, suppressions.includes
+        house.runner, house.store, house.model, house.keys, house.clock, suppressions.includes, linkedin
     )
-    standing = Standing(scheduling, house.runner, house.model, house.keys, house.clock)
+    linkedin_standing = LinkedInStanding(linkedin, house.runner, house.model, house.clock)
+    standing = Standing(scheduling, house.runner, house.model, house.keys, house.clock, linkedin_standing)
     await standing.complete()
     speakers, templates = Speakers(house.runner, house.keys, house.clock), LiquidTemplates()
     campaigns = Campaigns(house.runner, house.model, house.clock, scheduling, speakers, templates)
     api.register(house.rpc, scheduling)
+    api.register_linkedin(house.rpc, linkedin)
     api.register_campaigns(
         house.rpc, campaigns, CampaignQuestions(house.model, scheduling, speakers, templates)
     )
@@ -144,7 +177,15 @@ async def build(house: House) -> None:
         house.runner, house.model, house.keys, house.clock, blobs, campaigns, speakers, templates
     )
     api.register_imports(house.rpc, imports)
-    own = Own(scheduling, standing, speakers, campaigns, leads, continuity)
+    own = Own(
+        scheduling,
+        standing,
+        speakers,
+        campaigns,
+        leads,
+        continuity,
+        OwnLinkedIn(linkedin, linkedin_standing),
+    )
     parking = Parking(house.nc, CONTEXT)
     reactions = Reactions(house.nc, house.settings, REACTIONS, own, parking)
     await reactions.start()

@@ -21,6 +21,7 @@ from heraldry.contracts.base import By
 from heraldry.contracts.identity import WorkingHours
 from heraldry.scheduler.application import CONTEXT, Account, NotYetError, Scheduling, derived, profiles
 from heraldry.scheduler.domain import connection, profile, sender
+from heraldry.scheduler.linkedin_standing import LinkedInStanding
 from heraldry.scheduler.projections import senders as rows
 
 connections: Decider[connection.Command, connection.Connection, connection.Event] = Decider(
@@ -43,9 +44,15 @@ class Standing:
     """Opens and closes accounts, and gives them their working hours."""
 
     def __init__(
-        self, scheduling: Scheduling, runner: Runner, model: ReadModel, keys: KeyRing, clock: Clock
+        self,
+        scheduling: Scheduling,
+        runner: Runner,
+        model: ReadModel,
+        keys: KeyRing,
+        clock: Clock,
+        linkedin: LinkedInStanding | None = None,
     ) -> None:
-        self._scheduling, self._runner = scheduling, runner
+        self._scheduling, self._runner, self._linkedin = scheduling, runner, linkedin
         self._model, self._keys, self._clock = model, keys, clock
 
     async def connected(self, found: Connected, asking: Asking) -> None:
@@ -75,6 +82,8 @@ class Standing:
                 change = sender.ChangeHours(identity, known.hours, self._clock.now())
                 name = f"{account.sender} {known.source_revision}"
                 await self._scheduling.run(account, change, Asking(derived(asking.id, name), asking.by))
+            if self._linkedin is not None:
+                await self._linkedin.hours(identity, known, asking)
             if (await self._known(identity)).source_revision == known.source_revision:
                 return
 
@@ -96,6 +105,8 @@ class Standing:
         await self._scheduling.up_to_date()
         for row in self._model.read(lambda db: rows.of_identity(db, str(identity))):
             await self._bring(UUID(row.inbox), asking)
+        if self._linkedin is not None:
+            await self._linkedin.deleted(identity, asking)
 
     async def _import(self, inbox: UUID, command: connection.Command, asking: Asking) -> None:
         asked = Asked(asking.id, asking.by, command.at)

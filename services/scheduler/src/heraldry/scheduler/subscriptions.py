@@ -37,6 +37,7 @@ from heraldry.contracts.mailbox import (
     RecipientUnsuppressed,
     ReplyReceived,
 )
+from heraldry.scheduler import linkedin_subscriptions
 from heraldry.scheduler.application import Scheduling
 from heraldry.scheduler.campaign_reactions import (
     CheckIdentity,
@@ -64,6 +65,7 @@ from heraldry.scheduler.lead_reactions import (
     record_outcomes,
 )
 from heraldry.scheduler.leads import Leads
+from heraldry.scheduler.linkedin_subscriptions import OwnLinkedIn
 from heraldry.scheduler.reactions import (
     CloseSender,
     ImportDeletion,
@@ -110,6 +112,7 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
         import_suppressions,
         from_start=True,
     ),
+    *linkedin_subscriptions.REACTIONS,
 )
 
 OWN: Final[tuple[Reaction, ...]] = (
@@ -136,10 +139,11 @@ class Own:
         campaigns: Campaigns,
         leads: Leads,
         continuity: Continuity,
+        linkedin: OwnLinkedIn,
     ) -> None:
         self._scheduling, self._standing = scheduling, standing
         self._speakers, self._campaigns = speakers, campaigns
-        self._leads, self._continuity = leads, continuity
+        self._leads, self._continuity, self._linkedin = leads, continuity, linkedin
 
     async def __call__(self, command: Command, *, by: By, id: UUID) -> None:  # noqa: A002  as `Caller.send`
         asking = Asking(id, by)
@@ -187,4 +191,4 @@ class Own:
             case EndLeads(campaign=campaign):
                 await self._continuity.end_campaign(campaign, asking)
             case _:
-                raise TypeError(f"{type(command).__name__} is no command of a reaction here")
+                await self._linkedin(command, asking)

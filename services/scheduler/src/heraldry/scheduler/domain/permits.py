@@ -24,10 +24,10 @@ from heraldry.contracts.scheduler import (
     StepCancelled,
     StepDispatched,
 )
-from heraldry.scheduler.domain.calendar import day_end, day_start, next_opening, working_until
+from heraldry.scheduler.domain.calendar import day_end
+from heraldry.scheduler.domain.days import LEAVES_WITHIN, day_ends, day_use, working_end
 from heraldry.scheduler.domain.sender import (
     CEILING,
-    LEAVES_WITHIN,
     ChangeHours,
     ChangeRate,
     Close,
@@ -37,7 +37,6 @@ from heraldry.scheduler.domain.sender import (
     Note,
     Open,
     OpenCampaign,
-    Permit,
     RaiseCeiling,
     RequestIncrease,
     SayExhausted,
@@ -66,7 +65,6 @@ from heraldry.scheduler.domain.sender_events import (
 
 REPEATED_EVERY: Final = timedelta(hours=12)
 MARKS_KEPT: Final = timedelta(days=30)  # of stopped campaigns: what was read before is no longer on its way
-LEAST_TIME: Final = timedelta(seconds=30)  # for less than this no campaign step begins
 REASONS: Final[Mapping[Code, str]] = {
     "disconnected": "it was disconnected.",
     "reconnect": "it needs to be reconnected.",
@@ -90,23 +88,18 @@ def use(sender: Sender, at: datetime) -> Use:
     now = max(at, sender.last)
     rate = sender.rate_at(now)
     permits = [permit for permit in sender.permits.values() if not permit.returned]
-    per_zone = {zone: _since(day_start(now, zone), permits) for zone in sender.zones_at(now)}
+    in_day = day_use(sender.zones, [permit.at for permit in permits], rate.per_day, now)
     ends = sorted(permit.until for permit in permits if permit.until > now)
-    full = [day_end(now, zone) for zone, used in per_zone.items() if used >= rate.per_day]
-    day = max(full, default=None)
+    day = in_day.until
     hour: datetime | None = None
     if len(ends) >= rate.per_hour:
         hour = ends[len(ends) - rate.per_hour] if rate.per_hour else day_end(now, sender.zone)
-    today, this_hour = max(per_zone.values(), default=0), len(ends)
+    today, this_hour = in_day.used, len(ends)
     if day is None and hour is None:
         return Use(today, this_hour, None, None)
     if hour is None or (day is not None and day >= hour):
         return Use(today, this_hour, day, "day")
     return Use(today, this_hour, hour, "hour")
-
-
-def _since(start: datetime, permits: Sequence[Permit]) -> int:
-    return sum(permit.at >= start for permit in permits)
 
 
 def decide(command: Command, state: State) -> Sequence[Event]:
@@ -237,9 +230,9 @@ def _dispatch(command: Dispatch, sender: Sender, at: datetime) -> Sequence[Event
     if command.attempt in sender.permits:
         return ()  # asked again: already dispatched
     _may_send(command, sender)
-    ends = [day_end(at, zone) for zone in sender.zones_at(at)]
+    ends = list(day_ends(sender.zones, at))
     if command.campaign is not None:
-        ends.append(_working_end(sender, at, min(ends)))
+        ends.append(working_end(sender.hours, at, ends))
     used = use(sender, at)
     if used.next_possible is not None:
         raise _exhausted(sender.rate_at(at), used)
@@ -302,22 +295,6 @@ def _may_send(command: Dispatch, sender: Sender) -> None:
         mark = sender.campaigns.get(command.campaign)
         if mark is None or not mark.open:
             raise Refused("campaign.not-open", "The campaign does not send from this inbox at the moment.")
-
-
-def _working_end(sender: Sender, at: datetime, day_ends: datetime) -> datetime:
-    """R-ID-6. When a campaign step that begins now must have left."""
-    if sender.hours is None:
-        raise Refused("hours.unknown", "The working hours of this inbox are not known yet.", status=503)
-    end = working_until(at, sender.hours)
-    if end is not None and min(end, day_ends) - at >= LEAST_TIME:
-        return end
-    opening = next_opening(at if end is None else min(end, day_ends), sender.hours)
-    until = "" if opening is None else opening.isoformat()
-    raise Refused(
-        "hours.outside",
-        "Campaigns send only inside the working hours of their identity.",
-        extra={"until": until},
-    )
 
 
 def _settle(command: Settle, sender: Sender, at: datetime) -> Sequence[Event]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Literal, TypeAlias, assert_never
 from uuid import UUID
 
@@ -28,6 +28,7 @@ from heraldry.contracts.scheduler import (
     StepDispatched,
 )
 from heraldry.scheduler.domain.calendar import HOUR, LONGEST_DAY
+from heraldry.scheduler.domain.days import LEAVES_WITHIN, moved
 from heraldry.scheduler.domain.sender_events import (
     Event,
     Mark,
@@ -44,7 +45,6 @@ from heraldry.scheduler.domain.sender_events import (
 )
 
 CEILING: Final = EmailRate(per_day=80, per_hour=10)
-LEAVES_WITHIN: Final = timedelta(minutes=10)
 
 Code: TypeAlias = Literal["disconnected", "reconnect", "paused", "identity-deleted"]
 _REASONS: Final[Mapping[str, Code]] = {  # of events that had no code yet
@@ -227,12 +227,6 @@ class Sender:
         """What is allowed: a rate above the ceiling went back to it when the raise ended."""
         return lowered(self.rate, self.ceiling_at(now))
 
-    def zones_at(self, now: datetime) -> frozenset[str]:
-        """The zones in force in the last 25 hours."""
-        return frozenset(
-            zone.name for zone in self.zones if zone.until is None or zone.until > now - LONGEST_DAY
-        )
-
     def leaving(self, campaign: UUID, now: datetime) -> tuple[UUID, ...]:
         """The attempts of a campaign that may be on their way."""
         return tuple(
@@ -273,10 +267,10 @@ def evolve(state: State, event: Event) -> State:
 def _evolved(sender: Sender, event: Event) -> Sender:
     match event:
         case SenderHoursChanged(hours=hours):
-            return replace(sender, hours=hours, zones=_zones(sender, hours.zone, event.at))
+            return replace(sender, hours=hours, zones=moved(sender.zones, hours.zone, event.at))
         case SenderZoneChanged(zone=zone):
             hours = None if sender.hours is None else sender.hours.model_copy(update={"zone": zone})
-            return replace(sender, hours=hours, zones=_zones(sender, zone, event.at))
+            return replace(sender, hours=hours, zones=moved(sender.zones, zone, event.at))
         case SenderClosed(reason=reason, code=code):
             return replace(sender, closed=code or _REASONS.get(reason, "disconnected"), reason=reason)
         case SenderCampaignOpened(campaign=campaign, source_revision=revision):
@@ -332,7 +326,7 @@ def _opened(state: State, event: SenderOpened) -> Sender:
         inbox=event.inbox,
         identity=event.identity,
         rate=event.rate,
-        zones=_zones(sender, event.zone, event.at),
+        zones=moved(sender.zones, event.zone, event.at),
         hours=event.hours,
         closed="",
         reason="",
@@ -397,10 +391,3 @@ def _settled(sender: Sender, attempt: UUID, at: datetime, *, returned: bool) -> 
     until = permit.until if returned or late else at + HOUR
     settled = replace(permit, until=until, settled=True, returned=returned)
     return replace(sender, permits={**sender.permits, attempt: settled})
-
-
-def _zones(sender: Sender, zone: str, at: datetime) -> tuple[Zone, ...]:
-    if zone == sender.zone:
-        return sender.zones
-    past = tuple(one if one.until else Zone(name=one.name, until=at) for one in sender.zones)
-    return (*(one for one in past if one.until and one.until > at - LONGEST_DAY), Zone(name=zone))

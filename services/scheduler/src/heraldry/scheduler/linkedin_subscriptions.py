@@ -1,0 +1,80 @@
+"""What is said of LinkedIn, bound to durable consumers, and who carries it out."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from heraldry.chassis.bus.reactions import Reaction, reaction
+from heraldry.chassis.bus.rpc import Asking
+from heraldry.contracts.base import Command
+from heraldry.contracts.linkedin import (
+    InvitationSent,
+    InvitationWithdrawn,
+    LinkedInActionFailed,
+    LinkedInActionOutcomeUnknown,
+    LinkedInLinked,
+    LinkedInMessageSent,
+    LinkedInNeedsReconnect,
+    LinkedInRestricted,
+    LinkedInSlowedDown,
+    LinkedInUnlinked,
+)
+from heraldry.scheduler.linkedin import LinkedIn
+from heraldry.scheduler.linkedin_reactions import (
+    CloseLinkedIn,
+    OpenLinkedIn,
+    SettleAction,
+    SlowLinkedInDown,
+    import_accounts,
+    settle_actions,
+)
+from heraldry.scheduler.linkedin_standing import Linked, LinkedInStanding
+
+REACTIONS: Final[tuple[Reaction, ...]] = (
+    reaction(
+        "scheduler-linkedin-accounts",
+        (LinkedInLinked, LinkedInNeedsReconnect, LinkedInRestricted, LinkedInUnlinked, LinkedInSlowedDown),
+        import_accounts,
+        from_start=True,
+    ),
+    reaction(
+        "scheduler-linkedin-outcomes",
+        (
+            InvitationSent,
+            LinkedInMessageSent,
+            InvitationWithdrawn,
+            LinkedInActionFailed,
+            LinkedInActionOutcomeUnknown,
+        ),
+        settle_actions,
+        from_start=True,
+    ),
+)
+
+
+class OwnLinkedIn:
+    """Carries out what this context's reactions ask of it about LinkedIn."""
+
+    def __init__(self, linkedin: LinkedIn, standing: LinkedInStanding) -> None:
+        self._linkedin, self._standing = linkedin, standing
+
+    async def __call__(self, command: Command, asking: Asking) -> None:
+        match command:
+            case OpenLinkedIn():
+                linked = Linked(
+                    command.account,
+                    command.identity,
+                    command.sender,
+                    command.sales_navigator,
+                    command.revision,
+                    command.said_at,
+                )
+                await self._standing.linked(linked, asking)
+            case CloseLinkedIn(account=account, code=code, revision=revision, said_at=said_at):
+                await self._standing.closed(account, code, revision, said_at, asking)
+            case SlowLinkedInDown(account=account, kind=kind, until=until, revision=revision):
+                await self._standing.slowed(account, kind, until, revision, asking)
+            case SettleAction(attempt=attempt, proven_not_done=proven):
+                await self._linkedin.settle(attempt, asking, proven_not_done=proven)
+            case _:
+                raise TypeError(f"{type(command).__name__} is no command of a reaction here")
