@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import psutil
 import pytest
 import pytest_asyncio
+from heraldry.chassis.testing.pages import serving
 from heraldry.linkedin_driver.adapters import browser
 from heraldry.linkedin_driver.adapters.site import Site
 from heraldry.linkedin_driver.probe import Asked, PageName, look
@@ -150,42 +149,6 @@ WITHOUT_ROLES = f"""<html lang="sv"><body>{CHANGED}{NAV}<main><h1>Skickade</h1><
 <p>Skickades för 3 dagar sedan</p><button onclick="changed(1)">Dra tillbaka</button></div><div><a href="/in/cy/">Cy Tan</a>
 <p>Skickades för 2 veckor sedan</p><button onclick="changed(1)">Dra tillbaka</button></div></div></main></body></html>"""
 UNKNOWN = "<html><body><main><p>Something else altogether, signed Ada Berg</p></main></body></html>"
-
-
-@dataclass(slots=True)
-class Pages:
-    """What is served, by path. What a click would have sent is counted: reading must leave it at nothing."""
-
-    url: str
-    served: Mapping[str, str]
-    sent: list[str] = field(default_factory=list[str])
-
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        method, target, _ = head.split(" ", 2)
-        if method != "GET":
-            self.sent.append(target)
-        body = self.served.get(target, self.served.get(target.split("?")[0]))
-        if body is not None and body.startswith("->"):
-            writer.write(f"HTTP/1.1 302 Found\r\nLocation: {body[2:]}\r\nContent-Length: 0\r\n".encode())
-            content = b""
-        else:
-            status = "404 Not Found" if body is None else "429 Too Many" if body == "429" else "200 OK"
-            content = (body or "nothing here").encode()
-            writer.write(f"HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\n".encode())
-            writer.write(f"Content-Length: {len(content)}\r\n".encode())
-        writer.write(b"Connection: close\r\n\r\n" + content)
-        await writer.drain()
-        writer.close()
-
-
-@asynccontextmanager
-async def serving(served: Mapping[str, str]) -> AsyncGenerator[Pages]:
-    pages = Pages("", served)
-    server = await asyncio.start_server(pages.answer, "127.0.0.1", 0)
-    pages.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server:
-        yield pages
 
 
 Read: TypeAlias = Callable[..., Awaitable[dict[str, Any]]]

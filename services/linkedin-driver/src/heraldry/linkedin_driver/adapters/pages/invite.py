@@ -80,6 +80,8 @@ async def read_invite(reader: Reader) -> Invite:
         LayoutChanged: no dialog came.
     """
     dialog = await _dialog(reader)
+    await reader.wait("controls", _telling(dialog))
+    reader.matched.pop("controls", None)
     headings = dialog.get_by_role("heading").filter(visible=True)
     heading = await text(headings.first) if await headings.count() else None
     seen = await _signs(reader, dialog)
@@ -116,7 +118,7 @@ def state_of(signs: Signs) -> State:
         return "email_asked"
     if signs.without_note:
         return "ready"
-    if signs.premium and not signs.send:
+    if signs.premium and not (signs.send or signs.add_note or signs.note):
         return "notes_used_up"
     if signs.add_note or signs.note:
         return "note_needed" if not signs.send or signs.note else "ready"
@@ -147,9 +149,29 @@ async def _signs(reader: Reader, dialog: Locator) -> Signs:
         is not None,
         premium=await reader.find("premium", (css(dialog, 'a[href*="/premium/"]'),)) is not None,
         add_note=await reader.find("add a note", add_note(dialog)) is not None,
-        without_note=await reader.find("send without a note", without_note(dialog)) is not None,
+        without_note=await _is_ready(await reader.find("send without a note", without_note(dialog))),
         send=send is not None,
         note=await reader.find("note", note_field(dialog)) is not None,
+    )
+
+
+def _telling(dialog: Locator) -> tuple[Candidate, ...]:
+    """A dialog may be there before what it says."""
+    return (
+        *add_note(dialog),
+        *without_note(dialog),
+        *send_with_note(dialog),
+        *note_field(dialog),
+        css(dialog, f'input[type="email"], a[href*="/premium/"], {LIMIT_MARK}'),
+    )
+
+
+async def _is_ready(control: Locator | None) -> bool:
+    """Where a note is needed, the way without one may be there and do nothing."""
+    return (
+        control is not None
+        and await control.is_enabled()
+        and await control.get_attribute("aria-disabled") != "true"
     )
 
 
@@ -160,10 +182,12 @@ async def _with_note(reader: Reader, dialog: Locator, seen: Signs) -> Signs:
         return seen
     await control.click()
     every = dialogs(reader.page)
-    premium = css(every, 'a[href*="/premium/"]')
-    await reader.wait("opened", (*note_field(every), premium))
+    offer = every.filter(has_not=reader.page.get_by_role("button", name=words.ADD_NOTE.pattern))
+    premium = css(offer, 'a[href*="/premium/"]')
+    field = (*note_field(every), *note_field(dialog))
+    await reader.wait("opened", (*field, premium))
     reader.matched.pop("opened", None)
-    if await reader.find("note", note_field(every)) is None:
+    if await reader.find("note", field) is None:
         offered = await reader.find("premium", (premium,)) is not None
         return replace(seen, premium=offered, add_note=not offered)
     await reader.find("send", send_with_note(every))

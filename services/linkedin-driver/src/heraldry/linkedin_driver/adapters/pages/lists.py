@@ -45,6 +45,9 @@ _ROWS: Final = f"""
   [...card.querySelectorAll('a, button, [role=button]')]
     .filter(each => each.getClientRects().length)
     .map(each => each.getAttribute('aria-label') || each.textContent),
+  [...card.querySelectorAll('[data-view-name*="withdraw"]')]
+    .filter(each => each.getClientRects().length)
+    .map(each => each.getAttribute('aria-label') || each.textContent),
 ])
 """
 
@@ -185,6 +188,7 @@ async def _read(
     main = await main_of(reader)
     known = (
         css(main, '[data-testid="lazy-column"] [role="listitem"]:has(a[href*="/in/"])'),
+        css(main, '[data-testid="lazy-column"] > :has(a[href*="/in/"])'),
         css(main, 'li.invitation-card, li[class*="connection-card"]'),
         css(main, '[role="listitem"]:has(a[href*="/in/"]):not(:has([role="listitem"]))'),
         css(main, 'li:has(a[href*="/in/"]):not(:has(li a[href*="/in/"]))'),
@@ -227,12 +231,12 @@ async def _all(reader: Reader, cards: Locator, main: Locator, total: int | None)
 
 
 async def _rows(cards: Locator) -> tuple[Row, ...]:
-    read = cast("list[tuple[str, list[str], list[str]]]", await cards.evaluate_all(_ROWS))
+    read = cast("list[tuple[str, list[str], list[str], list[str]]]", await cards.evaluate_all(_ROWS))
     return tuple(
         Row(
             address,
             tuple(stretches),
-            next((each.strip() for each in controls if words.WITHDRAWING.found_in(each)), None),
+            next((each.strip() for each in (*filter(words.WITHDRAWING.found_in, controls), *marked)), None),
         )
-        for address, stretches, controls in read
+        for address, stretches, controls, marked in read
     )

@@ -80,8 +80,10 @@ def error_text(scope: Scope) -> tuple[Candidate, ...]:
         '[role="alert"]',
         '[aria-live="assertive"]',
     )
+    of_cookies = scope.locator("[action-type]")  # the banner about them is an alert, too
     return tuple(
-        Candidate(selector, scope.locator(selector).filter(has_text=words.ANYTHING)) for selector in selectors
+        Candidate(selector, scope.locator(selector).filter(has_text=words.ANYTHING, has_not=of_cookies))
+        for selector in selectors
     )
 
 

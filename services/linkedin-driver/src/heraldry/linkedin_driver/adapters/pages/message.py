@@ -24,7 +24,9 @@ class Thread:
 
 
 def text_box(scope: Scope) -> tuple[Candidate, ...]:
+    """On the page itself first: windows over it are about others."""
     return (
+        css(scope, "main .msg-form__contenteditable"),
         css(scope, ".msg-form__contenteditable"),
         *role(scope, "textbox", named=words.WRITE),
         css(scope, '[role="textbox"][contenteditable="true"]'),
@@ -35,6 +37,7 @@ def text_box(scope: Scope) -> tuple[Candidate, ...]:
 
 def send_button(scope: Scope) -> tuple[Candidate, ...]:
     return (
+        css(scope, "main button.msg-form__send-button"),
         css(scope, "button.msg-form__send-button"),
         *role(scope, "button", named=words.SEND),
         css(scope, 'form:has([contenteditable="true"]) button[type="submit"]'),
@@ -43,6 +46,7 @@ def send_button(scope: Scope) -> tuple[Candidate, ...]:
 
 def recipient_link(scope: Scope) -> tuple[Candidate, ...]:
     return (
+        css(scope, 'main a.msg-thread__link-to-profile[href*="/in/"]'),
         css(scope, 'a.msg-thread__link-to-profile[href*="/in/"]'),
         css(scope, '[class*="msg-thread"] a[href*="/in/"], [class*="msg-overlay"] header a[href*="/in/"]'),
         css(scope, 'main h2 a[href*="/in/"], main a[href*="/in/"]:has(h2)'),

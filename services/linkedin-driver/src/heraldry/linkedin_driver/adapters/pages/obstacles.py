@@ -9,6 +9,7 @@ from heraldry.linkedin_driver.adapters.pages.parts import Reader, whole_text
 from heraldry.linkedin_driver.adapters.problems import NotFound, Problem, Restricted, SessionEnded, SlowDown
 from heraldry.linkedin_driver.adapters.site import hindrance
 
+_OF_MEMBERS: Final = 'nav a[href*="/mynetwork"]'  # where this is, the account is let in
 SHORT: Final = 2_000  # characters; in longer pages the same words are somebody's post
 
 
@@ -19,7 +20,9 @@ async def obstacle(reader: Reader) -> Problem | None:
     if await Reader(reader.page).find("password", login.password_field(reader.page)):
         return SessionEnded("The page asks for the password.")
     said = await whole_text(reader.page)
-    return told_by(said) if len(said) < SHORT else None
+    problem = told_by(said) if len(said) < SHORT else None
+    of_the_account = isinstance(problem, Restricted | SlowDown)
+    return None if of_the_account and await reader.page.locator(_OF_MEMBERS).count() else problem
 
 
 def told_by(said: str) -> Problem | None:

@@ -67,6 +67,11 @@ def worded(scope: Scope, selector: str, words: Words) -> Candidate:
     )
 
 
+def labelled(scope: Scope, meaning: str, pattern: re.Pattern[str]) -> Candidate:
+    """By the label alone, where what can be pressed has no role."""
+    return Candidate(f"label “{meaning}”", scope.get_by_label(pattern))
+
+
 @dataclass(slots=True)
 class Reader:
     """Looks for parts on one page and remembers which candidate each was found by."""

@@ -14,6 +14,7 @@ from heraldry.linkedin_driver.adapters.pages.parts import (
     Reader,
     css,
     label,
+    labelled,
     main_of,
     role,
     text,
@@ -36,8 +37,9 @@ Relation: TypeAlias = Literal[
     "unknown",
 ]
 MENU_OPENS: Final = 3_000  # milliseconds
-CONTROLS: Final = "a, button, [role=button], [role=menuitem], [role=link]"
+CONTROLS: Final = "a, button, [role=button], [role=menuitem], [role=link], [tabindex]"
 _NAMING: Final = re.compile(r"\s*\|\s*LinkedIn\s*$")
+_REGION: Final = "xpath=ancestor::*[count(.//h1 | .//h2) = 1][not(self::main or self::body)][last()]"
 _PRONOUNS: Final = re.compile(r"^\(?\w{2,5}\s*/\s*\w{2,5}(\s*/\s*\w{2,6})?\)?$")
 
 
@@ -92,6 +94,8 @@ async def read_profile(reader: Reader) -> Profile:
     found = await read_card(reader)
     if found.name is None:
         raise LayoutChanged("profile", ["name"])
+    if not found.is_own:
+        await _wait_for_controls(reader, found)
     seen = await _signs(reader, found)
     relation = relation_of(seen)
     items: tuple[str, ...] | None = None
@@ -108,7 +112,7 @@ async def read_profile(reader: Reader) -> Profile:
         headline=found.headline,
         relation=relation,
         pending_under_more=seen.more is not None and "pending" in seen.more,
-        can_message=await reader.find("message", message_control(found.card)) is not None,
+        can_message=await _is_open(await reader.find("message", message_control(found.card))),
         can_follow=seen.follow or (seen.more is not None and "follow" in seen.more),
         more=items,
     )
@@ -144,11 +148,16 @@ def headline_of(stretches: Sequence[str], name: str) -> str | None:
     start = next((at + 1 for at, stretch in enumerate(stretches) if stretch == name), None)
     if start is None:
         return None
-    for stretch in stretches[start:]:
-        passed = stretch == name or words.DEGREE.match(stretch) or _PRONOUNS.match(stretch)
-        if not passed and len(stretch) > 1:
-            return stretch
-    return None
+    return next((stretch for stretch in stretches[start:] if not _is_beside_name(stretch, name)), None)
+
+
+def _is_beside_name(stretch: str, name: str) -> bool:
+    return (
+        stretch == name
+        or len(stretch) <= 1
+        or words.DEGREE.match(stretch) is not None
+        or _PRONOUNS.match(stretch) is not None
+    )
 
 
 # --- the top card
@@ -159,6 +168,7 @@ async def _card(reader: Reader) -> Locator:
     known = (
         css(main, 'section[componentkey$="Topcard"]'),
         css(main, 'section[componentkey*="topcard" i]'),
+        css(main, '[componentkey$="Topcard"]'),
         css(
             main,
             'section:has(a[href*="/overlay/contact-info"])'
@@ -173,7 +183,7 @@ async def _card(reader: Reader) -> Locator:
     if found is None:
         return main
     if reader.matched["top card"] == "h1, h2":
-        around = found.locator("xpath=ancestor::*[.//button or .//a[contains(@href,'/messaging/')]][1]")
+        around = found.locator(_REGION)
         return around if await around.count() else main
     return found
 
@@ -199,7 +209,7 @@ async def read_card(reader: Reader) -> Card:
         member=await _member(reader, card),
         name=name,
         degree=degree_of(stretches),
-        headline=headline_of(stretches, name) if name else None,
+        headline=await _headline(card, stretches, name) if name else None,
         picture=urljoin(reader.page.url, await picture.get_attribute("src") or "") if picture else None,
         is_own=own is not None,
     )
@@ -215,13 +225,22 @@ async def _slug(reader: Reader, own: Locator | None) -> str | None:
 
 async def _name(reader: Reader, card: Locator) -> str | None:
     heading = await reader.find("name", (css(card, "h1"), css(card, "h2"), css(card, "[role=heading]")))
-    if heading and (name := await text(heading)):
+    said = await texts(heading) if heading else ()
+    if name := " ".join(each for each in said if not _is_beside_name(each, "")):
         return name
     titled = re.sub(r"^\(\d+\+?\)\s*", "", await reader.page.title())
     if _NAMING.search(titled):
         reader.matched["name"] = "title"
         return _NAMING.sub("", titled) or None
     return None
+
+
+async def _headline(card: Locator, stretches: Sequence[str], name: str) -> str | None:
+    """The first paragraph that is no badge and cannot be pressed; else what comes after the name."""
+    paragraphs = card.locator("p:not(a p):not(button p)").filter(visible=True)
+    told = [await text(each) for each in await paragraphs.all()]
+    found = next((each for each in told if each and not _is_beside_name(each, name)), None)
+    return found or headline_of(stretches, name)
 
 
 async def _member(reader: Reader, card: Locator) -> str | None:
@@ -252,6 +271,7 @@ def connect_control(card: Locator, slug: str | None, name: str) -> tuple[Candida
                 card.get_by_role("link", name=words.CONNECT.pattern)
             ),
         ),
+        worded(card, "[tabindex]", words.CONNECT),
     )
 
 
@@ -273,9 +293,12 @@ def _inviting(scope: Locator, name: str) -> tuple[Candidate, ...]:
         rf"|laden sie {called} ein.*|bjud in {called}.*)\s*$",
         re.IGNORECASE,
     )
-    return tuple(
-        Candidate(f"{each} “invite NAME”", scope.get_by_role(each, name=pattern))
-        for each in ("link", "button", "menuitem")
+    return (
+        *(
+            Candidate(f"{each} “invite NAME”", scope.get_by_role(each, name=pattern))
+            for each in ("link", "button", "menuitem")
+        ),
+        labelled(scope, "invite NAME", pattern),
     )
 
 
@@ -285,6 +308,26 @@ def pending_control(card: Locator) -> tuple[Candidate, ...]:
         *role(card, "link", "button", "menuitem", named=words.PENDING),
         worded(card, CONTROLS, words.PENDING),
     )
+
+
+def pending_link(found: Card) -> tuple[Candidate, ...]:
+    """In any language: a link from the profile to itself that names the member and says more than the name."""
+    if not found.slug or not found.name:
+        return ()
+    name = _in_quotes(found.name)
+    others = (
+        '[href*="/overlay/"]',
+        '[href*="/edit/"]',
+        f'[aria-label="{name}" i]',
+        ":has(h1, h2, img, figure)",
+    )
+    beside = "".join(f":not({each})" for each in others)
+    link = f'a[href*="/in/{_in_quotes(found.slug)}"][aria-label*="{name}" i]{beside}'
+    return (Candidate("link to itself", found.card.locator(link)),)
+
+
+def _in_quotes(said: str) -> str:
+    return said.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def message_control(card: Locator) -> tuple[Candidate, ...]:
@@ -306,10 +349,11 @@ def more_button(card: Locator) -> tuple[Candidate, ...]:
 
 async def _signs(reader: Reader, found: Card) -> Signs:
     card, name = found.card, found.name or ""
+    asked = await _is_asked(reader, found)
     accept = await reader.find("accept", role(card, "button", named=words.ACCEPT))
     ignore = await reader.find("ignore", role(card, "button", named=words.IGNORE))
     connect = await reader.find("connect", connect_control(card, found.slug, name))
-    pending = await reader.find("pending", pending_control(card))
+    pending = await reader.find("pending", (*pending_control(card), *pending_link(found)))
     withdrawn = await reader.find(
         "withdrawn", (css(card, '[componentkey^="ConnectButtonstate"][componentkey$="_withdrawn"]'),)
     )
@@ -318,11 +362,32 @@ async def _signs(reader: Reader, found: Card) -> Signs:
         is_own=found.is_own,
         pending=pending is not None and is_about(await label(pending), name),
         withdrawn=withdrawn is not None,
-        incoming=accept is not None and ignore is not None,
+        incoming=asked or (accept is not None and ignore is not None),
         connect=connect is not None and withdrawn is None and await _invites(connect, found),
         follow=follow is not None,
         degree=found.degree,
     )
+
+
+async def _is_asked(reader: Reader, found: Card) -> bool:
+    """In any language: two buttons with the member's name, one without a label that unfolds, and no message."""
+    named = found.card.locator(f'button[aria-label*="{_in_quotes(found.name or "")}" i]').filter(visible=True)
+    unfolding = found.card.locator("button[aria-expanded]:not([aria-label])").filter(visible=True)
+    if (await named.count(), await unfolding.count()) != (2, 1):  # Accept and Ignore, and More
+        return False
+    return await reader.find("message", message_control(found.card)) is None
+
+
+async def _wait_for_controls(reader: Reader, found: Card) -> None:
+    """A card may be there before what can be pressed in it."""
+    card = found.card
+    waited = (*more_button(card), *message_control(card), *pending_control(card))
+    await reader.wait("controls", (*waited, *connect_control(card, found.slug, found.name or "")))
+    reader.matched.pop("controls", None)
+
+
+async def _is_open(control: Locator | None) -> bool:
+    return control is not None and await control.get_attribute("aria-disabled") != "true"
 
 
 def is_about(called: str, name: str) -> bool:
@@ -356,6 +421,7 @@ async def open_more(reader: Reader, card: Locator) -> Locator | None:
         *([css(page, f'[id="{owned}"]')] if owned else []),
         css(page, "[role=menu]"),
         css(page, "[popover]:popover-open"),
+        css(page, "[data-floating-ui-portal] > *"),
         css(page, ".artdeco-dropdown__content--is-open, .artdeco-dropdown__content"),
     )
     return await Reader(page, MENU_OPENS, reader.matched).wait("menu", candidates)

@@ -80,8 +80,9 @@ async def read_withdrawal(reader: Reader) -> Withdrawal:
 async def _pending(reader: Reader, card: profile.Card) -> Locator | None:
     """In the card, or under "More"."""
     name = card.name or ""
-    await reader.wait("pending", (*profile.pending_control(card.card), *profile.more_button(card.card)))
-    control = await reader.find("pending", profile.pending_control(card.card))
+    pending = (*profile.pending_control(card.card), *profile.pending_link(card))
+    await reader.wait("pending", (*pending, *profile.more_button(card.card)))
+    control = await reader.find("pending", pending)
     if control is None and (menu := await profile.open_more(reader, card.card)):
         control = await reader.find("pending", profile.pending_control(menu))
         if control is None:
