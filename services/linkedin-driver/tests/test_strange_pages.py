@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from heraldry.chassis.testing.pages import serving
 from heraldry.linkedin_driver.adapters import browser
+from heraldry.linkedin_driver.adapters.signing_in import SignInPage
 from heraldry.linkedin_driver.adapters.site import Site
 from heraldry.linkedin_driver.probe import Asked, PageName, look
 
@@ -181,6 +182,11 @@ LOGIN = """<!doctype html><html><body><div role="alert" class="artdeco-global-al
 <input type="hidden" name="session_key" value="ada"><label for="p">Password</label><input id="p" type="password">
 <button type="submit">Sign in</button></form></body></html>"""
 
+CHOOSER = """<!doctype html><html><body><h1>Welcome back</h1><div id="rememberme-div"><button>Eve Moss</button></div>
+<a href="/login?chosen=another">Sign in using another account</a></body></html>"""
+FORM = """<!doctype html><html><body><form><input id="username" name="session_key"><input id="password" type="password">
+<button type="submit">Sign in</button></form></body></html>"""
+
 Read: TypeAlias = Callable[..., Awaitable[dict[str, Any]]]
 
 
@@ -239,3 +245,20 @@ async def test_a_window_over_the_page_is_another_conversation(read: Read) -> Non
 async def test_what_is_said_about_cookies_is_no_error(read: Read) -> None:
     seen = await read({"/login": LOGIN}, "login", None)
     assert (seen["shape"], seen["error"], seen["cookie_banner"]) == ("welcome_back", None, True)
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [CHOOSER, LOGIN.replace("</form>", "</form><a href='/login?chosen=another'>Use another account</a>")],
+)
+async def test_nobody_signs_in_as_whom_the_page_remembers(greeting: str) -> None:
+    served = {"/login": greeting, "/login?chosen=another": FORM}
+    async with (
+        serving(served) as pages,
+        browser.chromium(seconds=60) as chromium,
+        browser.context(chromium) as context,
+    ):
+        page = await context.new_page()
+        assert await SignInPage(page, Site(pages.url), patience=5).open() is None
+        assert await page.locator("#username").is_visible()
+        assert pages.sent == []

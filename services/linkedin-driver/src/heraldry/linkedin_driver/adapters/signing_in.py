@@ -50,6 +50,9 @@ CHECKPOINTS: Final[Mapping[checkpoint.Kind, Obstacle]] = {
     "wrong_password": WRONG_PASSWORD,
     "one_time_link": NO_PASSWORD,
 }
+GREETINGS: Final = frozenset(
+    {"welcome_back", "account_chooser"}
+)  # of whoever signed in last, not of who is asked for
 CHANNELS: Final[Mapping[checkpoint.Channel, CodeBy]] = {
     "authenticator": "authenticator",
     "sms": "SMS",
@@ -71,6 +74,12 @@ class SignInPage(SigningIn):
         read = await login.read_login(reader)
         if read.cookie_banner and (reject := await reader.find("banner", login.cookie_banner(self._page))):
             await reject.click()
+        if read.shape in GREETINGS and (
+            other := await reader.find("other", login.another_account(self._page))
+        ):
+            await other.click()
+            await self._page.wait_for_load_state("domcontentloaded")
+            read = await login.read_login(reader)
         if read.refusal == "one_time_link" and read.shape == "one_time_link":
             return Stopped(NO_PASSWORD)
         if read.shape not in {"form", "without_form"}:

@@ -88,7 +88,11 @@ def error_text(scope: Scope) -> tuple[Candidate, ...]:
 
 
 def account_chooser(scope: Scope) -> tuple[Candidate, ...]:
-    return (css(scope, "#rememberme-div"), *role(scope, "button", "link", named=words.ANOTHER_ACCOUNT))
+    return (css(scope, "#rememberme-div"), *another_account(scope))
+
+
+def another_account(scope: Scope) -> tuple[Candidate, ...]:
+    return role(scope, "button", "link", named=words.ANOTHER_ACCOUNT)
 
 
 def agree_button(scope: Scope) -> tuple[Candidate, ...]:
