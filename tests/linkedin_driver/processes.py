@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 from heraldry.chassis.bus import border
 from heraldry.chassis.bus.follow import Entry, Follower
 from heraldry.chassis.bus.reactions import read
@@ -23,7 +25,7 @@ from heraldry.chassis.testing.replicas import Replicas
 from heraldry.chassis.vault import master
 from heraldry.chassis.vault.sealed import public_key, seal
 from heraldry.contracts import subjects
-from heraldry.contracts.base import By, Envelope, Event, Internal
+from heraldry.contracts.base import By, Envelope, Event, Internal, Refused
 from heraldry.contracts.identity import IdentityCreated, IdentityDeleted, WorkingHours
 from heraldry.contracts.linkedin import AccountView, EnterCode, LinkLinkedIn, ListLinkedInAccounts
 from heraldry.sandbox.clock import SandboxClock
@@ -63,6 +65,12 @@ class Service(Replicas):
         for name in names:
             await self.kill(name)
         return names
+
+    async def health(self, replica: str = "0") -> dict[str, Any]:
+        """What a replica says of itself."""
+        told = json.loads((self.nats.data / "run" / f"linkedin-driver-{replica}.json").read_text())
+        async with httpx.AsyncClient() as client:
+            return (await client.get(f"{told['url']}/health/ready")).json()
 
     async def advance(self, by: timedelta) -> None:
         """Move business time forward, also where a busy machine answers late."""
@@ -145,9 +153,10 @@ class Service(Replicas):
         """The identity's LinkedIn account as soon as it is so."""
         async with asyncio.timeout(60):
             while True:
-                for view in await self.caller.ask(ListLinkedInAccounts(identity=identity), by=USER):
-                    if condition(view):
-                        return view
+                with suppress(Refused):  # nobody is ready to answer yet
+                    for view in await self.caller.ask(ListLinkedInAccounts(identity=identity), by=USER):
+                        if condition(view):
+                            return view
                 await asyncio.sleep(0.05)
 
     async def state(self, identity: UUID, state: str) -> AccountView:

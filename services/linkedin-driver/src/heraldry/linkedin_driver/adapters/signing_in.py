@@ -27,7 +27,7 @@ from heraldry.linkedin_driver.domain.obstacles import (
     WRONG_PASSWORD,
 )
 from heraldry.linkedin_driver.ports import Answer, ApprovalAsked, CodeAsked, Entered, SigningIn, Stopped
-from playwright.async_api import Error, Locator, Page
+from playwright.async_api import ElementHandle, Error, Locator, Page
 from pydantic import SecretStr
 
 LOOK: Final = 0.2  # seconds between two looks at a page that is on its way
@@ -113,7 +113,7 @@ class SignInPage(SigningIn):
             if isinstance(answer, CodeAsked):
                 if not answer.rejected:
                     return None  # not answered yet
-                if old is not None and await old.evaluate("each => each.isConnected"):
+                if old is not None and not await _is_gone(old):
                     return None  # what it said of the code before
             return answer
 
@@ -220,3 +220,11 @@ class SignInPage(SigningIn):
         """To the terms, as everybody must who is signed in and is shown nothing else."""
         if button := await reader.find("agree", login.agree_button(self._page)):
             await button.click()
+
+
+async def _is_gone(part: ElementHandle) -> bool:
+    """Whether another page has come, or the same one has put something else there."""
+    try:
+        return not await part.evaluate("each => each.isConnected")
+    except Error:
+        return True

@@ -142,10 +142,11 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Abandon:
-    """Close a linking whose page nobody holds open any more."""
+    """Close a linking whose page nobody holds open any more. `gone`: nobody drives the account."""
 
     real_now: datetime
     at: datetime
+    gone: bool = False
 
 
 OfTheCode: TypeAlias = EnterCode | ResendCode
@@ -350,7 +351,11 @@ def _abandon(command: Abandon, linking: Linking) -> Sequence[Event]:
             late, why = until, INTERRUPTED
         case _:
             assert_never(linking.stage)
-    return (_failed(linking, why, command.at),) if late <= command.real_now else ()
+    if late <= command.real_now:
+        return (_failed(linking, why, command.at),)
+    if command.gone and not isinstance(linking.stage, Inside):  # what is inside goes on without a page
+        return (_failed(linking, INTERRUPTED, command.at),)
+    return ()
 
 
 def evolve(linking: Linking, event: Step) -> Linking:

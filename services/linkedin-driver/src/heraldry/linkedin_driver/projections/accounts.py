@@ -248,6 +248,11 @@ def to_abandon(db: Connection, real_now: datetime) -> tuple[UUID, ...]:
     )
 
 
+def held_open(db: Connection) -> tuple[UUID, ...]:
+    """Accounts for whose linking somebody holds a page open, or did."""
+    return _ids(db, "SELECT account FROM accounts WHERE stage IN ('working', 'code', 'approval')", ())
+
+
 def linked(db: Connection) -> tuple[UUID, ...]:
     """Accounts that can be used."""
     return _ids(db, "SELECT account FROM accounts WHERE standing = 'linked'", ())

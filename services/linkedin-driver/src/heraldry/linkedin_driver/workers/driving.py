@@ -45,6 +45,7 @@ class Driving:
 
     def __init__(self, desk: Desk, browsers: Browsers, leases: Leases) -> None:
         self._desk, self._browsers, self._leases = desk, browsers, leases
+        self._driven: set[UUID] = set()  # by this process, which may take a lease of its own again
 
     @property
     def missing(self) -> str | None:
@@ -57,8 +58,26 @@ class Driving:
 
         Raises DrivenElsewhere, TimeoutError when the lease could not be renewed in time, and what nats-py raises.
         """
-        if not await self._leases.take(of):
+        if of in self._driven:
             raise DrivenElsewhere
+        self._driven.add(of)
+        try:
+            if not await self._leases.take(of):
+                raise DrivenElsewhere
+            async with self._leased(of):
+                yield
+        finally:
+            self._driven.discard(of)
+
+    async def is_driven(self, of: UUID) -> bool:
+        """Whether anybody drives the account. Raises what nats-py raises."""
+        if of in self._driven or not await self._leases.take(of):
+            return True
+        await self._leases.release(of)
+        return False
+
+    @asynccontextmanager
+    async def _leased(self, of: UUID) -> AsyncGenerator[None]:
         async with asyncio.timeout(HELD.total_seconds()) as deadline:
             renewing = asyncio.create_task(self._renew(of, deadline))
             try:

@@ -49,6 +49,7 @@ from pydantic import SecretStr
 log = structlog.stdlib.get_logger(__name__)
 AT_ONCE: Final = 8
 MARGIN: Final = timedelta(seconds=5)  # a browser stops so long before others take it for dead
+WATCH: Final = 2.0  # seconds between two looks whether a page is still held open
 LOOK: Final = 0.2  # seconds between two looks whether the person has answered
 LOOK_AT_PAGE: Final = 1.0  # seconds between two looks whether the app has answered
 STORE_AGAIN: Final = 1.0  # seconds between two tries to store an outcome
@@ -75,6 +76,9 @@ class LinkWorker:
         self._desk, self._driving = desk, driving
         self.hands = Hands(self.link, AT_ONCE)
         self._closing = Hands(self.close, AT_ONCE)
+        self._watched: dict[
+            UUID, float
+        ] = {}  # when it is looked next whether somebody still drives the account
 
     def look(self) -> None:
         model, real_now = self._desk.model, self._desk.real.now()
@@ -82,14 +86,26 @@ class LinkWorker:
             self.hands.take(found)
         for found in model.read(lambda db: projections.to_abandon(db, real_now)):
             self._closing.take(found)
+        self._watch(model.read(projections.held_open))
+
+    def _watch(self, held_open: tuple[UUID, ...]) -> None:
+        """Whoever held a page open may have been killed: then the person need not wait for it."""
+        now = asyncio.get_running_loop().time()
+        self._watched = {found: self._watched.get(found, now + WATCH) for found in held_open}
+        for found, due in self._watched.items():
+            if due <= now and not self.hands.holds(found):
+                self._watched[found] = now + WATCH
+                self._closing.take(found)
 
     async def stop(self) -> None:
         await asyncio.gather(self.hands.stop(), self._closing.stop())
 
     async def close(self, found: UUID) -> None:
-        if state := await self._desk.application.account(found):
-            abandon = linking.Abandon(self._desk.real.now(), self._desk.clock.now())
-            await self._desk.application.about_account(state, abandon)
+        """As late as it is, or at once where nobody drives the account any more."""
+        desk, gone = self._desk, not await self._driving.is_driven(found)
+        if state := await desk.application.account(found):
+            abandon = linking.Abandon(desk.real.now(), desk.clock.now(), gone)
+            await desk.application.about_account(state, abandon)
 
     async def link(self, found: UUID) -> None:
         try:
@@ -147,8 +163,7 @@ class LinkWorker:
             if stopped := await page.open():
                 return stopped.obstacle
             await points("linking.before-submit")
-            if self._desk.real.now() >= piece.held_until - MARGIN:
-                raise Overtaken  # frozen for so long that others may take this browser for dead
+            await self._still_ours(piece)
             answer = await page.submit(piece.linking.email, password)
             await points("linking.submitted")
         while True:
@@ -161,6 +176,13 @@ class LinkWorker:
                     answer = await self._code(piece, visit, answer)
                 case ApprovalAsked():
                     answer = await self._approval(piece, visit)
+
+    async def _still_ours(self, piece: _Piece) -> None:
+        """Whoever was frozen may have been taken for dead. Raises Overtaken."""
+        state = await self._desk.application.account(piece.of.id)
+        if state is None or self._desk.real.now() >= piece.held_until - MARGIN:
+            raise Overtaken
+        self._stage(piece, state)
 
     async def _code(self, piece: _Piece, visit: Visit, asked: CodeAsked) -> Answer:
         """Hold the page open until the person has entered a code, or asked for another one."""
