@@ -79,6 +79,10 @@ PAGES: Final = (
     "disconnect",
     "unsubscribe",
     "unknown-unsubscribe",
+    "shared",
+    "shared-connections",
+    "shared-inbox",
+    "unknown-shared",
     "unknown-identity",
     "sign-in",
     "unknown-link",
@@ -151,6 +155,7 @@ def place(stack: Stack) -> Iterator[Place]:
         office.call("POST", "/suppressions", {"address": f"{'a-long-name' * 5}@maison.example"})
         organization = str(office.call("GET", "/sessions/current")["organization"])
         of = f"/identities/{ada}"
+        connections = str(office.call("POST", f"{of}/share-links")["url"])
         paths = {
             "dashboard": "/identities",
             "dashboard-not-found": "/identities?q=nobody",
@@ -184,6 +189,10 @@ def place(stack: Stack) -> Iterator[Place]:
             "disconnect": f"{of}/inboxes/{inbox}/disconnect",
             "unsubscribe": f"/unsubscribe/{unsubscribe_token(gateway_key(stack), organization, 'lea@maison.example')}",
             "unknown-unsubscribe": "/unsubscribe/mistyped",
+            "shared": str(office.call("POST", "/share-links")["url"]),
+            "shared-connections": connections,
+            "shared-inbox": f"{connections}/inbox",
+            "unknown-shared": "/share/mistyped",
             "unknown-identity": "/identities/00000000-0000-0000-0000-000000000000",
             "sign-in": "/sign-in",
             "unknown-link": "/first/mistyped",
