@@ -46,6 +46,9 @@ DURABLES: Mapping[str, tuple[str, ...]] = {  # `<context>-<purpose>`: a checkpoi
         f"{context}-outcomes",
         f"{context}-leads",
         f"{context}-suppressions",
+        f"{context}-linkedin-accounts",
+        f"{context}-linkedin-outcomes",
+        f"{context}-invitations",
         *(f"{context}-control-{partition}" for partition in range(PARTITIONS)),
         *(f"{context}-views-{replica}" for replica in range(VIEWS)),
     )
