@@ -20,13 +20,15 @@ SERVICES: Final = Path(__file__).parents[2] / "services"
 
 
 def declared() -> Iterator[tuple[str, str, Reaction]]:
-    """Every reaction of every service: context, the name it is declared under, reaction."""
-    for file in sorted(SERVICES.glob("*/src/heraldry/*/subscriptions.py")):
-        module = importlib.import_module(f"heraldry.{file.parent.name}.subscriptions")
+    """Every reaction of every service, once: context, the name it is declared under, reaction."""
+    seen: set[int] = set()
+    for file in sorted(SERVICES.glob("*/src/heraldry/*/*subscriptions.py")):
+        module = importlib.import_module(f"heraldry.{file.parent.name}.{file.stem}")
         for name, value in cast("dict[str, object]", vars(module)).items():
-            if isinstance(value, tuple):
-                found = cast("tuple[object, ...]", value)
-                yield from ((file.parts[-5], name, one) for one in found if isinstance(one, Reaction))
+            for one in cast("tuple[object, ...]", value) if isinstance(value, tuple) else ():
+                if isinstance(one, Reaction) and id(one) not in seen:  # one module may list another's
+                    seen.add(id(one))
+                    yield file.parts[-5], name, one
 
 
 def policies(broker: NatsBroker) -> list[AckPolicy]:
