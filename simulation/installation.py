@@ -36,6 +36,7 @@ from heraldry.scheduler.speakers import Speakers
 from heraldry.scheduler.standing import Standing
 from heraldry.scheduler.subscriptions import OWN, REACTIONS, Own
 from heraldry.scheduler.suppressions import Suppressions
+from heraldry.scheduler.withdrawals import Withdrawals
 
 ORGANIZATION = UUID(int=1)
 BY = By(organization=ORGANIZATION, actor="user:simulation")
@@ -143,7 +144,8 @@ async def installation(folder: Path, start: datetime) -> AsyncGenerator[Installa
         await feed.start()
         stack.push_async_callback(feed.stop)
         suppressions = Suppressions(runner, keys, clock)
-        linkedin = LinkedIn(runner, store, model, keys, clock, Blocks(runner, keys, clock))
+        blocks = Blocks(runner, keys, clock)
+        linkedin = LinkedIn(runner, store, model, keys, clock, blocks)
         scheduling = Scheduling(runner, store, model, keys, clock, suppressions.includes, linkedin)
         linkedin_standing = LinkedInStanding(linkedin, runner, model, clock)
         standing = Standing(scheduling, runner, model, keys, clock, linkedin_standing)
@@ -155,6 +157,8 @@ async def installation(folder: Path, start: datetime) -> AsyncGenerator[Installa
         )
         letters = Letters(templates, speakers.speaker)
         engine = Engine(store, model, clock, NoHalt(), scheduling, campaigns, leads, letters)
-        of_linkedin = OwnLinkedIn(linkedin, linkedin_standing)
+        of_linkedin = OwnLinkedIn(
+            linkedin, linkedin_standing, Withdrawals(runner, model, keys, clock, linkedin, blocks)
+        )
         own = Own(scheduling, standing, speakers, campaigns, leads, continuity, of_linkedin)
         yield Installation(store, keys, clock, codec, model, scheduling, campaigns, leads, engine, own, {})

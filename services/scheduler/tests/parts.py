@@ -33,6 +33,7 @@ from heraldry.scheduler.linkedin_standing import Linked, LinkedInStanding
 from heraldry.scheduler.service import PROJECTIONS, TYPES
 from heraldry.scheduler.speakers import Speakers
 from heraldry.scheduler.standing import Connected, Standing
+from heraldry.scheduler.withdrawals import Withdrawals
 
 NORTHWIND, OTHERS, ADA, BOB, EVE = (UUID(int=n) for n in range(1, 6))
 MONDAY_NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -64,6 +65,7 @@ class Parts:
     questions: CampaignQuestions
     linkedin: LinkedIn
     linkedin_standing: LinkedInStanding
+    withdrawals: Withdrawals
 
     async def identity(self, identity: UUID, name: str = "Ada Bergström", by: By = USER) -> None:
         """As its own context said it."""
@@ -193,7 +195,8 @@ async def parts(
         feed = StoreFeed(CONTEXT, store, codec, model)
         await feed.start()
         stack.push_async_callback(feed.stop)
-        linkedin = LinkedIn(runner, store, model, keys, clock, Blocks(runner, keys, clock))
+        blocks = Blocks(runner, keys, clock)
+        linkedin = LinkedIn(runner, store, model, keys, clock, blocks)
         linkedin_standing = LinkedInStanding(linkedin, runner, model, clock)
         scheduling = Scheduling(runner, store, model, keys, clock, others=linkedin)
         speakers, templates = Speakers(runner, keys, clock), LiquidTemplates()
@@ -211,4 +214,5 @@ async def parts(
             CampaignQuestions(model, scheduling, speakers, templates),
             linkedin,
             linkedin_standing,
+            Withdrawals(runner, model, keys, clock, linkedin, blocks),
         )

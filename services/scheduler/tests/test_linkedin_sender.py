@@ -8,7 +8,7 @@ import pytest
 from heraldry.chassis.decider import Decider
 from heraldry.chassis.testing.scenario import Scenario
 from heraldry.contracts.identity import WorkingHours
-from heraldry.contracts.linkedin import ActionKind
+from heraldry.contracts.linkedin import ActionKind, SlowedDown
 from heraldry.contracts.linkedin_steps import LinkedInStepCancelled, LinkedInStepDispatched
 from heraldry.contracts.scheduler import (
     LinkedInLimits,
@@ -27,6 +27,7 @@ from heraldry.scheduler.domain.linkedin_sender import (
     ChangeLimits,
     ChangePolicy,
     Close,
+    Code,
     Command,
     Dispatch,
     LinkedInSender,
@@ -173,17 +174,17 @@ def test_what_provably_was_not_done_gives_its_permit_back_and_what_is_not_known_
     ],
 )
 def test_linkedins_signals_pause_their_kind_until_it_can_go_on(
-    signal: str, paused: tuple[tuple[ActionKind, str], ...], free: tuple[tuple[ActionKind, str], ...]
+    signal: SlowedDown, paused: tuple[tuple[ActionKind, str], ...], free: tuple[tuple[ActionKind, str], ...]
 ) -> None:
     until = NOON + timedelta(days=3)
-    scenario = after(SlowDown(signal, until, NOON))  # type: ignore[arg-type]  the table's own words
+    scenario = after(SlowDown(signal, until, NOON))
     for kind, text in paused:
         refused = scenario.when(act(kind, 1, text=text)).then_refused("linkedin.slowed-down")
         assert refused.extra["until"] == until.isoformat()
         assert scenario.when(act(kind, 1, until, text=text)).refusal is None
     for kind, text in free:
         assert scenario.when(act(kind, 1, text=text)).refusal is None
-    scenario.when(SlowDown(signal, until - HOUR, NOON)).then_nothing()  # type: ignore[arg-type]
+    scenario.when(SlowDown(signal, until - HOUR, NOON)).then_nothing()
 
 
 def test_campaigns_and_automatic_withdrawals_wait_for_working_hours_and_people_do_not() -> None:
@@ -229,11 +230,12 @@ def test_a_clock_that_goes_back_opens_no_day_anew() -> None:
 
 
 def test_nothing_is_done_with_an_account_that_is_not_linked_and_the_reason_is_told() -> None:
-    for code in ("disconnected", "reconnect", "restricted", "identity-deleted"):
-        closed = after(Close(ACCOUNT, code, NOON))  # type: ignore[arg-type]  the table's own words
+    codes: tuple[Code, ...] = ("disconnected", "reconnect", "restricted", "identity-deleted")
+    for code in codes:
+        closed = after(Close(ACCOUNT, code, NOON))
         refused = closed.when(act("message", 1)).then_refused("linkedin.not-linked")
         assert refused.extra == {"code": code}
-        closed.when(Close(ACCOUNT, code, NOON)).then_nothing()  # type: ignore[arg-type]
+        closed.when(Close(ACCOUNT, code, NOON)).then_nothing()
         again = replace(OPEN, linked_at=NOON, at=NOON)
         assert closed.given(*closed.when(again).events).when(act("message", 1)).refusal is None
 

@@ -32,9 +32,11 @@ from heraldry.contracts.scheduler import (
     ChangeLinkedInLimits,
     ChangeWithdrawalPolicy,
     GetUsage,
+    GetWithdrawalResults,
     RaiseRateCeiling,
     RequestRateIncrease,
     SendMail,
+    WithdrawInvitations,
 )
 from heraldry.scheduler.application import Scheduling
 from heraldry.scheduler.campaign_questions import CampaignQuestions
@@ -44,6 +46,7 @@ from heraldry.scheduler.imports import Imports
 from heraldry.scheduler.lead_questions import LeadQuestions
 from heraldry.scheduler.leads import Leads
 from heraldry.scheduler.linkedin import LinkedIn
+from heraldry.scheduler.withdrawals import Withdrawals
 
 
 def register(rpc: Server, scheduling: Scheduling) -> None:
@@ -54,11 +57,13 @@ def register(rpc: Server, scheduling: Scheduling) -> None:
     rpc.query(GetUsage, scheduling.usage)
 
 
-def register_linkedin(rpc: Server, linkedin: LinkedIn) -> None:
+def register_linkedin(rpc: Server, linkedin: LinkedIn, withdrawals: Withdrawals) -> None:
     rpc.command(InviteOnLinkedIn, linkedin.invite)
     rpc.command(ChangeLinkedInLimits, linkedin.change_limits)
     rpc.command(ChangeWithdrawalPolicy, linkedin.change_policy)
+    rpc.command(WithdrawInvitations, withdrawals.request)
     rpc.query(GetLinkedInUsage, linkedin.usage)
+    rpc.query(GetWithdrawalResults, withdrawals.results)
 
 
 def register_campaigns(rpc: Server, campaigns: Campaigns, questions: CampaignQuestions) -> None:

@@ -11,9 +11,9 @@ from heraldry.chassis.decider import Decider
 from heraldry.chassis.runner import Asked, Runner
 from heraldry.chassis.vault.hashing import keyed_hash, organization_subject
 from heraldry.chassis.vault.keys import KeyRing
+from heraldry.contracts.profiles import profile_address
 from heraldry.scheduler.application import derived
 from heraldry.scheduler.domain import block
-from heraldry.scheduler.domain.people import profile_of
 
 blocks: Decider[block.Command, block.Blocked, block.Event] = Decider(block.NEVER, block.decide, block.evolve)
 
@@ -43,5 +43,5 @@ class Blocks:
 
     async def _streams(self, organization: UUID, sender: str, person: UUID, profile: str) -> list[str]:
         key = await self._keys.create(organization_subject(organization))
-        known = [str(person), *([profile_of(profile)] if profile else [])]
+        known = [str(person), *([profile_address(profile)] if profile else [])]
         return [f"block-{keyed_hash(key, f'{sender} {one}')}" for one in known]

@@ -36,6 +36,7 @@ from heraldry.contracts.linkedin_steps import (
     LinkedInUsage,
     LinkedInUse,
 )
+from heraldry.contracts.profiles import NoProfile, profile_address
 from heraldry.contracts.scheduler import ChangeLinkedInLimits, ChangeWithdrawalPolicy, allowed
 from heraldry.scheduler.application import Account, NotYetError, derived, up_to_date
 from heraldry.scheduler.blocks import Blocks
@@ -107,8 +108,12 @@ class LinkedIn:
 
     async def invite(self, command: InviteOnLinkedIn, asking: Asking) -> Accepted:
         """By hand, now: working hours are the campaigns'."""
-        account = self._mine(command.identity, asking)
-        action = Action("invitation", command.person, command.profile, command.name, command.note)
+        account = self.mine(command.identity, asking)
+        try:
+            profile = profile_address(command.profile)
+        except NoProfile as error:
+            raise Refused("linkedin-url.malformed", str(error), status=422, field="profile") from None
+        action = Action("invitation", command.person, profile, command.name, command.note)
         step = Dispatch(account.organization, asking.id, action, self._clock.now(), identity=command.identity)
         return self._runner.accepted(await self.dispatch(account.sender, step, asking))
 
@@ -127,19 +132,19 @@ class LinkedIn:
     # --- limits
 
     async def change_limits(self, command: ChangeLinkedInLimits, asking: Asking) -> Accepted:
-        account = self._mine(command.identity, asking)
+        account = self.mine(command.identity, asking)
         change = linkedin_sender.ChangeLimits(account.organization, command.limits, self._clock.now())
         return self._runner.accepted(await self.run(account, change, asking))
 
     async def change_policy(self, command: ChangeWithdrawalPolicy, asking: Asking) -> Accepted:
         """R-WD-1."""
-        account = self._mine(command.identity, asking)
+        account = self.mine(command.identity, asking)
         change = linkedin_sender.ChangePolicy(account.organization, command.policy, self._clock.now())
         return self._runner.accepted(await self.run(account, change, asking))
 
     async def usage(self, query: GetLinkedInUsage, asking: Asking) -> LinkedInUsage:
         """From the stream itself: what a permit would be decided on."""
-        account, now = self._mine(query.identity, asking), self._clock.now()
+        account, now = self.mine(query.identity, asking), self._clock.now()
         state = await self.state(account.sender, now)
         if not isinstance(state, LinkedInSender):
             raise linkedin_permits.unknown()
@@ -212,7 +217,8 @@ class LinkedIn:
     async def up_to_date(self) -> None:
         await up_to_date(self._store, self._model)
 
-    def _mine(self, identity: UUID, asking: Asking) -> Account:
+    def mine(self, identity: UUID, asking: Asking) -> Account:
+        """Whom an identity of the organization acts as. Refused `linkedin.unknown`."""
         row = self._model.read(lambda db: rows.of_identity(db, str(identity)))
         if row is None or row.organization != str(asking.by.organization):
             raise linkedin_permits.unknown()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from heraldry.contracts.base import Envelope
 from heraldry.contracts.linkedin import (
+    InvitationAccepted,
     InvitationSent,
     InvitationWithdrawn,
     LinkedInActionFailed,
@@ -20,8 +22,17 @@ from heraldry.contracts.linkedin import (
     LinkedInUnlinked,
     SlowedDown,
 )
+from heraldry.contracts.scheduler import WithdrawalOutcome
 from heraldry.scheduler.domain.linkedin_sender import Code
+from heraldry.scheduler.domain.withdrawal import WithdrawalRequested
 from heraldry.scheduler.reactions import OwnCommand
+
+_OUTCOMES: Final[Mapping[str, WithdrawalOutcome]] = {  # by the driver's codes
+    "withdrawal.accepted-meanwhile": "accepted meanwhile",
+    "withdrawal.not-found": "not found",
+    "action.expired": "not attempted",
+    "action.cancelled": "not attempted",
+}
 
 
 class OpenLinkedIn(OwnCommand):
@@ -54,6 +65,36 @@ class SettleAction(OwnCommand):
 
     attempt: UUID
     proven_not_done: bool
+
+
+class ImportInvitation(OwnCommand):
+    """LinkedIn shows it as pending. `invitation`: the attempt that sent it."""
+
+    invitation: UUID
+    sent_at: datetime
+
+
+class AcceptInvitation(OwnCommand):
+    invitation: UUID
+
+
+class RecordWithdrawal(OwnCommand):
+    """What became of a try to withdraw an invitation."""
+
+    organization: UUID
+    account: UUID
+    person: UUID
+    attempt: UUID
+    outcome: WithdrawalOutcome
+    detail: str = ""
+    blocked_until: datetime | None = None
+
+
+class CarryOutWithdrawals(OwnCommand):
+    """`actor`: who wants them."""
+
+    request: UUID
+    actor: str
 
 
 def import_accounts(
@@ -96,3 +137,51 @@ def settle_actions(
 ) -> Sequence[OwnCommand]:
     proven = isinstance(event.data, LinkedInActionFailed) and event.data.proven
     return (SettleAction(attempt=event.data.attempt, proven_not_done=proven),)
+
+
+def import_invitations(
+    event: Envelope[
+        InvitationSent
+        | InvitationAccepted
+        | InvitationWithdrawn
+        | LinkedInActionFailed
+        | LinkedInActionOutcomeUnknown
+    ],
+) -> Sequence[OwnCommand]:
+    said = event.data
+    match said:
+        case InvitationSent(attempt=attempt, at=at):
+            return (ImportInvitation(invitation=attempt, sent_at=at),)
+        case InvitationAccepted(attempt=attempt):
+            return (AcceptInvitation(invitation=attempt),)
+        case InvitationWithdrawn(blocked_until=until):
+            return (_tried(event.organization, said, "withdrawn", until=until),)
+        case LinkedInActionFailed(kind="withdrawal", diagnosis=diagnosis):
+            detail = f"{diagnosis.cause} {diagnosis.resolution}"
+            return (_tried(event.organization, said, _OUTCOMES.get(diagnosis.code, "failed"), detail),)
+        case LinkedInActionOutcomeUnknown(kind="withdrawal", reason=reason):
+            return (_tried(event.organization, said, "outcome unknown", reason),)
+        case _:
+            return ()
+
+
+def _tried(
+    organization: str,
+    said: InvitationWithdrawn | LinkedInActionFailed | LinkedInActionOutcomeUnknown,
+    outcome: WithdrawalOutcome,
+    detail: str = "",
+    until: datetime | None = None,
+) -> RecordWithdrawal:
+    return RecordWithdrawal(
+        organization=UUID(organization),
+        account=said.account,
+        person=said.person,
+        attempt=said.attempt,
+        outcome=outcome,
+        detail=detail,
+        blocked_until=until,
+    )
+
+
+def carry_out_withdrawals(event: Envelope[WithdrawalRequested]) -> Sequence[OwnCommand]:
+    return (CarryOutWithdrawals(request=event.data.request, actor=event.actor),)

@@ -8,6 +8,7 @@ from heraldry.chassis.bus.reactions import Reaction, reaction
 from heraldry.chassis.bus.rpc import Asking
 from heraldry.contracts.base import Command
 from heraldry.contracts.linkedin import (
+    InvitationAccepted,
     InvitationSent,
     InvitationWithdrawn,
     LinkedInActionFailed,
@@ -19,16 +20,24 @@ from heraldry.contracts.linkedin import (
     LinkedInSlowedDown,
     LinkedInUnlinked,
 )
+from heraldry.scheduler.domain.withdrawal import WithdrawalRequested
 from heraldry.scheduler.linkedin import LinkedIn
 from heraldry.scheduler.linkedin_reactions import (
+    AcceptInvitation,
+    CarryOutWithdrawals,
     CloseLinkedIn,
+    ImportInvitation,
     OpenLinkedIn,
+    RecordWithdrawal,
     SettleAction,
     SlowLinkedInDown,
+    carry_out_withdrawals,
     import_accounts,
+    import_invitations,
     settle_actions,
 )
 from heraldry.scheduler.linkedin_standing import Linked, LinkedInStanding
+from heraldry.scheduler.withdrawals import Tried, Withdrawals
 
 REACTIONS: Final[tuple[Reaction, ...]] = (
     reaction(
@@ -49,14 +58,29 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
         settle_actions,
         from_start=True,
     ),
+    reaction(
+        "scheduler-invitations",
+        (
+            InvitationSent,
+            InvitationAccepted,
+            InvitationWithdrawn,
+            LinkedInActionFailed,
+            LinkedInActionOutcomeUnknown,
+        ),
+        import_invitations,
+        from_start=True,
+    ),
+)
+OWN: Final[tuple[Reaction, ...]] = (
+    reaction("scheduler-withdraws", (WithdrawalRequested,), carry_out_withdrawals, from_start=True),
 )
 
 
 class OwnLinkedIn:
     """Carries out what this context's reactions ask of it about LinkedIn."""
 
-    def __init__(self, linkedin: LinkedIn, standing: LinkedInStanding) -> None:
-        self._linkedin, self._standing = linkedin, standing
+    def __init__(self, linkedin: LinkedIn, standing: LinkedInStanding, withdrawals: Withdrawals) -> None:
+        self._linkedin, self._standing, self._withdrawals = linkedin, standing, withdrawals
 
     async def __call__(self, command: Command, asking: Asking) -> None:
         match command:
@@ -76,5 +100,27 @@ class OwnLinkedIn:
                 await self._standing.slowed(account, kind, until, revision, asking)
             case SettleAction(attempt=attempt, proven_not_done=proven):
                 await self._linkedin.settle(attempt, asking, proven_not_done=proven)
+            case _:
+                await self._about_invitations(command, asking)
+
+    async def _about_invitations(self, command: Command, asking: Asking) -> None:
+        match command:
+            case ImportInvitation(invitation=invitation, sent_at=sent_at):
+                await self._withdrawals.sent(invitation, sent_at, asking)
+            case AcceptInvitation(invitation=invitation):
+                await self._withdrawals.accepted(invitation, asking)
+            case RecordWithdrawal():
+                tried = Tried(
+                    command.organization,
+                    command.account,
+                    command.person,
+                    command.attempt,
+                    command.outcome,
+                    command.detail,
+                    command.blocked_until,
+                )
+                await self._withdrawals.tried(tried, asking)
+            case CarryOutWithdrawals(request=request, actor=actor):
+                await self._withdrawals.carry_out(request, actor, asking)
             case _:
                 raise TypeError(f"{type(command).__name__} is no command of a reaction here")

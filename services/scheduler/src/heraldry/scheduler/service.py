@@ -17,6 +17,7 @@ from heraldry.contracts.base import Event
 from heraldry.scheduler import api
 from heraldry.scheduler.adapters.templates import LiquidTemplates
 from heraldry.scheduler.application import Scheduling
+from heraldry.scheduler.automatic import Automatic
 from heraldry.scheduler.blocks import Blocks
 from heraldry.scheduler.campaign_questions import CampaignQuestions
 from heraldry.scheduler.campaigns import Campaigns
@@ -41,6 +42,7 @@ from heraldry.scheduler.domain.importing import (
     ImportRefused,
     ImportUndone,
 )
+from heraldry.scheduler.domain.invitation import InvitationEnded, InvitationImported, WithdrawalTried
 from heraldry.scheduler.domain.linkedin_sender_events import (
     LinkedInSenderOpened,
     LinkedInSenderSlowedDown,
@@ -65,6 +67,7 @@ from heraldry.scheduler.domain.sender_events import (
     SettingsRepeated,
 )
 from heraldry.scheduler.domain.suppression import SuppressionImported, SuppressionLifted
+from heraldry.scheduler.domain.withdrawal import WithdrawalRequested, WithdrawalsAnswered
 from heraldry.scheduler.engine import Engine
 from heraldry.scheduler.enrolling import Enrolling
 from heraldry.scheduler.imports import Imports
@@ -78,15 +81,18 @@ from heraldry.scheduler.projections.accounts import accounts
 from heraldry.scheduler.projections.campaign_senders import campaign_senders
 from heraldry.scheduler.projections.campaigns import campaigns as all_campaigns
 from heraldry.scheduler.projections.imports import imports as all_imports
+from heraldry.scheduler.projections.invitations import invitations
 from heraldry.scheduler.projections.leads import leads as all_leads
 from heraldry.scheduler.projections.linkedin_senders import linkedin_senders
 from heraldry.scheduler.projections.linkedin_steps import linkedin_steps
 from heraldry.scheduler.projections.senders import senders
 from heraldry.scheduler.projections.suppressed import suppressed
+from heraldry.scheduler.projections.withdrawals import withdrawals
 from heraldry.scheduler.speakers import Speakers
 from heraldry.scheduler.standing import Standing
 from heraldry.scheduler.subscriptions import OWN, REACTIONS, Own
 from heraldry.scheduler.suppressions import Suppressions
+from heraldry.scheduler.withdrawals import Withdrawals
 
 CONTEXT: Final = "scheduler"
 TYPES: Final[Mapping[str, type[Event]]] = {
@@ -112,6 +118,11 @@ TYPES: Final[Mapping[str, type[Event]]] = {
     "LinkingImported": LinkingImported,
     "SignalImported": SignalImported,
     "InvitationBlocked": InvitationBlocked,
+    "InvitationImported": InvitationImported,
+    "InvitationEnded": InvitationEnded,
+    "WithdrawalTried": WithdrawalTried,
+    "WithdrawalRequested": WithdrawalRequested,
+    "WithdrawalsAnswered": WithdrawalsAnswered,
     "LeadEnrolled": LeadEnrolled,
     "LeadDropped": LeadDropped,
     "InboxAssigned": InboxAssigned,
@@ -139,6 +150,8 @@ PROJECTIONS: Final = (
     suppressed,
     linkedin_senders,
     linkedin_steps,
+    invitations,
+    withdrawals,
 )
 
 
@@ -155,7 +168,8 @@ async def build(house: House) -> None:
     speakers, templates = Speakers(house.runner, house.keys, house.clock), LiquidTemplates()
     campaigns = Campaigns(house.runner, house.model, house.clock, scheduling, speakers, templates)
     api.register(house.rpc, scheduling)
-    api.register_linkedin(house.rpc, linkedin)
+    withdrawing = Withdrawals(house.runner, house.model, house.keys, house.clock, linkedin, blocks)
+    api.register_linkedin(house.rpc, linkedin, withdrawing)
     api.register_campaigns(
         house.rpc, campaigns, CampaignQuestions(house.model, scheduling, speakers, templates)
     )
@@ -184,7 +198,7 @@ async def build(house: House) -> None:
         campaigns,
         leads,
         continuity,
-        OwnLinkedIn(linkedin, linkedin_standing),
+        OwnLinkedIn(linkedin, linkedin_standing, withdrawing),
     )
     parking = Parking(house.nc, CONTEXT)
     reactions = Reactions(house.nc, house.settings, REACTIONS, own, parking)
@@ -195,6 +209,8 @@ async def build(house: House) -> None:
     letters = Letters(templates, speakers.speaker)
     engine = Engine(house.store, house.model, house.clock, house.halt, scheduling, campaigns, leads, letters)
     house.background(engine.run(), "engine")
+    automatic = Automatic(house.model, house.clock, house.halt, linkedin, withdrawing)
+    house.background(automatic.run(), "automatic withdrawals")
     leases = KvLeases(house.js, "scheduler.imports", house.settings.process, SystemClock())
     enrolling = Enrolling(
         imports, leads, house.model, scheduling.up_to_date, house.clock, leases, house.points

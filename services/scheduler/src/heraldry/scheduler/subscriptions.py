@@ -125,6 +125,7 @@ OWN: Final[tuple[Reaction, ...]] = (
     reaction("scheduler-follows-accounts", (SenderOpened, SenderClosed), follow_accounts, from_start=True),
     reaction("scheduler-leaves-identities", (DeletionImported,), leave_identities, from_start=True),
     reaction("scheduler-ends-leads", (CampaignFinished, LeadsImported), end_leads, from_start=True),
+    *linkedin_subscriptions.OWN,
 )
 
 

@@ -24,7 +24,7 @@ from heraldry.contracts.scheduler import (
     WithdrawalPolicyChanged,
     allowed,
 )
-from heraldry.scheduler.domain.days import LEAVES_WITHIN, day_ends, working_end
+from heraldry.scheduler.domain.days import day_ends, working_end
 from heraldry.scheduler.domain.linkedin_sender import (
     Cancel,
     ChangeLimits,
@@ -206,7 +206,7 @@ def _dispatch(command: Dispatch, sender: LinkedInSender, at: datetime) -> Sequen
         raise exhausted(action.kind, allowed(action.kind, sender.limits), used.until)
     if action.kind == "withdrawal" and action.invitation in sender.withdrawing(at):
         raise Refused("withdrawal.under-way", "This invitation is being withdrawn already.")
-    valid_until = min(at + LEAVES_WITHIN, *ends)
+    valid_until = min(at + command.leaves_within, *ends)
     return _permitted(command, sender, used.used + 1, valid_until, at)
 
 

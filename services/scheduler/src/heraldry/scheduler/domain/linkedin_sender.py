@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias, cast
 from uuid import UUID
 
@@ -112,7 +112,7 @@ class Action:
 @dataclass(frozen=True, slots=True)
 class Dispatch:
     """Of a campaign, or by hand, or an automatic withdrawal. `identity`: in whose name; None: whoever has the
-    account.
+    account. `leaves_within`: longer for what waits for others that were dispatched with it.
     """
 
     organization: UUID
@@ -122,6 +122,7 @@ class Dispatch:
     campaign: UUID | None = None
     enrollment: UUID | None = None
     identity: UUID | None = None
+    leaves_within: timedelta = LEAVES_WITHIN
 
     @property
     def waits_for_hours(self) -> bool:

@@ -17,7 +17,7 @@ from heraldry.contracts.scheduler import (
     WithdrawalPolicyChanged,
 )
 from heraldry.scheduler.domain.linkedin_sender_events import LinkedInSenderOpened, LinkedInSenderSlowedDown
-from heraldry.scheduler.domain.sender_events import SenderClosed, SenderHoursChanged
+from heraldry.scheduler.domain.sender_events import PermitSettled, SenderClosed, SenderHoursChanged
 
 linkedin_senders = Projection(
     name="linkedin-senders",
@@ -140,6 +140,11 @@ def released(db: Connection, event: QuotaReleased, fact: Fact) -> None:
         db.execute("UPDATE linkedin_sender SET changed = ? WHERE sender = ?", (fact.position, event.sender))
 
 
+@linkedin_senders.on(PermitSettled)
+def settled(db: Connection, event: PermitSettled, fact: Fact) -> None:
+    db.execute("UPDATE linkedin_sender SET changed = ? WHERE sender = ?", (fact.position, event.sender))
+
+
 def _go_on(db: Connection, sender: str, kind: str = "") -> None:
     db.execute(
         "DELETE FROM linkedin_wait WHERE sender = ? AND why = 'quota' AND ? IN ('', kind)", (sender, kind)
@@ -170,6 +175,14 @@ def all_of_identity(db: Connection, identity: str) -> tuple[Row, ...]:
 
 def open_ones(db: Connection) -> tuple[Row, ...]:
     found = db.execute(f"SELECT {COLUMNS} FROM linkedin_sender WHERE closed = '' ORDER BY sender")
+    return tuple(Row(*row) for row in _rows(found.fetchall()))
+
+
+def withdrawing(db: Connection) -> tuple[Row, ...]:
+    """Those whose invitations are withdrawn by themselves."""
+    found = db.execute(
+        f"SELECT {COLUMNS} FROM linkedin_sender WHERE policy_days > 0 AND closed = '' ORDER BY sender"
+    )
     return tuple(Row(*row) for row in _rows(found.fetchall()))
 
 
