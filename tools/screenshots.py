@@ -87,7 +87,7 @@ def filled(stack: Stack) -> list[Page]:
         "dashboard-search": "/identities?q=ada",
         "dashboard-not-found": "/identities?q=nobody",
         "dashboard-custom": "/identities?period=custom&from=2026-01-01&to=2026-01-31",
-        "add-manually": "/identities/new",
+        "add-manually": "/identities/new?way=manually",
         "add-credentials": "/identities/new?way=credentials",
         "add-share": "/identities/new?way=share",
         "configuration-contact": of,

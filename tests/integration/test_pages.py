@@ -160,7 +160,7 @@ def place(stack: Stack) -> Iterator[Place]:
             "dashboard": "/identities",
             "dashboard-not-found": "/identities?q=nobody",
             "dashboard-wrong-days": "/identities?period=custom&from=2026-02-01&to=2026-01-01",
-            "add": "/identities/new",
+            "add": "/identities/new?way=manually",
             "add-by-credentials": "/identities/new?way=credentials",
             "add-by-link": "/identities/new?way=share",
             "contact": of,
@@ -362,7 +362,7 @@ def test_an_identity_is_added_manually_with_the_keyboard_alone(
     file = tmp_path / "picture.png"
     file.write_bytes(base64.b64decode(picture("#8a5300")))
     with visitor(browser, place, signed_in=False, zone="America/New_York") as (page, _):
-        page.goto("/identities/new")
+        page.goto("/identities/new?way=manually")
         sign_in(page, place)
         keys = Keyboard(page)
         assert page.locator("#way-manually input[type=password]").count() == 0
@@ -504,7 +504,7 @@ def test_the_first_error_has_the_focus_and_its_words_beside_it(
     text = tmp_path / "picture.png"
     text.write_text("no picture")
     with visitor(browser, place, expected=(422,)) as (page, _):
-        page.goto("/identities/new")
+        page.goto("/identities/new?way=manually")
         save = page.get_by_role("button", name="Add identity")
         page.get_by_label("Schedule-meeting URL").fill("ada")
         save.click()
@@ -563,7 +563,7 @@ def test_what_a_person_types_is_shown_harmlessly(browser: Browser, place: Place,
             assert page.get_by_text("<script>alert(1)</script>").count() > 0
             assert page.locator("main img[src*=evil], main script").count() == 0
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-        page.goto("/identities/new")
+        page.goto("/identities/new?way=manually")
         page.get_by_label("First name").fill(HOSTILE)
         assert len(page.get_by_label("First name").input_value()) <= 300
     place.office.call("DELETE", f"/identities/{identity}")
@@ -573,7 +573,7 @@ def test_300_characters_are_refused_beside_the_field_and_given_back_escaped(plac
     typed = (HOSTILE * 4)[:300]
     cookies = {"heraldry_session": place.office.token}
     with httpx.Client(base_url=place.url, timeout=20, cookies=cookies) as http:
-        page = http.get("/identities/new").text
+        page = http.get("/identities/new?way=manually").text
         token = re.search(r'name="_csrf_token" value="([^"]+)"', page)
         assert token is not None
         form = {"_csrf_token": token[1], "first_name": typed, "last_name": "X", "zone": "UTC"}

@@ -90,3 +90,12 @@ def withdrawn(name: str | Erased, *, automatic: bool) -> InvitationWithdrawn:
 )
 def test_what_is_said_of_linkedin(event: Event, what: str) -> None:
     assert said(event, STOCKHOLM).what == what
+
+
+def test_among_others_a_step_says_whom_it_is_about() -> None:
+    words = Words(to=" to Kim")
+    assert said(InvitationSent(**STEP, proof="seen"), words).what == "Invitation to Kim sent"
+    failed = LinkedInActionFailed(**STEP, kind="withdrawal", diagnosis=WHY)
+    assert said(failed, words).what.startswith("The withdrawal of an invitation to Kim was not done")
+    nameless = LinkedInActionQueued(**STEP, kind="message", profile="/in/kim", valid_until=NOON)
+    assert said(nameless, words).what == "A LinkedIn message is on its way"

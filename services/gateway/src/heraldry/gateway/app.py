@@ -13,9 +13,11 @@ from heraldry.gateway.api.identities import IdentitiesController
 from heraldry.gateway.api.imports import ImportsController
 from heraldry.gateway.api.inboxes import InboxesController
 from heraldry.gateway.api.leads import LeadsController
+from heraldry.gateway.api.linkedin import LinkedInController
 from heraldry.gateway.api.organization import OrganizationController
 from heraldry.gateway.api.sessions import SessionsController
 from heraldry.gateway.api.share_links import ShareLinksController
+from heraldry.gateway.api.steps import StepsController
 from heraldry.gateway.api.suppressions import SuppressionsController
 from heraldry.gateway.assets import Asset, Files
 from heraldry.gateway.routes import PAGES
@@ -42,6 +44,8 @@ API: Final = (
     SessionsController,
     IdentitiesController,
     InboxesController,
+    LinkedInController,
+    StepsController,
     CampaignsController,
     LeadsController,
     ImportsController,

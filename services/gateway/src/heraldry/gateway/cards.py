@@ -38,7 +38,7 @@ class Waiting(_Shown):
 
 
 class LinkedInState(_Shown):
-    """`state`: linking, failed, linked, needs reconnect, restricted."""
+    """`state`: linking, code wanted, approval wanted, failed, linked, needs reconnect, restricted."""
 
     account: UUID
     state: str

@@ -11,7 +11,7 @@ from heraldry.gateway.instants import instant
 
 LINKEDIN: Final = Projection(
     name="linkedin",
-    version=1,
+    version=2,
     schema="""
 CREATE TABLE linkedin_account (id TEXT PRIMARY KEY, organization TEXT NOT NULL, identity TEXT NOT NULL,
   state TEXT NOT NULL, since TEXT NOT NULL, detail TEXT NOT NULL) STRICT;
@@ -52,11 +52,33 @@ def linking_started(db: Connection, event: linkedin.LinkedInLinkingStarted, fact
     )
 
 
+@LINKEDIN.on(linkedin.VerificationCodeRequested)
+def code_requested(db: Connection, event: linkedin.VerificationCodeRequested, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    _linking(db, event, "code wanted")
+
+
+@LINKEDIN.on(linkedin.LinkedInApprovalRequested)
+def approval_requested(db: Connection, event: linkedin.LinkedInApprovalRequested, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    _linking(db, event, "approval wanted")
+
+
 @LINKEDIN.on(linkedin.LinkedInLinkingFailed)
 def linking_failed(db: Connection, event: linkedin.LinkedInLinkingFailed, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    _linking(db, event, "failed", event.diagnosis.cause)
+
+
+def _linking(
+    db: Connection,
+    event: linkedin.VerificationCodeRequested
+    | linkedin.LinkedInApprovalRequested
+    | linkedin.LinkedInLinkingFailed,
+    state: str,
+    detail: str = "",
+) -> None:
     db.execute(
-        "UPDATE linkedin_account SET state = 'failed', since = ?, detail = ? WHERE id = ? AND state = 'linking'",
-        (instant(event.at), event.diagnosis.cause, str(event.account)),
+        "UPDATE linkedin_account SET state = ?, since = ?, detail = ?"
+        " WHERE id = ? AND state IN ('linking', 'code wanted', 'approval wanted')",
+        (state, instant(event.at), detail, str(event.account)),
     )
 
 

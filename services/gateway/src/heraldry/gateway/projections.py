@@ -23,7 +23,7 @@ def _text(value: str | Erased) -> str:
 
 HISTORY: Final = Projection(
     name="history",
-    version=2,
+    version=3,
     schema="""
 CREATE TABLE history (
   cursor TEXT PRIMARY KEY, id TEXT NOT NULL, organization TEXT NOT NULL, identity TEXT NOT NULL,
@@ -33,6 +33,7 @@ CREATE INDEX history_of_organization ON history (organization, cursor);
 CREATE INDEX history_of_identity ON history (organization, identity, cursor);
 CREATE INDEX history_of_attempt ON history (attempt) WHERE attempt <> '';
 CREATE INDEX history_unknown ON history (organization, cursor) WHERE type = 'EmailOutcomeUnknown';
+CREATE INDEX history_unknown_steps ON history (organization) WHERE type = 'LinkedInActionOutcomeUnknown';
 CREATE UNIQUE INDEX history_id ON history (id)
 """,
     tables=("history",),

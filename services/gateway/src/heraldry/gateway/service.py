@@ -87,13 +87,13 @@ async def _gateway(house: House, core: Application, views: Views, live: Live) ->
     private = await own_private_key(house.nc, "gateway", house.keys, house.secrets)
     real = SystemClock().now  # sessions and throttles do not follow the sandbox's clock
 
-    async def sealed(password: str) -> str:
-        public = await public_key(house.nc, "mailbox")
+    async def sealed(context: str, secret: str) -> str:
+        public = await public_key(house.nc, context)
         if public is None:
             raise Refused(
-                "service.unavailable", "The mailbox service has not started yet. Try again.", status=503
+                "service.unavailable", f"The {context} service has not started yet. Try again.", status=503
             )
-        return seal(public, password.encode())
+        return seal(public, secret.encode())
 
     async def admit(subscriber: UUID, organization: UUID) -> SubscriberRights:
         return await make_consumer(house.js, subscriber, organization)

@@ -43,7 +43,7 @@ class Gateway:
     live: Live
     halt: HaltFlags
     now: Callable[[], datetime]
-    seal: Callable[[str], Awaitable[str]]  # a mailbox password, so that only the mailbox service can read it
+    seal: Callable[[str, str], Awaitable[str]]  # for a context: a password or code that only it can read
     admit: Callable[[UUID, UUID], Awaitable[SubscriberRights]]  # make a subscriber's consumer
     expel: Callable[[UUID], Awaitable[None]]  # and remove it
     first_link_used: Callable[[], None]  # the file that tells of it is removed

@@ -15,7 +15,7 @@ from heraldry.chassis.readmodel import ReadModel
 from heraldry.contracts.base import Erased, Event, Refused
 from heraldry.contracts.gateway import Role
 from heraldry.contracts.identity import WorkingHours
-from heraldry.contracts.linkedin import SlowedDown
+from heraldry.contracts.linkedin import LinkedInActionQueued, SlowedDown
 from heraldry.contracts.mailbox import (
     EmailBounced,
     EmailClaimed,
@@ -28,7 +28,7 @@ from heraldry.contracts.mailbox import (
 )
 from heraldry.contracts.registry import event_type
 from heraldry.gateway.instants import instant
-from heraldry.gateway.sentences import KINDS, UNNAMED, Said, Tone, Words, named, said
+from heraldry.gateway.sentences import KINDS, STEPS, UNNAMED, Said, Tone, Words, named, said, text
 
 BY_LINK: Final = "link:unsubscribe"  # whoever used the unsubscribe link of a mail
 PATIENCE: Final = 3.0  # seconds a reader waits for what was written just now
@@ -39,6 +39,8 @@ CAUSES: Final[Mapping[str, str]] = {  # of one mail's steps: what follows from w
     "ReplyReceived": "EmailQueued",
     "LeadReplied": "ReplyReceived",
     "LeadBounced": "EmailBounced",
+    "LinkedInActionQueued": "QuotaConsumed",
+    "InvitationAccepted": "InvitationSent",
     "RecipientUnsubscribed": "EmailQueued",
     "QuotaReleased": "EmailFailed",
 }
@@ -63,6 +65,7 @@ class HistoryEntry:
     identity_name: str
     inbox: str
     attempt: str
+    step: bool = False  # the attempt is a LinkedIn step, not a mail
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +151,8 @@ class InboxSeen:
 
 @dataclass(frozen=True, slots=True)
 class LinkedInSeen:
-    """`state`: linking, failed, linked, needs reconnect, restricted, unlinked. `slowed`: (kind, until when) of what
-    LinkedIn wants no more of now.
+    """`state`: linking, code wanted, approval wanted, failed, linked, needs reconnect, restricted, unlinked.
+    `slowed`: (kind, until when) of what LinkedIn wants no more of now.
     """
 
     id: UUID
@@ -226,6 +229,26 @@ class Views:
         if found is None:
             raise Refused("mail.unknown", "There is no such mail.", status=404)
         return found
+
+    def of_attempt(self, organization: UUID, attempt: UUID) -> tuple[HistoryEntry, ...]:
+        """All that is recorded of one mail or LinkedIn step, oldest first."""
+
+        def query(db: Connection) -> tuple[HistoryEntry, ...]:
+            rows = self._of_attempt(db, organization, str(attempt))
+            return _Names(db, organization).entries(rows)
+
+        return self.model.read(query)
+
+    def undecided_steps(self, organization: UUID) -> int:
+        """Of how many LinkedIn steps nobody knows whether they were done."""
+        row = self._one(
+            "SELECT count(*) FROM history AS unknown WHERE organization = ?"
+            " AND type = 'LinkedInActionOutcomeUnknown' AND NOT EXISTS (SELECT 1 FROM history"
+            " WHERE attempt = unknown.attempt AND type IN ('InvitationSent', 'InvitationWithdrawn',"
+            " 'LinkedInMessageSent', 'LinkedInActionFailed'))",
+            (str(organization),),
+        )
+        return int(row[0]) if row else 0
 
     def undecided(self, organization: UUID) -> tuple[MailSeen, ...]:
         """The mails of which nobody knows whether they left, the longest unknown first."""
@@ -386,7 +409,8 @@ class _Names:
 
     def _entry(self, row: Row, *, apart: bool) -> HistoryEntry:
         cursor, identity, type_, at, actor, causation, inbox, attempt, data = row
-        told = self._said(type_, inbox, data, self._mail(attempt) if apart and attempt else "")
+        step = bool(attempt) and self._is_step(attempt)
+        told = self._said(type_, inbox, data, self._about(attempt, step=step) if apart and attempt else "")
         return HistoryEntry(
             cursor=base64.urlsafe_b64encode(cursor.encode()).decode().rstrip("="),
             at=datetime.fromisoformat(at),
@@ -402,6 +426,7 @@ class _Names:
             identity_name=self._name("identity", identity) if identity else "",
             inbox=inbox,
             attempt=attempt,
+            step=step,
         )
 
     def address(self, inbox: str) -> str:
@@ -412,14 +437,15 @@ class _Names:
         )
         return row[0][0] if row and row[0][0] else UNNAMED
 
-    def _said(self, type_: str, inbox: str, data: str, mail: str = "") -> Said:
+    def _said(self, type_: str, inbox: str, data: str, about: str = "") -> Said:
         zone = _rows(self._db, "SELECT zone FROM organization WHERE id = ?", (self._organization,))
         event = event_type(type_).model_validate_json(data)
         campaign = str(getattr(event, "campaign", None) or "")
         words = Words(
             inbox=self.address(inbox) if inbox else UNNAMED,
             zone=zone[0][0] if zone else "UTC",
-            mail=mail,
+            mail=about,
+            to=about,
             campaign=self._name("campaign", campaign) if campaign else "",
         )
         return said(event, words)
@@ -443,8 +469,38 @@ class _Names:
         if not row:
             return ""
         kind, inbox, data, about = row[0]
-        mail = self._mail(about) if about else ""
-        return f"Mail{mail}" if kind == "EmailQueued" else self._said(kind, inbox, data, mail).what
+        named = self._about(about, step=self._is_step(about)) if about else ""
+        return f"Mail{named}" if kind == "EmailQueued" else self._said(kind, inbox, data, named).what
+
+    def _is_step(self, attempt: str) -> bool:
+        key = ("step", attempt)
+        if key not in self._known:
+            types = ", ".join("?" * len(STEPS))
+            row = _rows(
+                self._db,
+                f"SELECT 1 FROM history WHERE attempt = ? AND organization = ? AND (type IN ({types})"
+                " OR type = 'QuotaConsumed' AND inbox = '') LIMIT 1",
+                (attempt, self._organization, *STEPS),
+            )
+            self._known[key] = "yes" if row else ""
+        return bool(self._known[key])
+
+    def _about(self, attempt: str, *, step: bool) -> str:
+        """How a mail or a LinkedIn step is named, with a space before it."""
+        return self._person(attempt) if step else self._mail(attempt)
+
+    def _person(self, attempt: str) -> str:
+        key = ("person", attempt)
+        if key not in self._known:
+            row = _rows(
+                self._db,
+                "SELECT data FROM history WHERE attempt = ? AND organization = ?"
+                " AND type = 'LinkedInActionQueued'",
+                (attempt, self._organization),
+            )
+            name = LinkedInActionQueued.model_validate_json(row[0][0]).name if row else ""
+            self._known[key] = f" to {text(name)}" if name else ""
+        return self._known[key]
 
     def _mail(self, attempt: str) -> str:
         key = ("mail", attempt)

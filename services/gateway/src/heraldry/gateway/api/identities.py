@@ -36,12 +36,16 @@ from pydantic import Field
 
 
 class NewIdentity(Body):
-    """`picture`: a JPEG, PNG, WebP or GIF in base64, at most 5 MB; empty: none."""
+    """`picture`: a JPEG, PNG, WebP or GIF in base64, at most 5 MB; empty: none.
+
+    `from_linkedin`: linking LinkedIn fills the contact details, unless somebody changes them before.
+    """
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
     details: ContactDetails = ContactDetails()
     hours: WorkingHours
     picture: str = ""
+    from_linkedin: bool = False
 
 
 class NewName(Body):
@@ -70,7 +74,12 @@ class IdentitiesController(Controller):
         identity = identity_of(call.command)
         picture = await re_encoded(decoded(data.picture)) if data.picture else ""
         create = CreateIdentity(
-            identity=identity, name=data.name, details=data.details, hours=data.hours, picture=picture
+            identity=identity,
+            name=data.name,
+            details=data.details,
+            hours=data.hours,
+            picture=picture,
+            from_linkedin=data.from_linkedin,
         )
         accepted = await gateway.contexts.send(create, by=call.by, id=call.command)
         return written(accepted.position, identity, status=201)

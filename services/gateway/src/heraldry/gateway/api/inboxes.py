@@ -267,9 +267,8 @@ async def connect(
 ) -> tuple[InboxView, str]:
     """Have an inbox tried; its state now, and the position at which it was taken."""
     await gateway.contexts.ask(GetIdentity(identity=identity), by=call.by, seen=call.seen)
-    wanted = ConnectInbox(
-        identity=identity, address=address, imap=imap, smtp=smtp, password=await gateway.seal(password)
-    )
+    sealed = await gateway.seal("mailbox", password)
+    wanted = ConnectInbox(identity=identity, address=address, imap=imap, smtp=smtp, password=sealed)
     accepted = await gateway.contexts.send(wanted, by=call.by, id=call.command)
     found = await gateway.contexts.ask(FindInbox(address=address), by=call.by, seen=(accepted.position,))
     return found, accepted.position

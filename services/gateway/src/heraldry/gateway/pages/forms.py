@@ -20,7 +20,7 @@ acts once.
 
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 WEEKEND: Final = frozenset({"saturday", "sunday"})
-SECRETS: Final = frozenset({"password"})
+SECRETS: Final = frozenset({"password", "code"})
 """Never given back to the browser, whatever was wrong with the rest."""
 
 
@@ -106,6 +106,31 @@ class AddIdentityForm(Form):
     linkedin_url: Field = Field()
     meeting_url: Field = Field()
     zone: Field = Field()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialsForm(Form):
+    """An identity by its LinkedIn sign-in (R-ADD-2). `zone` is filled by the browser."""
+
+    name: Field = Field()
+    email: Field = Field()
+    password: Field = Field()
+    zone: Field = Field()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkedInForm(Form):
+    """What LinkedIn is signed in to with."""
+
+    email: Field = Field()
+    password: Field = Field()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeForm(Form):
+    """The code LinkedIn asks for (R-ADD-3)."""
+
+    code: Field = Field()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

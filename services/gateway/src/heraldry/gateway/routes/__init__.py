@@ -14,8 +14,10 @@ from heraldry.gateway.routes.home import HomeController
 from heraldry.gateway.routes.imports import ImportPagesController, UploadPagesController
 from heraldry.gateway.routes.inboxes import InboxPagesController
 from heraldry.gateway.routes.leads import LeadPagesController
+from heraldry.gateway.routes.linkedin import CredentialsController, LinkedInPagesController
 from heraldry.gateway.routes.share_links import ShareLinkPagesController
 from heraldry.gateway.routes.shared import SharedController
+from heraldry.gateway.routes.steps import StepPagesController
 from heraldry.gateway.routes.suppressions import SuppressionPagesController
 from heraldry.gateway.routes.unsubscribe import UnsubscribeController
 
@@ -25,11 +27,14 @@ PAGES: Final = (
     ConfigurationController,
     DeletingController,
     InboxPagesController,
+    CredentialsController,
+    LinkedInPagesController,
     CampaignPagesController,
     UploadPagesController,
     ImportPagesController,
     LeadPagesController,
     ActivityController,
+    StepPagesController,
     OrganizationPagesController,
     HaltingController,
     SuppressionPagesController,

@@ -33,6 +33,7 @@ from heraldry.gateway.pages.models import (
     UndecidedPage,
 )
 from heraldry.gateway.routes.shown import asked, errors_of, html, is_answerable, posted, redirect, shell
+from heraldry.gateway.routes.steps import undecided_steps
 from heraldry.gateway.sentences import KINDS
 from heraldry.gateway.state import AnyRequest, Call, Gateway
 from heraldry.gateway.views import HistoryEntry, HistoryFilter, MailSeen
@@ -138,7 +139,10 @@ class ActivityController(Controller):
         self, request: AnyRequest, call: NamedDependency[Call], gateway: NamedDependency[Gateway]
     ) -> Response[str]:
         await gateway.views.seen(call.seen)
-        page = UndecidedPage(mails=tuple(map(_undecided, gateway.views.undecided(call.organization))))
+        page = UndecidedPage(
+            mails=tuple(map(_undecided, gateway.views.undecided(call.organization))),
+            steps=await undecided_steps(gateway, call),
+        )
         return html("undecided.html", await shell(request, gateway, call, "activity"), page)
 
     @post("/mails/{attempt:uuid}/outcome", status_code=200)
@@ -295,7 +299,7 @@ def _entry(one: HistoryEntry) -> ActivityEntry:
         cause=one.cause,
         identity=UUID(one.identity) if one.identity else None,
         identity_name=one.identity_name,
-        href=f"/activity/mails/{one.attempt}" if one.attempt else "",
+        href=f"/activity/{'steps' if one.step else 'mails'}/{one.attempt}" if one.attempt else "",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -37,6 +38,7 @@ from heraldry.gateway.pages.models import (
 from heraldry.gateway.pictures import re_encoded
 from heraldry.gateway.routes.details import typed_details
 from heraldry.gateway.routes.inbox_models import email_section
+from heraldry.gateway.routes.linkedin_models import linkedin_section
 from heraldry.gateway.routes.share_models import share_section
 from heraldry.gateway.routes.shown import Form, asked, errors_of, html, is_answerable, posted, shell
 from heraldry.gateway.state import AnyRequest, Call, Gateway
@@ -202,17 +204,25 @@ async def configuration(
     stored = await gateway.contexts.ask(GetIdentity(identity=identity), by=call.by, seen=call.seen)
     if stored.deleted:
         raise Refused("identity.unknown", "This identity was deleted. Its history stays.", status=404)
-    email = await email_section(gateway, call, identity, stored.hours.zone, tab)
+    email, linkedin = await asyncio.gather(
+        email_section(gateway, call, identity, stored.hours.zone, tab),
+        linkedin_section(gateway, call, identity, stored.details),
+    )
+    account = linkedin.account
     return ConfigurationPage(
         id=identity,
         name=stored.name,
         job_title=stored.details.job_title,
-        chips=tuple(
-            Chip(f"{inbox.address}: {inbox.chip.text}", inbox.chip.tone)
-            for inbox in email.inboxes
-            if inbox.state != "disconnected"
+        chips=(
+            *((Chip(f"LinkedIn: {account.chip.text}", account.chip.tone),) if account else ()),
+            *(
+                Chip(f"{inbox.address}: {inbox.chip.text}", inbox.chip.tone)
+                for inbox in email.inboxes
+                if inbox.state != "disconnected"
+            ),
         ),
         contact=_contact(gateway, stored),
+        linkedin=linkedin,
         email=email,
         likings=LikingsSection(opted_out=stored.likings_opted_out),
         share=await share_section(gateway, call, identity),

@@ -10,18 +10,13 @@ from zoneinfo import ZoneInfo
 from heraldry.contracts.base import Refused
 from heraldry.contracts.identity import CreateIdentity, WorkingHours
 from heraldry.gateway.api.identities import identity_of
-from heraldry.gateway.cards import Card, Overview, overview
+from heraldry.gateway.cards import Card, overview
 from heraldry.gateway.pages.forms import AddIdentityForm, filled
 from heraldry.gateway.pages.models import (
-    INBOX_STATES,
-    LINKEDIN_STATES,
     AddIdentityPage,
-    Chip,
     DashboardPage,
     Figures,
     IdentityCard,
-    InboxState,
-    Notice,
     Period,
     PeriodKind,
     Trends,
@@ -29,6 +24,7 @@ from heraldry.gateway.pages.models import (
     Way,
 )
 from heraldry.gateway.routes.details import typed_details, typed_name, typed_picture, wrong_details
+from heraldry.gateway.routes.notices import chips, notices
 from heraldry.gateway.routes.share_models import share_section
 from heraldry.gateway.routes.shown import (
     asked,
@@ -97,7 +93,11 @@ class HomeController(Controller):
                 replied=found.replied_trend,
                 bounce_rate=found.bounce_rate_trend,
             ),
-            notices=_notices(found, len(gateway.views.undecided(call.organization))),
+            notices=notices(
+                found,
+                mails=len(gateway.views.undecided(call.organization)),
+                steps=gateway.views.undecided_steps(call.organization),
+            ),
             day_zone=found.zone,
         )
         return html("dashboard.html", await shell(request, gateway, call, "identities"), page)
@@ -111,7 +111,7 @@ class HomeController(Controller):
         way: FromQuery[str] = "",
     ) -> Response[str]:
         page = AddIdentityPage(
-            way=cast("Way", way if way in {"credentials", "share"} else "manually"),
+            way=cast("Way", way if way in {"manually", "share"} else "credentials"),
             share=await share_section(gateway, call),
         )
         return html("add_identity.html", await shell(request, gateway, call, "identities"), page)
@@ -139,6 +139,7 @@ class HomeController(Controller):
             if isinstance(wrong, Refused) and not is_answerable(wrong):
                 raise
             page = AddIdentityPage(
+                way="manually",
                 form=filled(AddIdentityForm, form.values, wrong_details(wrong)),
                 share=await share_section(gateway, call),
             )
@@ -177,60 +178,3 @@ def _card(card: Card) -> IdentityCard:
         figures=Figures(**card.figures.model_dump(exclude={"bounce_rate"})),
         waiting=tuple(Waiting(one.reason, one.until) for one in card.waiting),
     )
-
-
-def chips(card: Card) -> tuple[Chip, ...]:
-    account = LINKEDIN_STATES[card.linkedin.state] if card.linkedin else None
-    linkedin = (Chip(f"LinkedIn: {account.text}", account.tone),) if account else ()
-    shown = [one for one in card.inboxes if one.state != "disconnected"]
-    states = [INBOX_STATES[cast("InboxState", one.state)] for one in shown]
-    return (
-        *linkedin,
-        *(Chip(f"{one.address}: {state.text}", state.tone) for one, state in zip(shown, states, strict=True)),
-    )
-
-
-def _notices(found: Overview, undecided: int) -> tuple[Notice, ...]:
-    count = "1 mail" if undecided == 1 else f"{undecided} mails"
-    decide = Notice(
-        title=f"Nobody knows whether {count} left.",
-        text="A connection broke at the moment of sending. Somebody has to look and decide.",
-        href="/activity/undecided",
-        link="Decide",
-    )
-    linkedin = tuple(
-        Notice(
-            title=f"LinkedIn of {card.name}: {LINKEDIN_STATES[card.linkedin.state].text.lower()}.",
-            text=card.linkedin.detail,
-            tone="bad",
-            href=f"/identities/{card.identity}?section=linkedin",
-            link="Look at it",
-        )
-        for card in found.cards
-        if card.linkedin and LINKEDIN_STATES[card.linkedin.state].tone == "bad"
-    )
-    reconnect = tuple(
-        Notice(
-            title=f"{inbox.address} needs to be reconnected.",
-            text=inbox.detail,
-            tone="bad",
-            href=f"/identities/{card.identity}/inboxes/new?inbox={inbox.inbox}",
-            link="Reconnect",
-        )
-        for card in found.cards
-        for inbox in card.inboxes
-        if inbox.state == "reconnect"
-    )
-    paused = tuple(
-        Notice(
-            title=f"{inbox.address} is paused.",
-            text=inbox.detail,
-            href=f"/identities/{card.identity}?section=email",
-            link="Look at it",
-        )
-        for card in found.cards
-        for inbox in card.inboxes
-        if inbox.state == "paused"
-    )
-    notices = (*linkedin, *reconnect, *paused)
-    return (*notices, decide) if undecided else notices

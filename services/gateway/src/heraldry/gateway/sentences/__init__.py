@@ -16,9 +16,9 @@ from heraldry.gateway.sentences import (
     organization,
     suppression,
 )
-from heraldry.gateway.sentences.words import UNNAMED, Said, Tone, Words, named
+from heraldry.gateway.sentences.words import UNNAMED, Said, Tone, Words, named, text
 
-__all__ = ["KINDS", "UNNAMED", "Said", "Tone", "Words", "named", "said"]
+__all__ = ["KINDS", "STEPS", "UNNAMED", "Said", "Tone", "Words", "named", "said", "text"]
 
 KINDS: Final[
     Mapping[str, tuple[str, tuple[str, ...]]]
@@ -36,6 +36,8 @@ KINDS: Final[
     "identity": ("Identities", identities.TYPES),
     "organization": ("Organization", organization.TYPES),
 }
+STEPS: Final = (*linkedin.ACTIONS, *linkedin.REPLIES)
+"""Event types that only an attempt at a LinkedIn step has."""
 CONTEXTS: Final = (mails, limits, campaigns, inboxes, linkedin, suppression, identities, organization)
 
 

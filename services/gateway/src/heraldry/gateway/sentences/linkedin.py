@@ -96,15 +96,16 @@ def _policy(policy: scheduler.WithdrawalPolicy) -> Said:
 def _of_actions(event: Event, words: Words) -> Said | None:
     match event:
         case linkedin.LinkedInActionQueued():
-            return Said(f"{DOING[event.kind]} to {text(event.name)} is on its way", "Queued", "info")
+            to = f" to {text(event.name)}" if event.name else ""
+            return Said(f"{DOING[event.kind]}{to} is on its way", "Queued", "info")
         case linkedin.LinkedInActionClaimed():
-            return Said("A LinkedIn step taken in hand", "Nothing was done yet", "info")
+            return Said(f"LinkedIn step{words.to} taken in hand", "Nothing was done yet", "info")
         case linkedin.LinkedInActionStarted():
-            return Said("A LinkedIn step is being done", "Under way", "info")
+            return Said(f"LinkedIn step{words.to} is being done", "Under way", "info")
         case linkedin.InvitationSent():
-            return Said(f"Invitation sent{' with a note' if event.with_note else ''}", "Sent")
+            return Said(f"Invitation{words.to} sent{' with a note' if event.with_note else ''}", "Sent")
         case linkedin.InvitationAccepted():
-            return Said("An invitation was accepted", "Accepted")
+            return Said(f"Invitation{words.to} was accepted", "Accepted")
         case linkedin.InvitationWithdrawn():
             how = "automatically" if event.automatic else "by hand"
             until = words.time(event.blocked_until)
@@ -112,14 +113,17 @@ def _of_actions(event: Event, words: Words) -> Said | None:
                 f"Invitation to {text(event.name)} withdrawn {how}: no new one before {until}", "Withdrawn"
             )
         case linkedin.LinkedInMessageSent():
-            return Said("LinkedIn message sent", "Sent")
+            return Said(f"LinkedIn message{words.to} sent", "Sent")
         case linkedin.LinkedInReplyReceived():
             return Said(f"LinkedIn reply received: “{text(event.text)}”", "Replied")
         case linkedin.LinkedInActionFailed():
-            return Said(f"{DOING[event.kind]} was not done: {event.diagnosis.cause}", "Not done", "bad")
+            cause = event.diagnosis.cause
+            return Said(f"{DOING[event.kind]}{words.to} was not done: {cause}", "Not done", "bad")
         case linkedin.LinkedInActionOutcomeUnknown():
             return Said(
-                f"{DOING[event.kind]} may have been done or not: {event.reason}", "Outcome unknown", "warn"
+                f"{DOING[event.kind]}{words.to} may have been done or not: {event.reason}",
+                "Outcome unknown",
+                "warn",
             )
         case _:
             return None

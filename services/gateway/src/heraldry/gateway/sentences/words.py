@@ -26,13 +26,14 @@ class Said:
 @dataclass(frozen=True, slots=True)
 class Words:
     """Names to say things with, and the zone to say times in. `inbox` and `mail`: what the event is about; the
-    mail with a space before it, ` “subject” to recipient`, or empty where nobody needs its name. `campaign`: its
-    name, empty where it is not known.
+    mail with a space before it, ` “subject” to recipient`, or empty where nobody needs its name. `to`: the same of a
+    LinkedIn step, ` to Kim Lee`. `campaign`: its name, empty where it is not known.
     """
 
     inbox: str = UNNAMED
     zone: str = "UTC"
     mail: str = ""
+    to: str = ""
     campaign: str = ""
 
     def time(self, at: datetime) -> str:

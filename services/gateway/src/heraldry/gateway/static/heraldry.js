@@ -258,8 +258,10 @@ htmx.createEventSource = (url) => new Feed(url);
 // Live: a part of the page is asked for again when something happened. It keeps the place, the focus, what is open and
 // what is typed.
 const waits = new Set();
-const editing = (root) => root.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
-const occupied = (root) => editing(root) || one("dialog[open]", root) !== null;
+const untouched = (input) => input.closest("[data-keep]") !== null && input.value === input.defaultValue;
+const editing = (root) => root.contains(document.activeElement) && document.activeElement.matches("input, select, textarea") && !untouched(document.activeElement);
+const typed = (root) => all("[data-keep] input:not([type=hidden])", root).some((input) => input.value !== input.defaultValue);
+const occupied = (root) => editing(root) || typed(root) || one("dialog[open]", root) !== null;
 document.body.addEventListener("htmx:configRequest", (event) => {
   const rows = event.detail.elt.dataset?.afterFirst;
   if (rows) event.detail.parameters.after = one("[data-cursor]", one(rows))?.dataset.cursor ?? "";

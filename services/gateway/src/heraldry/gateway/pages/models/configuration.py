@@ -11,12 +11,14 @@ from heraldry.gateway.pages.forms import (
     AddIdentityForm,
     ConnectInboxForm,
     ContactForm,
+    CredentialsForm,
     EmailRateForm,
     HoursForm,
     PictureForm,
     RateIncreaseForm,
     TestMailForm,
 )
+from heraldry.gateway.pages.models.linkedin import Diagnosis, LinkedInSection
 from heraldry.gateway.pages.models.share_section import ShareSection
 from heraldry.gateway.pages.models.shell import Chip, Option, Outcome, Waiting
 
@@ -25,10 +27,13 @@ Way = Literal["credentials", "manually", "share"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddIdentityPage:
-    """add_identity.html at GET /identities/new?way=; posts multipart to /identities."""
+    """add_identity.html at GET /identities/new?way=; posts multipart to /identities, and to
+    /identities/credentials.
+    """
 
-    way: Way = "manually"
+    way: Way = "credentials"
     form: AddIdentityForm = field(default_factory=AddIdentityForm)
+    credentials: CredentialsForm = field(default_factory=CredentialsForm)
     picture_limit_mb: int = 5
     share: ShareSection = field(default_factory=ShareSection)
 
@@ -198,6 +203,7 @@ class ConfigurationPage:
     section: Section = "contact"
     chips: tuple[Chip, ...] = ()
     contact: ContactSection = field(default_factory=ContactSection)
+    linkedin: LinkedInSection = field(default_factory=LinkedInSection)
     email: EmailSection = field(default_factory=EmailSection)
     likings: LikingsSection = field(default_factory=LikingsSection)
     share: ShareSection = field(default_factory=ShareSection)
@@ -205,21 +211,6 @@ class ConfigurationPage:
     @property
     def url(self) -> str:
         return f"/identities/{self.id}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnosis:
-    """Why connecting failed: a stable code, what it most likely is, and what to do, step by step.
-
-    `words`: the server's own answer, freed of secrets.
-    """
-
-    code: str
-    title: str
-    cause: str
-    resolution: tuple[str, ...]
-    protocol: Literal["", "IMAP", "SMTP"] = ""
-    words: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import reduce
 from operator import add
-from typing import Final, Literal
+from typing import Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -50,15 +50,6 @@ class Trends:
     messages: tuple[float, ...] = ()
     replied: tuple[float, ...] = ()
     bounce_rate: tuple[float, ...] = ()
-
-
-LINKEDIN_STATES: Final = {
-    "linking": Chip("Linking", "info"),
-    "failed": Chip("Not connected", "bad"),
-    "linked": Chip("Linked", "good"),
-    "needs reconnect": Chip("Reconnect needed", "bad"),
-    "restricted": Chip("Restricted", "bad"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,7 +131,55 @@ class UndecidedMail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepPage:
+    """step.html at GET /activity/steps/<attempt>: one LinkedIn step, from its permit to what LinkedIn shows.
+
+    `by`: what asked for it. `text`: what was written; empty: nothing was, or it was erased.
+    """
+
+    attempt: UUID
+    title: str
+    state: Chip
+    identity: UUID
+    identity_name: str
+    person: str = ""
+    profile: str = ""
+    text: str = ""
+    text_title: str = "The message"
+    campaign: UUID | None = None
+    by: Literal["campaign", "policy", "hand"] = "hand"
+    accepted_at: datetime | None = None
+    steps: tuple[MailStep, ...] = ()
+    resolution: str = ""
+    replies: tuple[Reply, ...] = ()
+    undecided: bool = False
+    looked_for_until: datetime | None = None
+
+    @property
+    def url(self) -> str:
+        return f"/activity/steps/{self.attempt}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndecidedStep:
+    """A LinkedIn step of which nobody knows whether it was done. `reason`: what is known, as a sentence."""
+
+    attempt: UUID
+    title: str
+    person: str
+    profile: str
+    identity: UUID
+    identity_name: str
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UndecidedPage:
-    """undecided.html at GET /activity/undecided: the work list, the longest unknown first."""
+    """undecided.html at GET /activity/undecided: the work list, the longest unknown first.
+
+    `steps` None: nobody can say now which LinkedIn steps there are.
+    """
 
     mails: tuple[UndecidedMail, ...] = ()
+    steps: tuple[UndecidedStep, ...] | None = ()
