@@ -47,6 +47,8 @@ PUBLIC: Final = ("token", "name")
 """Names in paths that stand for nothing of an organization: a one-time link, a file."""
 BY_LINK: Final = ("POST", "/unsubscribe/{token}")
 """Whoever has the link may use it, from anywhere: no cookie plays a part."""
+STEP: Final = ("GET", "/linkedin/steps/{attempt}")
+"""Nobody here has one."""
 COMMAND: Final = re.compile(r'name="command" value="[^"]*"')
 
 API_CASES: dict[Route, Body] = {
@@ -222,7 +224,7 @@ class Theirs:
 
     def all_of_it(self) -> list[tuple[int, bytes]]:
         """What they see, to be compared."""
-        paths = [route[1] for route in API_CASES if route[0] == "GET"]
+        paths = [route[1] for route in API_CASES if route[0] == "GET" and route != STEP]
         answers = [self.admin.send("GET", path.format_map(dict(self.ids))) for path in paths]
         answers += [
             self.admin.send("GET", path)
@@ -248,6 +250,8 @@ def theirs(stack: Stack) -> Iterator[Theirs]:
         mail = {"to": outside.account("lea").address, "subject": "Quendolina writes", "text": "Hello"}
         attempt = admin.call("POST", f"/inboxes/{inbox}/mails", mail)["attempt"]
         admin.mail_in(attempt, "sent")
+        sign_in = {"email": f"{uuid4().hex}@nobody.example", "password": "secret"}
+        admin.call("POST", f"/identities/{identity}/linkedin", sign_in)
         subscriber = admin.call("POST", "/subscribers", {"name": "Quendolina's CRM"})["id"]
         admin.call("POST", "/suppressions", {"address": "Quendolina@elsewhere.example"})
         (suppressed,) = admin.get("/suppressions")["suppressions"]
@@ -260,6 +264,8 @@ def theirs(stack: Stack) -> Iterator[Theirs]:
             "link": admin.call("POST", "/share-links")["id"],
             **campaign_of(admin, identity),
         }
+        tried = f"/identities/{identity}/linkedin"
+        eventually(lambda: admin.get(tried)["state"] == "failed", "LinkedIn knows no such account")
         yield Theirs(admin, ids)
 
 
