@@ -62,13 +62,17 @@ class Unsure:
 Outcome: TypeAlias = Done | NotDone | Unsure
 
 
-class BeforeClick(Protocol):
-    async def __call__(self, member: str, alike: int) -> None:
-        """The click comes next, on the page of this member; raises what keeps it from being made.
+class Click(Protocol):
+    """Whoever wants it done is told of the irrevocable click, immediately before and after it."""
+
+    async def before(self, member: str, alike: int) -> None:
+        """It comes next, on the page of this member. Raises what keeps it from being made.
 
         `alike`: how many messages of ours with the same text stand there.
         """
         ...
+
+    async def after(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +97,13 @@ Standing: TypeAlias = Literal["pending", "connected", "nothing", "unknown"]
 
 
 class Member(Protocol):
-    """LinkedIn in a browser, as the member who is signed in. Every method raises Hindered."""
+    """LinkedIn in a browser, as the member who is signed in.
 
-    async def act(self, wanted: Wanted, before_click: BeforeClick) -> Outcome:
-        """Do it once. Raises what `before_click` raises; until it was called nothing was done."""
+    Every method raises what stands in the way, which Driving names as Hindered on the way out.
+    """
+
+    async def act(self, wanted: Wanted, click: Click) -> Outcome:
+        """Do it once. Raises what `click.before` raises; until that was called nothing was done."""
         ...
 
     async def look(self, wanted: Wanted, alike: int) -> Outcome:
@@ -117,12 +124,6 @@ class Member(Protocol):
 
     async def heard(self) -> tuple[Heard, ...]:
         """What others wrote in the newest conversations of two; nothing is marked as read."""
-        ...
-
-
-class Members(Protocol):
-    def open(self, account: UUID) -> AbstractAsyncContextManager[Member]:
-        """The account, signed in, for nobody else meanwhile. Raises Hindered, DrivenElsewhere."""
         ...
 
 
@@ -198,6 +199,9 @@ class Visit(Protocol):
 
     @property
     def signing_in(self) -> SigningIn: ...
+
+    @property
+    def member(self) -> Member: ...
 
     @property
     def alive(self) -> bool:

@@ -8,7 +8,15 @@ from uuid import UUID
 
 from heraldry.contracts.base import Command, Envelope, Erased
 from heraldry.contracts.identity import IdentityCreated, IdentityDeleted, IdentityRenamed
-from heraldry.contracts.linkedin import LinkedInLinked, LinkedInLinkingFailed, LinkedInUnlinked, account_of
+from heraldry.contracts.linkedin import (
+    InvitationSent,
+    InvitationWithdrawn,
+    LinkedInLinked,
+    LinkedInLinkingFailed,
+    LinkedInUnlinked,
+    account_of,
+)
+from heraldry.contracts.linkedin_steps import LinkedInStepCancelled, LinkedInStepDispatched
 from heraldry.linkedin_driver.domain.linking import SignedIn
 
 
@@ -41,6 +49,35 @@ class TidyAccount(OwnCommand):
 
     account: UUID
     failed: UUID | None = None
+
+
+class QueueAction(OwnCommand):
+    """`actor`: who asked for it."""
+
+    step: LinkedInStepDispatched
+    actor: str
+
+
+class CancelAction(OwnCommand):
+    step: LinkedInStepCancelled
+
+
+class NoteOutcome(OwnCommand):
+    outcome: InvitationSent | InvitationWithdrawn
+
+
+def take_steps(event: Envelope[LinkedInStepDispatched | LinkedInStepCancelled]) -> Sequence[OwnCommand]:
+    """What the scheduler dispatched or called off."""
+    match event.data:
+        case LinkedInStepDispatched() as step:
+            return (QueueAction(step=step, actor=event.actor),)
+        case LinkedInStepCancelled() as step:
+            return (CancelAction(step=step),)
+
+
+def note_outcomes(event: Envelope[InvitationSent | InvitationWithdrawn]) -> Sequence[OwnCommand]:
+    """What was sent or withdrawn stands between both from then on; whoever did it may have been killed."""
+    return (NoteOutcome(outcome=event.data),)
 
 
 def settle_linkings(event: Envelope[SignedIn]) -> Sequence[OwnCommand]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
+from heraldry.chassis.bus.control import Control
 from heraldry.chassis.bus.own import OwnReactions
 from heraldry.chassis.bus.parking import Parking
 from heraldry.chassis.bus.reactions import Reactions
@@ -17,13 +18,15 @@ from heraldry.chassis.vault.sealed import own_private_key
 from heraldry.contracts import registry
 from heraldry.contracts.base import Event
 from heraldry.linkedin_driver import api
+from heraldry.linkedin_driver.actions import Actions
 from heraldry.linkedin_driver.adapters.pool import Chromium
 from heraldry.linkedin_driver.adapters.site import Site
 from heraldry.linkedin_driver.application import Application
 from heraldry.linkedin_driver.domain import account, action, imports, linking, member, pending
-from heraldry.linkedin_driver.projections import accounts
+from heraldry.linkedin_driver.projections import accounts, actions, invitations
 from heraldry.linkedin_driver.streams import CONTEXT
-from heraldry.linkedin_driver.subscriptions import IMPORTS, OWN, Own
+from heraldry.linkedin_driver.subscriptions import CONTROL, IMPORTS, OWN, Own, lane
+from heraldry.linkedin_driver.workers.acting import ActionWorker
 from heraldry.linkedin_driver.workers.desk import Desk
 from heraldry.linkedin_driver.workers.driving import Driving
 from heraldry.linkedin_driver.workers.linking import LinkWorker
@@ -46,7 +49,7 @@ TYPES: Final[Mapping[str, type[Event]]] = {  # a storage format
     "OwnerImported": imports.OwnerImported,
     "OwnerRemoved": imports.OwnerRemoved,
 }
-PROJECTIONS: Final = (accounts,)
+PROJECTIONS: Final = (accounts, actions, invitations)
 
 
 async def build(house: House) -> None:
@@ -54,12 +57,14 @@ async def build(house: House) -> None:
     held = timedelta(seconds=settings.claim_seconds)
     private_key = await own_private_key(house.nc, CONTEXT, house.keys, house.secrets)
     application = Application(house.runner, house.keys, house.secrets, private_key, house.clock, real, held)
-    api.register(house.rpc, application, api.Questions(house.model))
+    acting = Actions(house.runner, house.keys, application.names, house.model, house.clock)
+    api.register(house.rpc, application, acting, api.Questions(house.model))
 
-    parking, own = Parking(house.nc, CONTEXT), Own(application)
+    parking, own = Parking(house.nc, CONTEXT), Own(application, acting)
     foreign = Reactions(house.nc, settings, IMPORTS, own, parking)
     await foreign.start()
     house.stack.push_async_callback(foreign.stop)
+    house.background(Control(house.nc, CONTEXT, CONTROL, own, parking, lane=lane).run(), "control")
     reacting = OwnReactions(house.nc, CONTEXT, house.store, house.codec, TYPES, OWN, own, parking)
     house.background(reacting.run(), "own reactions")
 
@@ -78,7 +83,12 @@ async def build(house: House) -> None:
         house.points,
     )
     driving = Driving(desk, chromium, KvLeases(house.js, f"{CONTEXT}.browser", settings.process, real))
-    house.background(Crew(house.model, LinkWorker(desk, driving)).run(), "workers")
+    crew = Crew(
+        house.model,
+        LinkWorker(desk, driving),
+        ActionWorker(desk, acting, driving, settings.linkedin_pause_seconds),
+    )
+    house.background(crew.run(), "workers")
 
 
 def main() -> int:

@@ -8,7 +8,8 @@ from uuid import UUID
 from heraldry.chassis.decider import Decider
 from heraldry.chassis.vault.hashing import keyed_hash, organization_subject
 from heraldry.chassis.vault.keys import KeyRing
-from heraldry.linkedin_driver.domain import account, action, imports, member, pending
+from heraldry.contracts.linkedin import LinkedInReplyReceived
+from heraldry.linkedin_driver.domain import account, action, imports, member, pending, reply
 
 CONTEXT: Final = "linkedin-driver"
 SYSTEM: Final = "system:linkedin-driver"  # its workers and reactions, as they are named in the history
@@ -27,6 +28,7 @@ PENDING: Decider[pending.Command, pending.State, pending.Event] = Decider(
 OWNER: Decider[imports.Command, imports.State, imports.Event] = Decider(
     imports.NOT_HEARD_OF, imports.decide, imports.evolve
 )
+REPLY: Decider[reply.Record, reply.State, LinkedInReplyReceived] = Decider(None, reply.decide, reply.evolve)
 
 
 def account_stream(account: UUID) -> str:
@@ -47,6 +49,11 @@ def pending_stream(both: str) -> str:
     return f"pending-{both}"
 
 
+def reply_stream(message: str) -> str:
+    """`message`: the keyed hash of account and message."""
+    return f"reply-{message}"
+
+
 def owner_stream(identity: UUID) -> str:
     return f"owner-{identity}"
 
@@ -64,6 +71,10 @@ class Names:
     async def between(self, organization: UUID, sender: str, profile: str) -> str:
         """Of a member, by its keyed hash, and a person, by the canonical address of the profile."""
         return await self._hash(organization, f"between {sender} {profile}")
+
+    async def message(self, organization: UUID, account: UUID, message: str) -> str:
+        """`message`: as LinkedIn names it."""
+        return await self._hash(organization, f"message {account} {message}")
 
     async def _hash(self, organization: UUID, what: str) -> str:
         return keyed_hash(await self._keys.create(organization_subject(organization)), what)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final, cast
 
+from heraldry.linkedin_driver.adapters.member import SignedIn
 from heraldry.linkedin_driver.adapters.pages import session
 from heraldry.linkedin_driver.adapters.pages.obstacles import obstacle
 from heraldry.linkedin_driver.adapters.pages.parts import Reader
@@ -47,6 +48,10 @@ class LinkedInVisit(Visit):
     @property
     def signing_in(self) -> SignInPage:
         return SignInPage(self.page, self.site, self.patience)
+
+    @property
+    def member(self) -> SignedIn:
+        return SignedIn(self.page, self.site)
 
     async def open(self, address: str) -> None:
         """Go there; raises what stands in the way."""

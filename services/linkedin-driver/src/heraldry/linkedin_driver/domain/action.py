@@ -91,11 +91,16 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """The page is the right person's and ready; the click comes next."""
+    """The page is the right person's and ready; the click comes next.
+
+    `member`, `alike`: whom the page is about, and how many messages of the same text stood there before.
+    """
 
     claim: UUID
     gate: Gate
     at: datetime
+    member: str = ""
+    alike: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +184,7 @@ class Begun:
     action: LinkedInActionQueued
     claim: UUID
     since: datetime
+    alike: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +298,8 @@ def _begin(command: Begin, state: State) -> Sequence[Event]:
             account=action.account,
             identity=action.identity,
             claim=command.claim,
+            member=command.member,
+            alike=command.alike,
             at=command.at,
         ),
     )
@@ -377,7 +385,7 @@ def _went_on(
         case ActionPutBack():
             return Waiting(action, event.not_before, event.reason)
         case LinkedInActionStarted():
-            return Begun(action, event.claim, event.at)
+            return Begun(action, event.claim, event.at, event.alike)
         case InvitationSent() | InvitationWithdrawn() | LinkedInMessageSent():
             return Closed(action, "done")
         case LinkedInActionFailed():

@@ -10,5 +10,44 @@ from heraldry.linkedin_driver.projections.accounts import (
     to_abandon,
     to_sign_in,
 )
+from heraldry.linkedin_driver.projections.actions import (
+    Addressed,
+    action_of,
+    actions,
+    listening,
+    to_do,
+    to_look_up,
+    undecided,
+    written_before,
+)
+from heraldry.linkedin_driver.projections.invitations import (
+    Awaited,
+    awaited_by,
+    awaiting,
+    invitations,
+    pending_of,
+    withdrawals_of,
+)
 
-__all__ = ["accounts", "accounts_of", "held_open", "linked", "to_abandon", "to_sign_in"]
+__all__ = [
+    "Addressed",
+    "Awaited",
+    "accounts",
+    "accounts_of",
+    "action_of",
+    "actions",
+    "awaited_by",
+    "awaiting",
+    "held_open",
+    "invitations",
+    "linked",
+    "listening",
+    "pending_of",
+    "to_abandon",
+    "to_do",
+    "to_look_up",
+    "to_sign_in",
+    "undecided",
+    "withdrawals_of",
+    "written_before",
+]

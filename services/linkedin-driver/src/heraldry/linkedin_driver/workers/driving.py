@@ -25,6 +25,7 @@ from heraldry.linkedin_driver.adapters.problems import (
 )
 from heraldry.linkedin_driver.application import session_name
 from heraldry.linkedin_driver.domain import account
+from heraldry.linkedin_driver.domain.hindrances import layout_changed
 from heraldry.linkedin_driver.domain.obstacles import (
     NO_BROWSER,
     NOT_LINKED,
@@ -111,14 +112,23 @@ class Driving:
         """
         async with self.alone(found):
             of = await self._desk.application.account(found)
-            if of is None or of.live is None:
+            if of is None:
                 raise Hindered(NOT_LINKED, "signed out")
-            try:
-                async with self._opened(of, of.live) as visit:
-                    yield visit
-            except Hindered as met:
-                await self._record(of, of.live, met)
-                raise
+            async with self.inside(of) as visit:
+                await visit.check()
+                yield visit
+
+    @asynccontextmanager
+    async def inside(self, of: account.Account) -> AsyncGenerator[Visit]:
+        """As `signed_in`, for who is `alone` with the account already; the first page says whether the session goes on."""
+        if of.live is None:
+            raise Hindered(NOT_LINKED, "signed out")
+        try:
+            async with self._opened(of, of.live) as visit:
+                yield visit
+        except Hindered as met:
+            await self._record(of, of.live, met)
+            raise
 
     @asynccontextmanager
     async def _opened(self, of: account.Account, session: UUID) -> AsyncGenerator[Visit]:
@@ -128,7 +138,6 @@ class Driving:
             raise Hindered(SIGNED_OUT, "signed out") from None
         try:
             async with self._browsers.visit(kept.value) as visit:
-                await visit.check()
                 try:
                     yield visit
                 finally:
@@ -173,7 +182,9 @@ def hindered(problem: Problem) -> Hindered:
             return Hindered(SLOWED_DOWN, "too much")
         case BrowserMissing():
             return Hindered(NO_BROWSER, "unreachable")
-        case LayoutChanged() | NotFound():
+        case LayoutChanged():
+            return Hindered(layout_changed(problem.page, problem.missing), "layout")
+        case NotFound():
             return Hindered(UNRECOGNISED, "layout")
         case _:
             return Hindered(UNREACHABLE, "unreachable")

@@ -66,7 +66,7 @@ def send_with_note(dialog: Scope) -> tuple[Candidate, ...]:
     return role(dialog, "button", named=words.SEND_INVITATION)
 
 
-async def _dialog(reader: Reader) -> Locator:
+async def dialog_to_invite(reader: Reader) -> Locator:
     marks = ("#send-invite-modal", "#custom-message", LIMIT_MARK, 'input[type="email"]')
     dialog = await dialog_of(reader, *marks, heading=words.INVITING)
     if dialog is None:
@@ -79,16 +79,16 @@ async def read_invite(reader: Reader) -> Invite:
     Raises:
         LayoutChanged: no dialog came.
     """
-    dialog = await _dialog(reader)
+    dialog = await dialog_to_invite(reader)
     await reader.wait("controls", _telling(dialog))
     reader.matched.pop("controls", None)
     headings = dialog.get_by_role("heading").filter(visible=True)
     heading = await text(headings.first) if await headings.count() else None
-    seen = await _signs(reader, dialog)
+    seen = await signs_of(reader, dialog)
     said = seen.text
     if state_of(seen) in {"ready", "note_needed"} and seen.add_note and not seen.note:
         seen = await _with_note(reader, dialog, seen)
-        dialog = await _dialog(reader)
+        dialog = await dialog_to_invite(reader)
         said = f"{said} {await text(dialog)}"
     field = await reader.find("note", note_field(dialog))
     state = state_of(seen)
@@ -137,7 +137,7 @@ def notes_left_in(said: str) -> int | None:
     return int(found[1]) if found else None
 
 
-async def _signs(reader: Reader, dialog: Locator) -> Signs:
+async def signs_of(reader: Reader, dialog: Locator) -> Signs:
     send = await reader.find("send", send_with_note(dialog))
     return Signs(
         text=await text(dialog),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
@@ -167,8 +168,9 @@ async def read_sent(reader: Reader) -> SentInvitations:
     return SentInvitations(total, whole, tuple(sent_of(each) for each in rows))
 
 
-async def read_connections(reader: Reader) -> Connections:
-    """
+async def read_connections(reader: Reader, most: int | None = None) -> Connections:
+    """`most`: how many at least are read before one stops going down; None: all.
+
     Raises:
         LayoutChanged: neither connections, nor a number of them, nor words that there are none.
     """
@@ -178,12 +180,12 @@ async def read_connections(reader: Reader) -> Connections:
         worded(main, "p, header, h1, h2, span", words.CONNECTIONS),
     )
     around = Candidate("around “connected on”", main.get_by_text(words.CONNECTED_ON.pattern).locator(_AROUND))
-    total, rows, whole = await _read(reader, "connections", counted, around)
+    total, rows, whole = await _read(reader, "connections", counted, around, most)
     return Connections(total, whole, tuple(connection_of(each) for each in rows))
 
 
 async def _read(
-    reader: Reader, page: str, counted: Sequence[Candidate], around: Candidate
+    reader: Reader, page: str, counted: Sequence[Candidate], around: Candidate, most: int | None = None
 ) -> tuple[int | None, tuple[Row, ...], bool]:
     main = await main_of(reader)
     known = (
@@ -205,13 +207,16 @@ async def _read(
     if cards is None:
         reader.matched.pop("cards", None)
         return total, (), total in {None, 0} and start is not None
-    found = await _all(reader, cards.filter(visible=True), main, total)
+    found = await _all(reader, cards.filter(visible=True), main, total, most)
     more = await reader.find("load more", role(main, "button", "link", named=words.LOAD_MORE))
     return total, found, len(found) >= total if total is not None else more is None
 
 
-async def _all(reader: Reader, cards: Locator, main: Locator, total: int | None) -> tuple[Row, ...]:
-    """Down to the end: what has left the document above while more came below is kept."""
+async def _all(
+    reader: Reader, cards: Locator, main: Locator, total: int | None, most: int | None
+) -> tuple[Row, ...]:
+    """Down to the end or to `most`: what has left the document above while more came below is kept."""
+    enough = min(each for each in (total, most, sys.maxsize) if each is not None)
     found: dict[str, Row] = {}
     still = 0
     for _ in range(ROUNDS):
@@ -219,7 +224,7 @@ async def _all(reader: Reader, cards: Locator, main: Locator, total: int | None)
         for row in await _rows(cards):
             found.setdefault(row.address.split("?")[0], row)
         still = 0 if len(found) > before else still + 1
-        if still >= _STILL or (total is not None and len(found) >= total):
+        if still >= _STILL or len(found) >= enough:
             break
         if await cards.count():
             await cards.last.evaluate(_DOWN)

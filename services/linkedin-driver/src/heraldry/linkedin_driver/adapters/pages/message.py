@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urljoin
 
 from heraldry.linkedin_driver.adapters.pages import profile, words
@@ -10,6 +11,8 @@ from heraldry.linkedin_driver.adapters.pages.parts import Candidate, Reader, Sco
 from heraldry.linkedin_driver.adapters.problems import LayoutChanged, NoMessage
 from heraldry.linkedin_driver.adapters.site import go, hindrance, slug_of, without_overlay
 from playwright.async_api import Page
+
+_BODY: Final = '[class*="msg-s-event-listitem__body"]'
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,8 @@ def messages(scope: Scope) -> tuple[Candidate, ...]:
     )
 
 
-async def open_from_profile(reader: Reader) -> None:
-    """From the profile's own control, so that it is this member's thread and nobody else's.
+async def open_from_profile(reader: Reader) -> str | None:
+    """From the profile's own control, so that it is this member's thread and nobody else's; its address.
 
     Raises:
         NoMessage: the profile has no such control.
@@ -86,10 +89,12 @@ async def open_from_profile(reader: Reader) -> None:
     href = await control.get_attribute("href")
     if href is None:
         await control.click()
-        return
-    await go(page, without_overlay(urljoin(page.url, href)))
+        return None
+    address = without_overlay(urljoin(page.url, href))
+    await go(page, address)
     if problem := hindrance(page.url):
         raise problem
+    return address
 
 
 async def read_thread(reader: Reader) -> Thread:
@@ -116,6 +121,23 @@ async def read_thread(reader: Reader) -> Thread:
         own=own,
         error=" ".join(await texts(error)) if error else None,
     )
+
+
+async def own_texts(reader: Reader) -> tuple[str, ...]:
+    """What we wrote, as far as the thread shows it, each with its spaces folded."""
+    for candidate in messages(reader.page):
+        shown = candidate.locator.filter(visible=True)
+        if not await shown.count():
+            continue
+        others = reader.page.locator('[class*="--other"], :has([class*="--other"])')
+        own: list[str] = []
+        for each in await shown.all():
+            if await each.and_(others).count():
+                continue
+            body = each.locator(_BODY)
+            own.append(" ".join((await (body.first if await body.count() else each).inner_text()).split()))
+        return tuple(own)
+    return ()
 
 
 async def _counted(reader: Reader, page: Page) -> tuple[int, int]:

@@ -42,8 +42,22 @@ def withdrawn_name(called: str) -> str | None:
     return next((each.strip() for each in found.groups() if each), None) if found else None
 
 
-async def read_withdrawal(reader: Reader) -> Withdrawal:
-    """
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The open dialog, and the profile behind it."""
+
+    card: profile.Card
+    dialog: Locator
+    confirm: Locator | None
+
+    async def named(self) -> str | None:
+        """Whom the dialog is about, in its own words."""
+        return withdrawn_name(await label(self.confirm)) if self.confirm else None
+
+
+async def ask_to_withdraw(reader: Reader) -> Asking:
+    """Open the dialog from the profile.
+
     Raises:
         NotPending: the profile shows no pending invitation.
         LayoutChanged: no name on the profile, or no dialog came.
@@ -60,16 +74,31 @@ async def read_withdrawal(reader: Reader) -> Withdrawal:
     )
     if dialog is None:
         raise LayoutChanged("withdraw", ["dialog"])
+    return Asking(card, dialog, await reader.find("confirm", confirm_button(dialog)))
+
+
+def is_this_member(named: str | None, name: str | None) -> bool | None:
+    """Whether the dialog is about the profile's member; None: it does not say."""
+    return None if named is None else named.casefold() == (name or "").casefold()
+
+
+async def read_withdrawal(reader: Reader) -> Withdrawal:
+    """
+    Raises:
+        NotPending: the profile shows no pending invitation.
+        LayoutChanged: no name on the profile, or no dialog came.
+    """
+    asking = await ask_to_withdraw(reader)
+    dialog, confirm = asking.dialog, asking.confirm
     headings = dialog.get_by_role("heading").filter(visible=True)
     heading = await text(headings.first) if await headings.count() else None
-    confirm = await reader.find("confirm", confirm_button(dialog))
-    named = withdrawn_name(await label(confirm)) if confirm else None
+    named = await asking.named()
     cancel = await reader.find("cancel", cancel_button(dialog))
     read = Withdrawal(
         heading=heading,
-        member=card.name,
+        member=asking.card.name or "",
         named=named,
-        is_this_member=None if named is None else named.casefold() == card.name.casefold(),
+        is_this_member=is_this_member(named, asking.card.name),
         can_confirm=confirm is not None and await confirm.is_enabled(),
         can_cancel=cancel is not None,
     )

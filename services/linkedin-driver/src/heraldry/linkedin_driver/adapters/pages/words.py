@@ -239,6 +239,23 @@ WEEKLY_LIMIT: Final = within(
     r"(wöchentliche\w*|wochen).{0,30}(limit|einladung)",
     r"(vecko|veckans).{0,30}(gräns|inbjudning)",
 )
+NOT_DONE: Final = within(
+    "not done",
+    r"\bnot sent\b",
+    r"unable to",
+    r"(could|did)(n.?t| not) (send|withdraw)",
+    r"failed to send",
+    r"nicht (gesendet|verschickt|zurückgezogen)",
+    r"konnte.{0,60}nicht",
+    r"(kunde|gick) inte",
+    r"skickades inte",
+)
+TRY_LATER: Final = within(
+    "try again later",
+    r"try again later",
+    r"später.{0,20}(erneut|noch (ein)?mal)",
+    r"försök igen senare",
+)
 NOTES_LEFT: Final = re.compile(
     r"(\d+)\s+(?:personali[sz]ed invitation|personalisierte|personlig)", re.IGNORECASE
 )
