@@ -188,14 +188,7 @@ async def _connect(story: Story, identity: str, account: Answer) -> str:
 async def connect(story: Story, identity: str, account: Answer) -> str:
     """The id of the inbox, once its limits are known."""
     tried = await _try(story, identity, account, str(account["password"]))
-
-    async def known() -> Answer | None:
-        try:
-            return await story.call("GET", f"/inboxes/{tried['inbox']}/rate")
-        except httpx.HTTPStatusError:
-            return None
-
-    await until(known)
+    await until(lambda: story.there(f"/inboxes/{tried['inbox']}/rate"))
     return str(tried["inbox"])
 
 

@@ -11,8 +11,9 @@ from typing import Final
 
 import httpx
 import orjson
-from heraldry.gateway.demo import campaign
+from heraldry.gateway.demo import campaign, linkedin
 from heraldry.gateway.demo.mail import EVENTS, Outside, play_mail
+from heraldry.gateway.demo.members import Members
 from heraldry.gateway.demo.report import Step
 from heraldry.gateway.demo.running import Installation
 from heraldry.gateway.demo.world import DEADLINE, Answer, Story
@@ -20,7 +21,7 @@ from nats.aio.client import Client
 from nats.errors import TimeoutError as NatsTimeoutError
 
 NOT_PLAYED: Final = (
-    "LinkedIn",
+    "invitations and messages on LinkedIn",
     "warm-up",
     "share links",
 )
@@ -32,11 +33,13 @@ async def play(installation: Installation, steps: list[Step]) -> None:
         story = Story(steps, http)
         await _sign_in(story, installation)
         credentials, identity = await _subscriber_and_identity(story)
-        wanted = Counter((*EVENTS, *campaign.EVENTS)) | campaign.COUNTED
+        wanted = Counter((*EVENTS, *campaign.EVENTS, *linkedin.EVENTS)) | campaign.COUNTED
         async with httpx.AsyncClient(base_url=installation.sandbox_url, timeout=20) as sandbox:
             outside = Outside(sandbox)
             await play_mail(story, outside, identity)
             await campaign.play_campaign(story, outside, zone_about_noon(await outside.now()))
+            zone = zone_about_noon(await outside.now())
+            await linkedin.play_linkedin(story, Members(sandbox), zone)
         received = await _received(credentials, lambda seen: Counter(seen) >= wanted)
         ok = Counter(received) >= wanted
         counted = Counter(received).most_common()

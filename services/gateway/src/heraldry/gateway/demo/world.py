@@ -45,6 +45,13 @@ class Story:
             self.positions.append(position)
         return cast("Answer", answer.json())
 
+    async def there(self, path: str) -> Answer | None:
+        """What can be read there; None while there is nothing."""
+        try:
+            return await self.call("GET", path)
+        except httpx.HTTPStatusError:
+            return None
+
     async def refused(self, method: str, path: str, body: object) -> Answer:
         """The problem a call is refused with; empty if it was not refused."""
         try:
