@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import argparse
 import ast
+import importlib
 import inspect
+import pkgutil
 import re
 import subprocess
 import sys
@@ -28,8 +30,10 @@ from heraldry.chassis.codec import personal_fields
 from heraldry.chassis.settings import Settings
 from heraldry.contracts import registry
 from heraldry.contracts.base import Envelope
+from heraldry.contracts.linkedin import Obstacle
 from heraldry.gateway.app import API, description
 from heraldry.gateway.problems import USUAL
+from heraldry.linkedin_driver import domain as linkedin
 from heraldry.mailbox.domain.findings import FINDINGS
 from litestar import Litestar
 from litestar.di import Provide
@@ -514,7 +518,17 @@ def problems() -> str:
         "What an inbox' `diagnosis` says, and the `diagnosis` of a mail that failed. *Who* can mend it: the person, an"
         " administrator of the mail server, the operator of this installation, or nobody needs to (*transient*).",
         table(("code", "who", "cause", "resolution"), diagnoses),
+        "## Obstacles on LinkedIn",
+        "What the `diagnosis` of a LinkedIn account says, and of an action on LinkedIn that failed.",
+        table(("code", "who", "cause", "resolution"), sorted(set(obstacles()))),
     )
+
+
+def obstacles() -> Iterator[tuple[str, str, str, str]]:
+    for found in pkgutil.iter_modules(linkedin.__path__):
+        for one in vars(importlib.import_module(f"{linkedin.__name__}.{found.name}")).values():
+            if isinstance(one, Obstacle):
+                yield code(one.code), one.kind, one.cause, one.resolution
 
 
 def own_diagnoses() -> Mapping[str, tuple[str, str, str]]:

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import psutil
 from heraldry.chassis.bus import border
 from heraldry.chassis.bus.follow import Entry, Follower
 from heraldry.chassis.bus.reactions import read
@@ -232,3 +233,13 @@ async def running(folder: Path, more: Mapping[str, str] | None = None) -> AsyncG
                 await follower.stop()
                 with suppress(OSError):
                     linkedin.close()
+
+
+def browsers_of(process: int) -> list[psutil.Process]:
+    """The browsers that a process of the driver has started."""
+    found: list[psutil.Process] = []
+    for child in psutil.Process(process).children(recursive=True):
+        with suppress(psutil.Error):  # it has just ended
+            if any(word.startswith("--heraldry-run=") for word in child.cmdline()):
+                found.append(child)
+    return found

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from uuid import UUID, uuid4
 
-import psutil
 import pytest
 import pytest_asyncio
 from heraldry.chassis.bus import border
@@ -22,7 +21,7 @@ from heraldry.contracts.linkedin import (
     UnlinkLinkedIn,
 )
 
-from tests.linkedin_driver.processes import OTHERS, USER, Service, running
+from tests.linkedin_driver.processes import OTHERS, USER, Service, browsers_of, running
 
 pytestmark = [pytest.mark.parts, pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
 POSTED = "sign-in posted"
@@ -164,9 +163,8 @@ async def test_a_browser_killed_while_the_code_is_waited_for_ends_the_linking(se
     identity = await service.identity()
     await service.link(identity, email)
     await service.state(identity, "code wanted")
-    for child in psutil.Process(service.processes["0"].pid).children(recursive=True):
-        if any(word.startswith("--heraldry-run=") for word in child.cmdline()):
-            child.kill()
+    for browser in browsers_of(service.processes["0"].pid):
+        browser.kill()
     failed = await service.state(identity, "failed")
     assert failed.diagnosis is not None
     assert failed.diagnosis.code == "linkedin.interrupted"

@@ -177,6 +177,7 @@ class Application:
         held = (await self._runner.run(MEMBER, member_stream(sender), hold, asked)).state
         if isinstance(held, member.Held):
             await self.about_account(state, linking.Settle(of, held.identity, self._clock.now()))
+        await self.unlink_removed(state)
 
     async def tidy(self, found: UUID, failed: UUID | None) -> None:
         """Forget secrets and let go of members that an account needs no more. `failed`: a linking that did."""
@@ -223,6 +224,13 @@ class Application:
         await self._runner.run(OWNER, owner_stream(identity), command, asked)
         if state := await self.account(account_of(identity)):
             await self.about_account(state, account.Unlink(state.organization, self._clock.now()))
+
+    async def unlink_removed(self, state: account.Account) -> bool:
+        """Whether the identity was deleted meanwhile; then its account is unlinked."""
+        if not isinstance(await self.owner(state.identity), imports.Removed):
+            return False
+        await self.about_account(state, account.Unlink(state.organization, self._clock.now()))
+        return True
 
     async def owner(self, identity: UUID) -> imports.State:
         return (await self._runner.load(OWNER, owner_stream(identity))).state

@@ -20,6 +20,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 LOCALE: Final = "en-US"
 SIZE: Final = (1280, 900)
+PATIENCE: Final = 20.0  # seconds for an answer of the site
 TO_CLOSE: Final = 5.0  # seconds in which a browser closes by itself before it is killed
 
 
@@ -81,14 +82,18 @@ async def context(
             await opened.close()
 
 
-async def new_context(browser: Browser, state: Path | StorageState | None) -> BrowserContext:
-    """Whoever opens it closes it."""
-    return await browser.new_context(
+async def new_context(
+    browser: Browser, state: Path | StorageState | None, patience: float = PATIENCE
+) -> BrowserContext:
+    """Whoever opens it closes it. `patience`: seconds for an answer of the site."""
+    opened = await browser.new_context(
         storage_state=state,
         locale=LOCALE,
         viewport={"width": SIZE[0], "height": SIZE[1]},
         accept_downloads=False,
     )
+    opened.set_default_navigation_timeout(1000 * patience)
+    return opened
 
 
 async def launched(playwright: Playwright, path: Path, mark: str) -> Browser:

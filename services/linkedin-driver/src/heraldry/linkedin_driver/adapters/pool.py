@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from playwright.async_api import (
 )
 
 log = structlog.stdlib.get_logger(__name__)
+EVIDENCE: Final = 50  # pages that were not understood, of which pictures are kept
 IDLE: Final = 60.0  # seconds after which a browser nobody uses is ended
 
 
@@ -85,8 +87,7 @@ class Chromium(Browsers):
 
     @asynccontextmanager
     async def _page(self, state: StorageState | None) -> AsyncGenerator[Page]:
-        context = await new_context(await self._running(), state)
-        context.set_default_timeout(1000 * self.patience)
+        context = await new_context(await self._running(), state, self.patience)
         try:
             yield await context.new_page()
         finally:
@@ -120,9 +121,16 @@ class Chromium(Browsers):
             kill(self._mark)
         self._browser, self._mark = None, ""
 
+    def _prune(self) -> None:
+        """Evidence of late is enough."""
+        if self.folder.is_dir():
+            for old in sorted(self.folder.iterdir())[: 1 - EVIDENCE]:
+                shutil.rmtree(old, ignore_errors=True)
+
     async def _explained(self, page: Page, changed: LayoutChanged) -> LayoutChanged:
         if changed.screenshot or changed.snapshot:
             return changed
+        self._prune()
         where = self.folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:6]}"
         screenshot, snapshot = await evidence.keep(page, where)
         log.error("a page was not understood", page=changed.page, missing=changed.missing, folder=str(where))

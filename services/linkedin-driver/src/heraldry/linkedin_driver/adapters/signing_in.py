@@ -12,7 +12,7 @@ from heraldry.contracts.linkedin import CodeBy, Obstacle
 from heraldry.linkedin_driver.adapters.pages import checkpoint, login, session
 from heraldry.linkedin_driver.adapters.pages.parts import Candidate, Reader
 from heraldry.linkedin_driver.adapters.problems import LayoutChanged, SlowDown
-from heraldry.linkedin_driver.adapters.site import Site, go, hindrance, place_of
+from heraldry.linkedin_driver.adapters.site import Site, go, has_ended, hindrance, place_of
 from heraldry.linkedin_driver.domain.obstacles import (
     APPROVAL_DENIED,
     APPROVAL_LATE,
@@ -32,7 +32,6 @@ from pydantic import SecretStr
 
 LOOK: Final = 0.2  # seconds between two looks at a page that is on its way
 GLANCE: Final = 500  # milliseconds in which a page may put itself together before it is looked at again
-CLOSED: Final = ("has been closed", "browser has disconnected", "crashed")
 REFUSALS: Final[Mapping[str, Obstacle]] = {
     "unknown_account": UNKNOWN_ACCOUNT,
     "invalid_input": UNKNOWN_ACCOUNT,
@@ -147,7 +146,7 @@ class SignInPage(SigningIn):
             try:
                 answer = await seen()
             except Error as error:
-                if any(words in error.message for words in CLOSED):
+                if has_ended(error):
                     raise
                 answer = None  # the page went on while it was read
             if answer is not None:

@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from heraldry.linkedin_driver.adapters.problems import (
+    BrowserFailed,
     CheckpointMet,
     NotFound,
     Problem,
@@ -37,7 +38,7 @@ _RESTRICTED: Final = (
     "/checkpoint/restricted",
     "/help/linkedin/answer/restricted",
 )
-_PATIENCE: Final = 20_000  # milliseconds for an answer of the site
+_ENDED: Final = ("has been closed", "browser has disconnected", "crashed")
 _TOO_MANY: Final = frozenset({429, 999})
 
 
@@ -107,15 +108,23 @@ def without_overlay(address: str) -> str:
     return parts._replace(query=kept).geturl()
 
 
+def has_ended(error: Error) -> bool:
+    """Whether it is not about the page: the browser, or its context, is no more."""
+    return any(words in error.message for words in _ENDED)
+
+
 async def go(page: Page, address: str) -> None:
     """Open an address.
 
     Raises:
         SiteUnreachable, SlowDown: the site did not answer, or said so.
+        BrowserFailed: there is no browser any more.
     """
     try:
-        response = await page.goto(address, wait_until="domcontentloaded", timeout=_PATIENCE)
+        response = await page.goto(address, wait_until="domcontentloaded")
     except Error as error:
+        if has_ended(error):
+            raise BrowserFailed(error.message.strip().splitlines()[0]) from error
         raise SiteUnreachable(error.message.strip().splitlines()[0]) from error
     status = response.status if response else 200
     if status in _TOO_MANY:

@@ -47,7 +47,7 @@ from heraldry.linkedin_driver.workers.driving import Driving
 from pydantic import SecretStr
 
 log = structlog.stdlib.get_logger(__name__)
-AT_ONCE: Final = 8
+AT_ONCE: Final = 16  # pages that are held open
 MARGIN: Final = timedelta(seconds=5)  # a browser stops so long before others take it for dead
 WATCH: Final = 2.0  # seconds between two looks whether a page is still held open
 LOOK: Final = 0.2  # seconds between two looks whether the person has answered
@@ -117,7 +117,7 @@ class LinkWorker:
     async def _claimed(self, found: UUID) -> None:
         desk = self._desk
         state = await desk.application.account(found)
-        if state is None or state.linking is None:
+        if state is None or state.linking is None or await desk.application.unlink_removed(state):
             return
         claim, held_until = uuid4(), desk.real.now() + desk.held
         await desk.points("linking.before-claim")
