@@ -33,6 +33,7 @@ class Settings(BaseSettings):
         ""  # default: https://www.linkedin.com; in demo mode the stand-in's, made by the supervisor
     )
     linkedin_pause_seconds: NonNegativeFloat = 30.0  # between two actions of one LinkedIn account
+    linkedin_read_minutes: PositiveFloat = 20.0  # between two looks who accepted and who wrote back
     linkedin_patience_seconds: PositiveFloat = 20.0  # for an answer of LinkedIn's site
     log_format: Literal["text", "json"] = "json"
     log_level: str = "INFO"

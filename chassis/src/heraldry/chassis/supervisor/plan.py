@@ -91,6 +91,7 @@ def make(
         environment["HERALDRY_LINKEDIN_PAUSE_SECONDS"] = os.environ.get(
             "HERALDRY_LINKEDIN_PAUSE_SECONDS", "1"
         )
+        environment["HERALDRY_LINKEDIN_READ_MINUTES"] = os.environ.get("HERALDRY_LINKEDIN_READ_MINUTES", "1")
         environment["HERALDRY_EXTRA_CA_FILE"] = str(folder.path / "sandbox" / "ca.pem")
         environment["HERALDRY_ALLOW_PRIVATE_ADDRESSES"] = "true"
 

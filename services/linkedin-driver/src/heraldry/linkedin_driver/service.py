@@ -30,6 +30,7 @@ from heraldry.linkedin_driver.workers.acting import ActionWorker
 from heraldry.linkedin_driver.workers.desk import Desk
 from heraldry.linkedin_driver.workers.driving import Driving
 from heraldry.linkedin_driver.workers.linking import LinkWorker
+from heraldry.linkedin_driver.workers.reading import ReadWorker
 
 LINKEDIN: Final = "https://www.linkedin.com"
 TYPES: Final[Mapping[str, type[Event]]] = {  # a storage format
@@ -87,6 +88,7 @@ async def build(house: House) -> None:
         house.model,
         LinkWorker(desk, driving),
         ActionWorker(desk, acting, driving, settings.linkedin_pause_seconds),
+        ReadWorker(desk, acting, driving, timedelta(minutes=settings.linkedin_read_minutes)),
     )
     house.background(crew.run(), "workers")
 
