@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal, cast
 from uuid import UUID, uuid4
 
+import orjson
 from heraldry.chassis.bus import border
 from heraldry.chassis.bus.follow import Entry, Follower
 from heraldry.chassis.bus.reactions import read
@@ -22,7 +23,7 @@ from heraldry.chassis.bus.rpc import Caller
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.testing.replicas import Replicas
 from heraldry.chassis.vault import master
-from heraldry.contracts import subjects
+from heraldry.contracts import registry, subjects
 from heraldry.contracts.base import Accepted, By, Command, Envelope, Event
 from heraldry.contracts.campaigns import (
     AddImportPart,
@@ -90,33 +91,39 @@ class Service(Replicas):
 
     async def identity(self, identity: UUID = ADA) -> None:
         """As its own context says it."""
-        now = datetime.now(UTC)
         created = IdentityCreated(
             identity=identity,
             organization=NORTHWIND,
             name="Ada Bergström",
             details=ContactDetails(first_name="Ada", last_name="Bergström"),
             hours=WorkingHours(zone="Europe/Stockholm"),
-            at=now,
+            at=datetime.now(UTC),
         )
-        kind = "IdentityCreated"
-        envelope = Envelope[IdentityCreated](
+        await self.say(created, f"identity.identity-{identity}", 0, identity)
+
+    async def say(
+        self, event: Event, stream: str, revision: int, identity: UUID = ADA, *, times: int = 1
+    ) -> None:
+        """As its context says it, so many times under the same id."""
+        entry = registry.of(type(event))
+        envelope = Envelope[Event](
             id=str(uuid4()),
-            source="/heraldry/identity",
-            type=kind,
-            time=now,
-            dataschema=f"heraldry:{kind}:1",
+            source=f"/heraldry/{entry.context}",
+            type=entry.name,
+            time=event.at,
+            dataschema=f"heraldry:{entry.name}:{entry.kind.version}",
             organization=str(NORTHWIND),
             identity=str(identity),
             actor="user:ada",
-            stream=f"identity.identity-{identity}",
-            revision=0,
-            position="identity:test:1",
-            data=created,
+            stream=stream,
+            revision=revision,
+            position=f"{entry.context}:test:1",
+            data=event,
         )
-        subject = subjects.event(str(NORTHWIND), "identity", str(identity), kind)
-        js = border.jetstream(await self.nats.client("identity"))
-        await js.publish(subject, envelope.model_dump_json().encode())
+        body = orjson.dumps({**envelope.model_dump(mode="json"), "data": event.model_dump(mode="json")})
+        js = border.jetstream(await self.nats.client(entry.context))
+        for _ in range(times):
+            await js.publish(subjects.event(str(NORTHWIND), entry.context, str(identity), entry.name), body)
 
     async def campaign(self, *steps: SendEmail, identity: UUID = ADA) -> UUID:
         campaign = uuid4()

@@ -9,15 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import orjson
 import pytest
-from heraldry.chassis.bus import border
 from heraldry.chassis.bus.follow import Entry, Follower
 from heraldry.chassis.bus.reactions import read
 from heraldry.chassis.testing.bus import eventually
 from heraldry.chassis.testing.waiting import until
-from heraldry.contracts import registry, subjects
-from heraldry.contracts.base import Envelope, Event
+from heraldry.contracts import subjects
+from heraldry.contracts.base import Event
 from heraldry.contracts.campaigns import (
     CampaignSettings,
     CampaignView,
@@ -69,26 +67,8 @@ class World:
 
     async def say(self, event: Event, stream: str, *, times: int = 1) -> None:
         """As a context says it, so many times under the same id."""
-        entry = registry.of(type(event))
         revision = self.revisions[stream] = self.revisions.get(stream, -1) + 1
-        envelope = Envelope[Event](
-            id=str(uuid4()),
-            source=f"/heraldry/{entry.context}",
-            type=entry.name,
-            time=event.at,
-            dataschema=f"heraldry:{entry.name}:1",
-            organization=str(NORTHWIND),
-            identity=str(ADA),
-            actor="user:ada",
-            stream=stream,
-            revision=revision,
-            position=f"{entry.context}:test:1",
-            data=event,
-        )
-        body = orjson.dumps({**envelope.model_dump(mode="json"), "data": event.model_dump(mode="json")})
-        js = border.jetstream(await self.service.nats.client(entry.context))
-        for _ in range(times):
-            await js.publish(subjects.event(str(NORTHWIND), entry.context, str(ADA), entry.name), body)
+        await self.service.say(event, stream, revision, times=times)
 
     async def connect(self) -> None:
         connected = MailboxConnected(inbox=self.inbox, identity=ADA, address=ADDRESS, at=now())
