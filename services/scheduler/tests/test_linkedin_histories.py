@@ -275,7 +275,8 @@ def permitted(event: QuotaConsumed, step: LinkedInStepDispatched, count: Count, 
     if event.kind == "invitation" and step.text:
         kinds.add("note")
     assert all(count.pauses.get(kind, event.at) <= event.at for kind in kinds)
-    assert event.at < event.valid_until <= event.at + 10 * MINUTE
+    before = sum(one.attempt not in count.ended and event.at < one.valid_until for one in count.granted)
+    assert event.at < event.valid_until <= event.at + (10 + before) * MINUTE
     if event.campaign is not None:
         assert count.campaigns.get(event.campaign)
     if event.campaign is not None or step.automatic:

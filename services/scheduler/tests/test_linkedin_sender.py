@@ -88,6 +88,14 @@ def test_permit_and_dispatch_are_one_decision_and_say_what_is_in_force() -> None
     assert quota.valid_until == step.valid_until == NOON + 10 * MINUTE
 
 
+def test_what_waits_for_others_of_the_account_may_begin_later() -> None:
+    """A browser does one after the other."""
+    scenario = after(*many("withdrawal", 5), settled(0, proven=False), settled(1, proven=True))
+    quota = scenario.when(act("message", 9)).events[0]
+    assert isinstance(quota, QuotaConsumed)
+    assert quota.valid_until == NOON + 13 * MINUTE
+
+
 def test_the_same_attempt_is_dispatched_once() -> None:
     after(act("message", 1)).when(act("message", 1)).then_nothing()
 

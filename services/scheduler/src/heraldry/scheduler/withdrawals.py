@@ -23,7 +23,6 @@ from heraldry.contracts.scheduler import (
 from heraldry.scheduler.application import derived
 from heraldry.scheduler.blocks import Blocks
 from heraldry.scheduler.domain import invitation, withdrawal
-from heraldry.scheduler.domain.days import LEAVES_WITHIN
 from heraldry.scheduler.domain.invitation import Invitation, InvitationImported
 from heraldry.scheduler.domain.linkedin_sender import Action, Dispatch
 from heraldry.scheduler.domain.withdrawal import Answer, WithdrawalRequested, attempt_of
@@ -38,7 +37,6 @@ invitations: Decider[invitation.Command, Invitation, invitation.Event] = Decider
 requests: Decider[withdrawal.Command, withdrawal.State, withdrawal.Event] = Decider(
     withdrawal.NOTHING, withdrawal.decide, withdrawal.evolve
 )
-EACH_TAKES: Final = timedelta(minutes=1)  # longest, one after the other in a browser
 NO_NEWS_FOR: Final = timedelta(minutes=35)  # after it could begin no more: a look-up takes 30 minutes
 FOR_ALL: Final = frozenset({"quota.exhausted", "linkedin.not-linked", "linkedin.slowed-down"})
 
@@ -143,9 +141,9 @@ class Withdrawals:
         if wish is None or state.answered:
             return
         answers, spent = list[Answer](), ""
-        for place, which in enumerate(wish.invitations):
+        for which in wish.invitations:
             try:
-                answer = spent or await self._withdraw(wish, which, place, actor, asking)
+                answer = spent or await self._withdraw(wish, which, actor, asking)
             except Refused as refusal:
                 if refusal.code == "not-yet":
                     raise
@@ -160,7 +158,7 @@ class Withdrawals:
         await self._runner.run(requests, _of_request(request), command, asked)
 
     async def _withdraw(
-        self, wish: WithdrawalRequested, which: UUID, place: int, actor: str, asking: Asking
+        self, wish: WithdrawalRequested, which: UUID, actor: str, asking: Asking
     ) -> Answer | None:
         """None: it was dispatched, now or before."""
         known = await self.known(which)
@@ -192,7 +190,6 @@ class Withdrawals:
             withdrawing(known.sent, automatic=False),
             self._clock.now(),
             identity=wish.identity,
-            leaves_within=LEAVES_WITHIN + place * EACH_TAKES,
         )
         await self._linkedin.dispatch(wish.sender, step, Asking(attempt, by))
         return None

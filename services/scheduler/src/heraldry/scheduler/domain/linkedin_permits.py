@@ -206,7 +206,7 @@ def _dispatch(command: Dispatch, sender: LinkedInSender, at: datetime) -> Sequen
         raise exhausted(action.kind, allowed(action.kind, sender.limits), used.until)
     if action.kind == "withdrawal" and action.invitation in sender.withdrawing(at):
         raise Refused("withdrawal.under-way", "This invitation is being withdrawn already.")
-    valid_until = min(at + command.leaves_within, *ends)
+    valid_until = min(at + sender.begins_within(at), *ends)
     return _permitted(command, sender, used.used + 1, valid_until, at)
 
 

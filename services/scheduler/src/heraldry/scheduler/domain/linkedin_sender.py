@@ -45,6 +45,10 @@ from heraldry.scheduler.domain.sender_events import (
     Zone,
 )
 
+EACH_TAKES: Final = timedelta(
+    minutes=1
+)  # longest, with the pause after it: a browser does one after the other
+
 Code: TypeAlias = Literal["disconnected", "reconnect", "restricted", "identity-deleted"]
 
 
@@ -112,7 +116,7 @@ class Action:
 @dataclass(frozen=True, slots=True)
 class Dispatch:
     """Of a campaign, or by hand, or an automatic withdrawal. `identity`: in whose name; None: whoever has the
-    account. `leaves_within`: longer for what waits for others that were dispatched with it.
+    account.
     """
 
     organization: UUID
@@ -122,7 +126,6 @@ class Dispatch:
     campaign: UUID | None = None
     enrollment: UUID | None = None
     identity: UUID | None = None
-    leaves_within: timedelta = LEAVES_WITHIN
 
     @property
     def waits_for_hours(self) -> bool:
@@ -219,6 +222,10 @@ class LinkedInSender:
             for attempt, permit in self.permits.items()
             if permit.campaign == campaign and permit.leaving(now)
         )
+
+    def begins_within(self, now: datetime) -> timedelta:
+        """How long one more action may wait: for all that are on their way it has to."""
+        return LEAVES_WITHIN + EACH_TAKES * sum(one.leaving(now) for one in self.permits.values())
 
     def withdrawing(self, now: datetime) -> frozenset[UUID | None]:
         """The invitations that are being withdrawn, as far as is known."""
