@@ -12,6 +12,7 @@ from heraldry.linkedin_driver.adapters import browser
 from heraldry.linkedin_driver.adapters.signing_in import SignInPage
 from heraldry.linkedin_driver.adapters.site import Site
 from heraldry.linkedin_driver.probe import Asked, PageName, look
+from pydantic import SecretStr
 
 pytestmark = [pytest.mark.parts, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 
@@ -186,6 +187,8 @@ CHOOSER = """<!doctype html><html><body><h1>Welcome back</h1><div id="rememberme
 <a href="/login?chosen=another">Sign in using another account</a></body></html>"""
 FORM = """<!doctype html><html><body><form><input id="username" name="session_key"><input id="password" type="password">
 <button type="submit">Sign in</button></form></body></html>"""
+NAMELESS = """<!doctype html><html><body><div><input autocomplete="username"><input type="password" onkeydown="
+if (event.key === 'Enter') fetch('/entered', {method: 'POST'})"><button type="button">Hinein</button></div></body></html>"""
 
 Read: TypeAlias = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -262,3 +265,12 @@ async def test_nobody_signs_in_as_whom_the_page_remembers(greeting: str) -> None
         assert await SignInPage(page, Site(pages.url), patience=5).open() is None
         assert await page.locator("#username").is_visible()
         assert pages.sent == []
+
+
+async def test_a_form_without_a_known_button_is_submitted_once_by_enter() -> None:
+    async with serving({"/login": NAMELESS}) as pages, browser.chromium(seconds=60) as chromium:
+        async with browser.context(chromium) as context:
+            entry = SignInPage(await context.new_page(), Site(pages.url), patience=1)
+            assert await entry.open() is None
+            await entry.submit("ada@northwind.example", SecretStr("secret"))
+        assert pages.sent == ["/entered"]

@@ -91,8 +91,8 @@ class SignInPage(SigningIn):
         secret = await self._part(reader, "password", login.password_field(self._page))
         await address.fill(email)
         await secret.fill(password.get_secret_value())
-        button = await self._part(reader, "submit", login.submit_button(self._page))
-        await button.click()
+        button = await reader.find("submit", login.submit_button(self._page))
+        await (secret.press("Enter") if button is None else button.click())
         return await self._answer(self._seen)
 
     async def enter(self, code: SecretStr) -> Answer:
