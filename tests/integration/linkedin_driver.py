@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import psutil
@@ -88,14 +88,11 @@ class Driver(Replicas):
 
     def kill_browsers(self) -> int:
         """kill -9 of every Chromium, and of nothing else; how many there were."""
-        found = 0
-        for process in self.processes.values():
-            for each in psutil.Process(process.pid).children(recursive=True):
-                with suppress(psutil.Error):
-                    if any(part.startswith(BROWSER) for part in each.cmdline()):
-                        each.kill()
-                        found += 1
-        return found
+        found = [each for process in self.processes.values() for each in browsers_of(process.pid)]
+        for each in found:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        return len(found)
 
     def replica_of(self, pid: int) -> str:
         return next(name for name, process in self.processes.items() if process.pid == pid)
@@ -129,7 +126,7 @@ class Driver(Replicas):
             hours=WorkingHours(zone="Europe/Stockholm"),
             at=datetime.now(UTC),
         )
-        await self._publish("identity", ADA, created)
+        await self.publish("identity", ADA, created)
         return await self.sign_in()
 
     async def sign_in(self) -> LinkedInLinked:
@@ -155,10 +152,11 @@ class Driver(Replicas):
         return found[-1]
 
     async def dispatch(self, step: LinkedInStepDispatched) -> UUID:
-        await self._publish("scheduler", step.identity, step)
+        await self.publish("scheduler", step.identity, step)
         return step.attempt
 
-    async def _publish(self, context: str, identity: UUID, event: Event) -> None:
+    async def publish(self, context: str, identity: UUID, event: Event, *, revision: int = 0) -> None:
+        """An event of another context."""
         kind, now = type(event).__name__, datetime.now(UTC)
         envelope = Envelope[Event](
             id=str(uuid4()),
@@ -170,8 +168,8 @@ class Driver(Replicas):
             identity=str(identity),
             actor="user:ada",
             stream=f"{context}.x-{identity}",
-            revision=0,
-            position=f"{context}:test:1",
+            revision=revision,
+            position=f"{context}:test:{revision + 1}",
             data=event,
         ).model_copy(update={"data": event})
         subject = (
@@ -228,8 +226,23 @@ class Driver(Replicas):
         return [envelope.data for envelope in self.events if isinstance(envelope.data, kind)]
 
 
+D = TypeVar("D", bound=Driver)
+
+
+def browsers_of(process: int) -> list[psutil.Process]:
+    """The browsers that a process has started."""
+    found: list[psutil.Process] = []
+    for child in psutil.Process(process).children(recursive=True):
+        with suppress(psutil.Error):  # it has just ended
+            if any(word.startswith(BROWSER) for word in child.cmdline()):
+                found.append(child)
+    return found
+
+
 @asynccontextmanager
-async def driving(folder: Path, more: Mapping[str, str] | None = None) -> AsyncGenerator[Driver]:
+async def driving(
+    folder: Path, more: Mapping[str, str] | None = None, *, kind: type[D] = Driver
+) -> AsyncGenerator[D]:
     """`more`: settings beside the usual ones. It is started, and nobody is linked."""
     points = folder / "points"
     points.mkdir()
@@ -261,7 +274,7 @@ async def driving(folder: Path, more: Mapping[str, str] | None = None) -> AsyncG
                 await nats.client("operator"), "HERALDRY", f"heraldry.events.*.{CONTEXT}.>", take
             )
             await follower.start()
-            driver = Driver(nats, linkedin, environment, Caller(gateway), gateway, events, points, clock)
+            driver = kind(nats, linkedin, environment, Caller(gateway), gateway, events, points, clock)
             try:
                 await driver.start()
                 yield driver

@@ -240,6 +240,21 @@ def test_a_second_linking_waits_for_the_browser_but_not_for_the_person() -> None
     inside.given(*taken).when(Settle(FIRST, ADA, NOW)).then_nothing()
 
 
+def test_a_linking_that_nobody_drives_any_more_ends_at_once() -> None:
+    gone = Abandon(REAL, NOW, gone=True)
+    for scenario in (working, code_wanted, approval_wanted, code_wanted.given(ENTERED)):
+        scenario.when(gone).then(failed(INTERRUPTED))
+    for scenario in (nothing, started, inside, linked):  # what is inside goes on without a page
+        scenario.when(gone).then()
+
+
+def test_a_code_is_forgotten_once_it_was_entered() -> None:
+    entering = code_wanted.given(ENTERED)
+    assert account(entering).forgotten == frozenset()
+    assert account(entering.given(BY_SMS)).forgotten == {"code"}
+    assert account(entering.given(IN, LINKED)).forgotten == {"code"}
+
+
 def test_a_member_belongs_to_one_identity() -> None:
     of_bobs = failed(OF_ANOTHER_IDENTITY.model_copy(update={"identity": BOB}))
     inside.when(Settle(FIRST, BOB, NOW)).then(of_bobs)

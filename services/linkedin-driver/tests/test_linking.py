@@ -21,19 +21,20 @@ from heraldry.contracts.linkedin import (
     UnlinkLinkedIn,
 )
 
-from tests.linkedin_driver.processes import OTHERS, USER, Service, browsers_of, running
+from tests.integration.linkedin_driver import USER, driving
+from tests.integration.linkedin_linking import Linking
 
 pytestmark = [pytest.mark.parts, pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
 POSTED = "sign-in posted"
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Service]:
-    async with running(tmp_path_factory.mktemp("driver")) as made:
+async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Linking]:
+    async with driving(tmp_path_factory.mktemp("driver"), kind=Linking) as made:
         yield made
 
 
-async def kept(service: Service, identity: UUID) -> set[str]:
+async def kept(service: Linking, identity: UUID) -> set[str]:
     """What the vault holds of an identity, by the first word of its name."""
     js = border.jetstream(await service.nats.client("operator"))
     state = await js.stream_info("KV_VAULT", subjects_filter=f"$KV.VAULT.linkedin-driver.{identity}.>")
@@ -42,36 +43,36 @@ async def kept(service: Service, identity: UUID) -> set[str]:
     return {name.split(".")[-1].split("-")[0] for name, message in found.items() if message.data}
 
 
-async def keeps(service: Service, identity: UUID, *names: str) -> None:
+async def keeps(service: Linking, identity: UUID, *names: str) -> None:
     async def so() -> bool:
         return await kept(service, identity) == set(names)
 
     await eventually(so, f"the vault holds {names} of {identity}")
 
 
-async def test_an_account_is_linked_and_its_profile_read(service: Service) -> None:
+async def test_an_account_is_linked_and_its_profile_read(service: Linking) -> None:
     view = await service.linked(service.new_account("ida@northwind.example", "Ida Berg"), "Ida")
     assert view.profile is not None
     assert (view.profile.first_name, view.profile.last_name) == ("Ida", "Berg")
     assert view.profile.headline == "Member"
     assert view.profile.url == "https://www.linkedin.com/in/ida-berg"
     assert not view.sales_navigator
-    assert service.happened(POSTED, "ida@northwind.example") == 1
+    assert service.happened_to(POSTED, "ida@northwind.example") == 1
     await until(lambda: view.account in [said.account for said in service.said(LinkedInLinked)])
     await keeps(service, view.identity, "password", "session")
-    stranger = By(organization=OTHERS, actor="user:eve")
+    stranger = By(organization=uuid4(), actor="user:eve")
     assert not await service.caller.ask(ListLinkedInAccounts(), by=stranger)
     with pytest.raises(Refused) as refused:
         await service.caller.send(UnlinkLinkedIn(identity=view.identity), by=stranger, id=uuid4())
     assert (refused.value.code, refused.value.status) == ("linkedin.unknown", 404)
     await service.deleted(view.identity)
-    await service.state(view.identity, "unlinked")
+    await service.becomes(view.identity, "unlinked")
     await until(lambda: view.account in [said.account for said in service.said(LinkedInUnlinked)])
     await keeps(service, view.identity)
 
 
 @pytest.mark.requirement("R-ADD-4")
-async def test_every_obstacle_is_named_and_no_password_is_tried_twice(service: Service) -> None:
+async def test_every_obstacle_is_named_and_no_password_is_tried_twice(service: Linking) -> None:
     scenarios: dict[str, dict[str, str]] = {
         "linkedin.captcha": {"challenge": "captcha"},
         "linkedin.restricted": {"challenge": "restricted"},
@@ -88,14 +89,14 @@ async def test_every_obstacle_is_named_and_no_password_is_tried_twice(service: S
             service.new_account(email, code.removeprefix("linkedin."), **scenario)
         identity = await service.identity()
         right = code not in {"linkedin.wrong-password", "linkedin.unknown-account"}
-        await service.link(identity, email, None if right else "not this one")
+        await service.link_to(identity, email, None if right else "not this one")
         if code == "linkedin.approval-denied":
-            await service.state(identity, "approval wanted")
+            await service.becomes(identity, "approval wanted")
             assert service.linkedin.sign_in.answer_in_app(email, "denied") == 1
-        failed = await service.state(identity, "failed")
+        failed = await service.becomes(identity, "failed")
         assert failed.diagnosis is not None
         assert (failed.diagnosis.code, failed.diagnosis.kind) == (code, "person")
-        assert service.happened(POSTED, email) == 1
+        assert service.happened_to(POSTED, email) == 1
         if code in {"linkedin.no-password", "linkedin.wrong-password", "linkedin.unknown-account"}:
             with pytest.raises(Refused) as refused:
                 await service.caller.send(TryLinkingAgain(identity=identity), by=USER, id=uuid4())
@@ -106,48 +107,48 @@ async def test_every_obstacle_is_named_and_no_password_is_tried_twice(service: S
 
 
 @pytest.mark.requirement("R-ADD-3")
-async def test_a_wrong_or_expired_code_is_entered_again_through_any_replica(service: Service) -> None:
+async def test_a_wrong_or_expired_code_is_entered_again_through_any_replica(service: Linking) -> None:
     email = service.new_account("code@northwind.example", "Co De", challenge="sms")
     identity = await service.identity()
     await service.start("1")
-    await service.link(identity, email)
-    wanted = await service.state(identity, "code wanted")
+    await service.link_to(identity, email)
+    wanted = await service.becomes(identity, "code wanted")
     assert (wanted.code_by, wanted.rejected) == ("SMS", "")
     assert wanted.wanted_until is not None
     await service.enter(identity, "000")
-    await service.account(identity, lambda view: view.rejected == "wrong")
+    await service.account_of(identity, lambda view: view.rejected == "wrong")
     service.linkedin.sign_in.expire(email)
     await service.enter(identity, service.code(email))
-    await service.account(identity, lambda view: view.rejected == "expired")
+    await service.account_of(identity, lambda view: view.rejected == "expired")
     await service.caller.send(ResendCode(identity=identity), by=USER, id=uuid4(), deadline=30)
-    await service.account(identity, lambda view: view.state == "code wanted" and not view.rejected)
-    assert service.happened("code sent again", email) == 1
+    await service.account_of(identity, lambda view: view.state == "code wanted" and not view.rejected)
+    assert service.happened_to("code sent again", email) == 1
     await service.enter(identity, service.code(email))
-    await service.state(identity, "linked")
-    assert service.happened(POSTED, email) == 1
-    assert service.happened("code entered", email) == 3
+    await service.becomes(identity, "linked")
+    assert service.happened_to(POSTED, email) == 1
+    assert service.happened_to("code entered", email) == 3
     await keeps(service, identity, "password", "session")
     await service.kill("1")
 
 
-async def test_an_approval_in_the_app_is_waited_for(service: Service) -> None:
+async def test_an_approval_in_the_app_is_waited_for(service: Linking) -> None:
     email = service.new_account("app@northwind.example", "Ap P", challenge="app", sales_navigator=True)
     identity = await service.identity()
-    await service.link(identity, email)
-    await service.state(identity, "approval wanted")
+    await service.link_to(identity, email)
+    await service.becomes(identity, "approval wanted")
     service.linkedin.sign_in.answer_in_app(email, "approved")
-    linked = await service.state(identity, "linked")
+    linked = await service.becomes(identity, "linked")
     assert linked.sales_navigator
-    assert service.happened(POSTED, email) == 1
+    assert service.happened_to(POSTED, email) == 1
 
 
 @pytest.mark.requirement("R-BOX-18")
-async def test_a_member_acts_for_one_identity_until_it_is_unlinked(service: Service) -> None:
+async def test_a_member_acts_for_one_identity_until_it_is_unlinked(service: Linking) -> None:
     email = service.new_account("one@northwind.example", "On E")
     first = await service.linked(email, "Ada")
     second = await service.identity("Bob")
-    await service.link(second, email)
-    failed = await service.state(second, "failed")
+    await service.link_to(second, email)
+    failed = await service.becomes(second, "failed")
     assert failed.diagnosis is not None
     assert failed.diagnosis.code == "linkedin.belongs-to-another-identity"
     assert failed.diagnosis.identity == first.identity
@@ -155,56 +156,55 @@ async def test_a_member_acts_for_one_identity_until_it_is_unlinked(service: Serv
     await service.caller.send(UnlinkLinkedIn(identity=first.identity), by=USER, id=uuid4(), deadline=30)
     await keeps(service, first.identity)
     await service.caller.send(TryLinkingAgain(identity=second), by=USER, id=uuid4(), deadline=30)
-    await service.state(second, "linked")
+    await service.becomes(second, "linked")
 
 
-async def test_a_browser_killed_while_the_code_is_waited_for_ends_the_linking(service: Service) -> None:
+async def test_a_browser_killed_while_the_code_is_waited_for_ends_the_linking(service: Linking) -> None:
     email = service.new_account("chromium@northwind.example", "Chro Mium", challenge="email")
     identity = await service.identity()
-    await service.link(identity, email)
-    await service.state(identity, "code wanted")
-    for browser in browsers_of(service.processes["0"].pid):
-        browser.kill()
-    failed = await service.state(identity, "failed")
+    await service.link_to(identity, email)
+    await service.becomes(identity, "code wanted")
+    assert service.kill_browsers()
+    failed = await service.becomes(identity, "failed")
     assert failed.diagnosis is not None
     assert failed.diagnosis.code == "linkedin.interrupted"
-    assert service.happened(POSTED, email) == 1
+    assert service.happened_to(POSTED, email) == 1
     service.scenario(email, challenge="none")
     await service.caller.send(TryLinkingAgain(identity=identity), by=USER, id=uuid4(), deadline=30)
-    await service.state(identity, "linked")
-    assert service.happened(POSTED, email) == 2
+    await service.becomes(identity, "linked")
+    assert service.happened_to(POSTED, email) == 2
 
 
 @pytest.mark.parametrize("point", ["submitted", "code-wanted", "signed-in"])
-async def test_a_process_killed_in_the_midst_submits_no_password_again(service: Service, point: str) -> None:
+async def test_a_process_killed_in_the_midst_submits_no_password_again(service: Linking, point: str) -> None:
     challenge = "sms" if point == "code-wanted" else "none"
     email = service.new_account(f"{point}@northwind.example", f"Kill {point}", challenge=challenge)
     identity = await service.identity()
     service.hold(f"linking.{point}")
-    await service.link(identity, email)
+    await service.link_to(identity, email)
     await until(lambda: bool(service.held(f"linking.{point}")), seconds=60)
     await service.kill()
     service.release(f"linking.{point}")
     await service.start()
     if point == "signed-in":  # what is left needs no browser
-        await service.state(identity, "linked")
+        await service.becomes(identity, "linked")
     else:
-        failed = await service.state(identity, "failed")
+        failed = await service.becomes(identity, "failed")
         assert failed.diagnosis is not None
         assert failed.diagnosis.code == "linkedin.interrupted"
-    assert service.happened(POSTED, email) == 1
+    assert service.happened_to(POSTED, email) == 1
     await keeps(service, identity, "password", *(["session"] if point == "signed-in" else []))
 
 
-async def test_without_a_browser_a_linking_says_so(service: Service) -> None:
+async def test_without_a_browser_a_linking_says_so(service: Linking) -> None:
     await service.kill()
     usual = service.environment
     service.environment = {**usual, "HERALDRY_CHROMIUM": "/nowhere/chromium"}
     await service.start()
     service.environment = usual
     identity = await service.identity()
-    await service.link(identity, service.new_account("none@northwind.example", "No Ne"))
-    failed = await service.state(identity, "failed")
+    await service.link_to(identity, service.new_account("none@northwind.example", "No Ne"))
+    failed = await service.becomes(identity, "failed")
     assert failed.diagnosis is not None
     assert (failed.diagnosis.code, failed.diagnosis.kind) == ("linkedin.no-browser", "operator")
     assert "no browser" in (await service.health())["notes"]["browser"]

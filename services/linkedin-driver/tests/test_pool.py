@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import psutil
 import pytest
-from heraldry.chassis.health import listen
 from heraldry.chassis.testing.waiting import until
 from heraldry.linkedin_driver.adapters.pool import EVIDENCE, Chromium
 from heraldry.linkedin_driver.adapters.problems import BrowserFailed, LayoutChanged, SessionEnded
 from heraldry.linkedin_driver.adapters.site import Site
 from heraldry.linkedin_driver.ports import Entered
 from heraldry.sandbox.linkedin.site import LinkedIn
-from heraldry.sandbox.linkedin.web.application import site_application
-from heraldry.sandbox.web.serving import serving
+from heraldry.sandbox.linkedinhost import linkedin_host, session_of
 from pydantic import SecretStr
 
-from tests.linkedin_driver.processes import browsers_of
+from tests.integration.linkedin_driver import browsers_of
 
 pytestmark = [pytest.mark.parts, pytest.mark.timeout(120)]
 ADA = "ada@northwind.example"
@@ -28,11 +25,8 @@ ADA = "ada@northwind.example"
 
 @pytest.fixture
 async def linkedin(tmp_path: Path) -> AsyncGenerator[LinkedIn]:
-    with listen("127.0.0.1", 0) as listener:
-        found = LinkedIn(tmp_path / "linkedin", f"http://127.0.0.1:{listener.getsockname()[1]}")
-        async with serving((site_application(found), listener)):
-            yield found
-        found.close()
+    async with linkedin_host(tmp_path / "linkedin") as found:
+        yield found
 
 
 @pytest.fixture
@@ -92,12 +86,9 @@ async def test_of_a_page_that_is_not_understood_a_picture_is_kept_without_words(
 ) -> None:
     for number in range(EVIDENCE):
         (tmp_path / "evidence" / f"2026010{number:02}").mkdir(parents=True)
-    session = linkedin.sign_in.try_password(ADA, linkedin.account(ADA).password)
-    cookie = {"name": "li_at", "value": getattr(session, "session", ""), "domain": "127.0.0.1", "path": "/"}
-    kept = {"cookies": [{**cookie, "expires": -1, "httpOnly": True, "secure": False, "sameSite": "Lax"}]}
 
     async def looks() -> None:
-        async with chromium.visit(json.dumps(kept).encode()) as visit:
+        async with chromium.visit(session_of(linkedin, ADA)) as visit:
             await visit.check()
             raise LayoutChanged("feed", ["what it is about"])
 

@@ -48,6 +48,7 @@ class Chromium(Browsers):
     _browser: Browser | None = None
     _mark: str = ""
     _visits: int = 0
+    _closed_for_good: bool = False
     _resting: asyncio.TimerHandle | None = None
 
     @property
@@ -80,10 +81,12 @@ class Chromium(Browsers):
     async def close(self) -> None:
         if self._resting is not None:
             self._resting.cancel()
+        self._closed_for_good = True
         self._end()
         if self._playwright is not None:
             with suppress(Exception):  # its own process may be gone
-                await self._playwright.stop()
+                async with asyncio.timeout(TO_CLOSE):
+                    await self._playwright.stop()
 
     @asynccontextmanager
     async def _page(self, state: StorageState | None) -> AsyncGenerator[Page]:
@@ -106,6 +109,8 @@ class Chromium(Browsers):
 
     async def _running(self) -> Browser:
         async with self._starting:
+            if self._closed_for_good:  # this process is about to end: nothing is begun any more
+                await asyncio.Event().wait()
             if self._browser is None or not self._browser.is_connected():
                 self._end()
                 path = executable()

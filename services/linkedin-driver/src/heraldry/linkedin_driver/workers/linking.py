@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import structlog
@@ -13,6 +14,7 @@ from heraldry.chassis.crew import OUR_TROUBLE, Hands
 from heraldry.chassis.runner import Known
 from heraldry.chassis.vault.secrets import NONE_THERE
 from heraldry.contracts.linkedin import LinkedInProfile, Obstacle
+from heraldry.contracts.profiles import PROFILES
 from heraldry.linkedin_driver import projections
 from heraldry.linkedin_driver.adapters.problems import (
     BrowserFailed,
@@ -230,7 +232,7 @@ class LinkWorker:
             first_name=own.first_name,
             last_name=own.last_name,
             headline=own.headline,
-            url=f"https://www.linkedin.com/in/{own.slug}" if own.slug else "",
+            url=PROFILES + quote(own.slug, safe="") if own.slug else "",
         )
         sign_in = linking.SignIn(
             piece.claim,
