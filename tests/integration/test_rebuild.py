@@ -50,14 +50,18 @@ def play(http: httpx.Client) -> list[str]:
             written(http.put(f"{API}/identities/{one}/{path}", json=change), http)
         found.append(one)
     written(http.post(f"{API}/subscribers", json={"name": "CRM"}), http)
+    revoked = written(http.post(f"{API}/share-links"), http)
+    written(http.delete(f"{API}/share-links/{revoked}"), http)
+    written(http.post(f"{API}/identities/{found[0]}/share-links"), http)
     written(http.delete(f"{API}/identities/{found[-1]}"), http)
     return found
 
 
 def answers(http: httpx.Client, identities: list[str]) -> Mapping[str, tuple[int, bytes]]:
     paths = ["identities", "identities?search=berg", "history", "dashboard", "subscribers", "organization"]
+    paths.append("share-links")
     for one in identities:
-        paths += [f"identities/{one}", f"identities/{one}/history", f"identities/{one}/history/export"]
+        paths += [f"identities/{one}{rest}" for rest in ("", "/history", "/history/export", "/share-links")]
     found: dict[str, tuple[int, bytes]] = {}
     for path in paths:
         answer = http.get(f"{API}/{path}")
@@ -75,6 +79,7 @@ def test_deleted_read_models_come_back_and_answer_the_same_byte_for_byte(tmp_pat
         who = SignIn(admin["email"], admin["password"])
         with signed_in(stack, who) as http:
             identities = play(http)
+            link = httpx.URL(http.post(f"{API}/share-links").json()["url"]).path
             token, position = http.headers["Authorization"], http.headers["X-Position"]
             before = answers(http, identities)
     assert {
@@ -92,3 +97,4 @@ def test_deleted_read_models_come_back_and_answer_the_same_byte_for_byte(tmp_pat
         headers = {"Authorization": token, "X-Position": position}
         with httpx.Client(base_url=stack.url, timeout=20, headers=headers) as http:
             assert answers(http, identities) == before
+            assert http.get(link).status_code == 200
