@@ -38,6 +38,11 @@ HEADERS: Final = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
+BY_ADDRESS: Final = (  # whoever knows such an address may use it: it is told to nobody, and found by nobody
+    *(header for header in HEADERS if header[0] != b"referrer-policy"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-robots-tag", b"noindex, nofollow"),
+)
 
 
 async def check(request: AnyRequest, gateway: Gateway) -> None:
@@ -81,13 +86,16 @@ def _check_origin(request: AnyRequest, gateway: Gateway) -> None:
 
 
 def with_headers(app: ASGIApp) -> ASGIApp:
-    """Adds HEADERS to every answer, also to errors and files; what the answer says itself stays."""
+    """Adds headers to every answer, also to errors and files; what the answer says itself stays."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        shared = scope["type"] == "http" and scope["path"].startswith(SHARED)
+        headers = BY_ADDRESS if shared else HEADERS
+
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 there = {name.lower() for name, _ in message["headers"]}
-                added = [header for header in HEADERS if header[0] not in there]
+                added = [header for header in headers if header[0] not in there]
                 message["headers"] = [*message["headers"], *added]
             await send(message)
 

@@ -30,6 +30,7 @@ PER_ADDRESS: Final = Limit(10, timedelta(minutes=15))
 PER_CLIENT: Final = Limit(100, timedelta(minutes=15))
 LINKS_UNREADABLE: Final = Limit(60, timedelta(minutes=15))  # unsubscribe and share links, per client
 LINK_USES: Final = Limit(20, timedelta(minutes=10))  # of one link, per client: a mail provider uses many
+SHARED_SIGN_INS: Final = Limit(10, timedelta(hours=1))  # at LinkedIn, by one share link
 SHARED_TRIES: Final = Limit(60, timedelta(hours=1))  # of one share link, whoever has it
 
 

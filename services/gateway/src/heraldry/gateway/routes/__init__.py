@@ -17,6 +17,7 @@ from heraldry.gateway.routes.leads import LeadPagesController
 from heraldry.gateway.routes.linkedin import CredentialsController, LinkedInPagesController
 from heraldry.gateway.routes.share_links import ShareLinkPagesController
 from heraldry.gateway.routes.shared import SharedController
+from heraldry.gateway.routes.shared_linkedin import SharedLinkedInController
 from heraldry.gateway.routes.steps import StepPagesController
 from heraldry.gateway.routes.suppressions import SuppressionPagesController
 from heraldry.gateway.routes.unsubscribe import UnsubscribeController
@@ -41,4 +42,5 @@ PAGES: Final = (
     UnsubscribeController,
     ShareLinkPagesController,
     SharedController,
+    SharedLinkedInController,
 )

@@ -75,7 +75,7 @@ class CredentialsController(Controller):
         email, password = form.text("email"), form.raw("password")
         zone = form.text("zone") or reader_zone(request, gateway.views.organization(call.organization).zone)
         try:
-            LinkLinkedIn(identity=identity, email=email, password=_given(password))
+            LinkLinkedIn(identity=identity, email=email, password=given(password))
             create = CreateIdentity(
                 identity=identity, name=form.text("name"), hours=WorkingHours(zone=zone), from_linkedin=True
             )
@@ -130,7 +130,7 @@ class LinkedInPagesController(Controller):
         email, password = form.text("email"), form.raw("password")
         page = await _page(gateway, call, identity, relink=True)
         try:
-            _given(password)
+            given(password)
             position = await link(
                 gateway, call.by, call.command, identity, email=email, password=password, seen=call.seen
             )
@@ -291,19 +291,20 @@ async def _went_on(
             status, wrong = 422, refusal.detail
     page = await _page(gateway, call, identity)
     if wrong:
-        page = replace(page, linking=_told(page.linking, form, wrong))
+        page = replace(page, linking=told(page.linking, form, wrong))
     around = await shell(request, gateway, call, "identities")
     return html("linking.html", around, page, status=status, position=position)
 
 
-def _told(shown: Linking, form: Form, wrong: str) -> Linking:
+def told(shown: Linking, form: Form, wrong: str) -> Linking:
     """Beside the code's field where that shows."""
     if shown.state == "code wanted":
         return replace(shown, code=filled(CodeForm, form.values, {"code": wrong}))
     return replace(shown, refused=wrong)
 
 
-def _given(password: str) -> str:
+def given(password: str) -> str:
+    """Refused `password.missing`."""
     if not password:
         raise Refused("password.missing", "Enter the password.", status=422, field="password")
     return password

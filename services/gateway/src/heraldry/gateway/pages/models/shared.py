@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from heraldry.gateway.pages.forms import AddIdentityForm, ConnectInboxForm
+from heraldry.gateway.pages.forms import AddIdentityForm, ConnectInboxForm, CredentialsForm
 from heraldry.gateway.pages.models.configuration import INBOX_STATES, Diagnosis, InboxState
+from heraldry.gateway.pages.models.linkedin import LINKEDIN_STATES, LinkedInState, Linking
 from heraldry.gateway.pages.models.shell import Chip, Flash
 
 SharedStage = Literal["asking", "storing", "done"]
@@ -25,7 +26,9 @@ class SharedPage:
     organization: str
     action: str
     valid_until: datetime
+    way: Literal["manually", "credentials"] = "manually"
     form: AddIdentityForm = field(default_factory=AddIdentityForm)
+    credentials: CredentialsForm = field(default_factory=CredentialsForm)
     picture_limit_mb: int = 5
 
 
@@ -52,7 +55,12 @@ class SharedRefreshPage:
     action: str
     valid_until: datetime
     inboxes: tuple[SharedInbox, ...] = ()
+    linkedin: LinkedInState = "new"
     told: Flash | None = None
+
+    @property
+    def chip(self) -> Chip:
+        return LINKEDIN_STATES[self.linkedin]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +76,21 @@ class SharedInboxPage:
     form: ConnectInboxForm = field(default_factory=ConnectInboxForm)
     diagnosis: Diagnosis | None = None
     reconnect: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedLinkingPage:
+    """shared_linkedin.html at GET /share/<token>/linkedin: linking as it goes on.
+
+    `by_hand`: where the details can be typed instead; empty: the identity is there already.
+    """
+
+    organization: str
+    identity_name: str
+    action: str
+    linking: Linking
+    by_hand: str = ""
+    tries_left: int | None = None
 
 
 SharedGone = Literal["unknown", "taken", "used", "expired", "revoked", "exhausted"]
