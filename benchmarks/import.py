@@ -49,11 +49,13 @@ from heraldry.contracts.campaigns import (
 from heraldry.contracts.identity import ContactDetails, WorkingHours
 from heraldry.scheduler.adapters.templates import LiquidTemplates
 from heraldry.scheduler.application import Scheduling
+from heraldry.scheduler.blocks import Blocks
 from heraldry.scheduler.campaign_reactions import ImportPerson
 from heraldry.scheduler.campaigns import Campaigns
 from heraldry.scheduler.enrolling import Enrolling
 from heraldry.scheduler.imports import LARGEST_PART, Imports
 from heraldry.scheduler.leads import Leads
+from heraldry.scheduler.linkedin import LinkedIn
 from heraldry.scheduler.ports import Speaker
 from heraldry.scheduler.reading import missing_in, read
 from heraldry.scheduler.service import CONTEXT, PROJECTIONS, TYPES
@@ -141,7 +143,8 @@ async def enrolled(content: bytes, folder: Path) -> float:
         scheduling = Scheduling(runner, store, model, keys, clock, suppressions.includes)
         speakers = Speakers(runner, keys, clock)
         campaigns = Campaigns(runner, model, clock, scheduling, speakers, templates)
-        leads = Leads(runner, model, keys, clock, scheduling, suppressions)
+        linkedin = LinkedIn(runner, store, model, keys, clock, Blocks(runner, keys, clock))
+        leads = Leads(runner, model, keys, clock, scheduling, suppressions, linkedin)
         imports = Imports(runner, model, keys, clock, Blobs(nc, CONTEXT), campaigns, speakers, templates)
         said = ImportPerson(
             organization=NORTHWIND, identity=ADA, name="Ada", details=ContactDetails(), revision=0

@@ -24,11 +24,13 @@ from heraldry.scheduler.adapters.templates import LiquidTemplates
 from heraldry.scheduler.application import CONTEXT, Scheduling
 from heraldry.scheduler.blocks import Blocks
 from heraldry.scheduler.campaigns import Campaigns
+from heraldry.scheduler.channels import channels
 from heraldry.scheduler.continuity import Continuity
 from heraldry.scheduler.engine import Engine
 from heraldry.scheduler.leads import Leads
 from heraldry.scheduler.letters import Letters
 from heraldry.scheduler.linkedin import LinkedIn
+from heraldry.scheduler.linkedin_leads import LinkedInLeads
 from heraldry.scheduler.linkedin_standing import LinkedInStanding
 from heraldry.scheduler.linkedin_subscriptions import OwnLinkedIn
 from heraldry.scheduler.service import PROJECTIONS, TYPES
@@ -151,14 +153,15 @@ async def installation(folder: Path, start: datetime) -> AsyncGenerator[Installa
         standing = Standing(scheduling, runner, model, keys, clock, linkedin_standing)
         speakers, templates = Speakers(runner, keys, clock), LiquidTemplates()
         campaigns = Campaigns(runner, model, clock, scheduling, speakers, templates)
-        leads = Leads(runner, model, keys, clock, scheduling, suppressions)
+        leads = Leads(runner, model, keys, clock, scheduling, suppressions, linkedin)
         continuity = Continuity(
             store, model, clock, scheduling, standing, campaigns, speakers, suppressions, leads
         )
         letters = Letters(templates, speakers.speaker)
-        engine = Engine(store, model, clock, NoHalt(), scheduling, campaigns, leads, letters)
-        of_linkedin = OwnLinkedIn(
-            linkedin, linkedin_standing, Withdrawals(runner, model, keys, clock, linkedin, blocks)
-        )
+        linkedin_leads = LinkedInLeads(runner, clock, leads)
+        steps = channels(clock, scheduling, linkedin, leads, letters)
+        engine = Engine(store, model, clock, NoHalt(), campaigns, leads, steps, linkedin_leads.connected)
+        withdrawals = Withdrawals(runner, model, keys, clock, linkedin, blocks)
+        of_linkedin = OwnLinkedIn(linkedin, linkedin_standing, withdrawals, linkedin_leads)
         own = Own(scheduling, standing, speakers, campaigns, leads, continuity, of_linkedin)
         yield Installation(store, keys, clock, codec, model, scheduling, campaigns, leads, engine, own, {})

@@ -28,11 +28,13 @@ from heraldry.contracts.mailbox import Diagnosed, EmailFailed, EmailSent
 from heraldry.contracts.scheduler import EmailRate, StepDispatched
 from heraldry.scheduler.adapters.templates import LiquidTemplates
 from heraldry.scheduler.application import Account
+from heraldry.scheduler.channels import channels
 from heraldry.scheduler.domain.enrollment import Enrollment
 from heraldry.scheduler.domain.sender import ChangeRate
 from heraldry.scheduler.engine import Engine
 from heraldry.scheduler.leads import Leads
 from heraldry.scheduler.letters import Letters
+from heraldry.scheduler.linkedin_leads import LinkedInLeads
 from heraldry.scheduler.projections.senders import of_inbox
 from heraldry.scheduler.suppressions import Suppressions
 
@@ -149,11 +151,20 @@ class Works:
 
 def works(made: Parts) -> Works:
     suppressions = Suppressions(made.runner, made.keys, made.clock)
-    leads = Leads(made.runner, made.model, made.keys, made.clock, made.scheduling, suppressions)
+    leads = Leads(
+        made.runner, made.model, made.keys, made.clock, made.scheduling, suppressions, made.linkedin
+    )
     flags = Flags()
     letters = Letters(LiquidTemplates(), made.speakers.speaker)
     engine = Engine(
-        made.store, made.model, made.clock, flags, made.scheduling, made.campaigns, leads, letters
+        made.store,
+        made.model,
+        made.clock,
+        flags,
+        made.campaigns,
+        leads,
+        channels(made.clock, made.scheduling, made.linkedin, leads, letters),
+        LinkedInLeads(made.runner, made.clock, leads).connected,
     )
     return Works(made, leads, engine, flags)
 

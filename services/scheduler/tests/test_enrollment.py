@@ -41,6 +41,7 @@ from heraldry.scheduler.domain.sequence import (
     Finish,
     LoseIdentity,
     LoseInbox,
+    Planned,
     RecordBounce,
     RecordFailed,
     RecordReply,
@@ -57,7 +58,7 @@ NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 CAMPAIGN, ORG, ADA, BOB, LEA, IMPORT, INBOX, OTHER = (UUID(int=n) for n in range(1, 9))
 LEAD = enrollment_of(CAMPAIGN, LEA)
-DELAYS = (timedelta(0), 2 * DAY, 3 * DAY)
+PLAN = tuple(Planned("email", delay) for delay in (timedelta(0), 2 * DAY, 3 * DAY))
 decider: Decider[Command, State, Event] = Decider(NOT_ENROLLED, decide, evolve)
 ENROLL = Enroll(LEAD, CAMPAIGN, ORG, ADA, LEA, IMPORT, 1, LeadData(email="lea@maison.example"), NOON)
 ASSIGN = Assign(ADA, INBOX, "s", NOON)
@@ -68,7 +69,7 @@ def attempt(step: int, tries: int = 0) -> UUID:
 
 
 def sent(step: int, tries: int = 0, at: datetime = NOON) -> RecordSent:
-    return RecordSent(attempt(step, tries), f"<{step}@x>", "Hello", at, DELAYS, at)
+    return RecordSent(attempt(step, tries), f"<{step}@x>", "Hello", at, PLAN, at)
 
 
 def not_sent(step: int, tries: int = 0, *, again: bool = False, bounced: bool = False) -> RecordFailed:
@@ -179,8 +180,8 @@ def test_an_unknown_outcome_waits_for_a_person_and_goes_on_with_what_they_found(
 
 def test_undecided_for_7_days_an_unknown_outcome_counts_as_sent() -> None:
     waiting = after(ASSIGN, unknown(0))
-    waiting.when(CountAsSent(DELAYS, NOON + 7 * DAY - MINUTE)).then_nothing()
-    week_later = CountAsSent(DELAYS, NOON + 7 * DAY)
+    waiting.when(CountAsSent(PLAN, NOON + 7 * DAY - MINUTE)).then_nothing()
+    week_later = CountAsSent(PLAN, NOON + 7 * DAY)
     (counted,) = waiting.when(week_later).events
     assert isinstance(counted, StepUndecided)
     gone_on = lead(after(ASSIGN, unknown(0), week_later))
@@ -190,14 +191,14 @@ def test_undecided_for_7_days_an_unknown_outcome_counts_as_sent() -> None:
 
 
 def test_the_proof_of_what_counted_as_sent_joins_the_thread_and_moves_nothing() -> None:
-    late = lead(after(ASSIGN, unknown(0), CountAsSent(DELAYS, NOON + 7 * DAY), sent(0)))
+    late = lead(after(ASSIGN, unknown(0), CountAsSent(PLAN, NOON + 7 * DAY), sent(0)))
     assert (late.step, late.due, len(late.thread)) == (1, NOON + 9 * DAY, 1)
-    after(ASSIGN, unknown(0), CountAsSent(DELAYS, NOON + 7 * DAY), sent(0)).when(sent(0)).then_nothing()
+    after(ASSIGN, unknown(0), CountAsSent(PLAN, NOON + 7 * DAY), sent(0)).when(sent(0)).then_nothing()
 
 
 def test_the_last_step_undecided_finishes_the_lead() -> None:
     steps = (sent(0), sent(1), unknown(2))
-    events = after(ASSIGN, *steps).when(CountAsSent(DELAYS, NOON + 7 * DAY)).events
+    events = after(ASSIGN, *steps).when(CountAsSent(PLAN, NOON + 7 * DAY)).events
     assert [type(event) for event in events] == [StepUndecided, LeadFinished]
 
 

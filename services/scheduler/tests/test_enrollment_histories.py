@@ -51,7 +51,6 @@ from services.scheduler.tests.test_enrollment import (
     ADA,
     CAMPAIGN,
     DAY,
-    DELAYS,
     ENROLL,
     IMPORT,
     INBOX,
@@ -60,6 +59,7 @@ from services.scheduler.tests.test_enrollment import (
     MINUTE,
     NOON,
     ORG,
+    PLAN,
 )
 
 decider: Decider[Command, State, Event] = Decider(NOT_ENROLLED, decide, evolve)
@@ -116,7 +116,7 @@ class World:
         if not (self.row("offer") == ("next",) or (stale and self.lead.begun)):
             return
         attempt, step = self.lead.attempt, self.lead.step
-        if attempt in [one for one, _ in self.dispatched] or step >= len(DELAYS):
+        if attempt in [one for one, _ in self.dispatched] or step >= len(PLAN):
             return  # the sender's stream permits an attempt once
         assert self.left.get(step, 0) == 0, "a step is offered that has left"
         assert not any(had for one, had in self.unknown.items() if (one, step) in self.dispatched)
@@ -170,7 +170,7 @@ class World:
 
     def _leaves(self, attempt: UUID, step: int) -> None:
         self.left[step] = self.left.get(step, 0) + 1
-        self.told.append(RecordSent(attempt, f"<{step}@x>", "Hello", self.now, DELAYS, self.now))
+        self.told.append(RecordSent(attempt, f"<{step}@x>", "Hello", self.now, PLAN, self.now))
 
     def _failed(self, attempt: UUID, *, again: bool = False, bounced: bool = False) -> RecordFailed:
         return RecordFailed(attempt, "c", "r", "s", self.now, again=again, bounced=bounced)
@@ -198,7 +198,7 @@ class World:
         assert inbox == ("" if lead.inbox is None else str(lead.inbox))
         assert all(count <= 1 for count in self.left.values()), "a step left twice"
         if lead.state in UNENDED:
-            assert lead.step < len(DELAYS)
+            assert lead.step < len(PLAN)
             assert offer or attempt or lead.state == "outcome unknown", "a lead is forgotten"
         else:
             assert not offer
@@ -252,7 +252,7 @@ def happen(world: World, what: Sequence[object]) -> None:
             world.run(Finish(world.now))
         case ("wait", int(days)):
             world.now += timedelta(days=days)
-            world.run(CountAsSent(DELAYS, world.now))
+            world.run(CountAsSent(PLAN, world.now))
         case _:
             pass
 
@@ -275,12 +275,12 @@ def test_left_alone_every_lead_comes_to_an_end(history: list[tuple[object, ...]]
     world = World()
     for what in history:
         happen(world, what)
-    for _ in range(3 * len(DELAYS)):
+    for _ in range(3 * len(PLAN)):
         world.settle()
         world.decide()
         world.settle()
         world.now += 8 * DAY
-        world.run(CountAsSent(DELAYS, world.now))
+        world.run(CountAsSent(PLAN, world.now))
         world.tick(stale=False)
     world.settle()
     world.check()

@@ -262,7 +262,9 @@ async def one(tmp_path: Path) -> AsyncGenerator[Works]:
 
 def works(made: Parts) -> Works:
     suppressions = Suppressions(made.runner, made.keys, made.clock)
-    leads = Leads(made.runner, made.model, made.keys, made.clock, made.scheduling, suppressions)
+    leads = Leads(
+        made.runner, made.model, made.keys, made.clock, made.scheduling, suppressions, made.linkedin
+    )
     continuity = Continuity(
         made.store,
         made.model,

@@ -128,6 +128,13 @@ class CampaignSettings(Value):
         """What it sends by, in the order of its steps."""
         return tuple(dict.fromkeys(channel_of(step) for step in self.steps))
 
+    def comes_to(self, kind: StepKind) -> bool:
+        """Whether a lead may get such a step as the first one of its channel, after steps of another channel."""
+        channel = "email" if kind == "email" else "linkedin"
+        return len(self.channels) > 1 or any(
+            step.only_if != "always" for step in self.steps if channel_of(step) == channel
+        )
+
     @property
     def first_email(self) -> SendEmail | None:
         """The one whose subject is that of the thread."""
@@ -210,14 +217,14 @@ class LeadEvent(Published):
 class StepSkipped(LeadEvent):
     """Its condition did not hold when its turn had come: the sequence goes on without it. `step`: from 0.
 
-    `next_due`, `next_channel`: of the step after it; None and empty: there is none.
+    `next_due`, `next_kind`: of the step after it; None and empty: there is none.
     """
 
     step: int
     kind: StepKind
     only_if: Condition
     next_due: datetime | None
-    next_channel: Channel | Literal[""] = ""
+    next_kind: StepKind | Literal[""] = ""
 
 
 class LeadReplied(LeadEvent):

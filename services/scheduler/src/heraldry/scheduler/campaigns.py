@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -16,6 +16,7 @@ from heraldry.contracts.base import Accepted, By, Refused
 from heraldry.contracts.campaigns import (
     CampaignSettings,
     ChangeCampaign,
+    Channel,
     CreateCampaign,
     FinishCampaign,
     GiveIdentity,
@@ -26,9 +27,10 @@ from heraldry.contracts.campaigns import (
 from heraldry.scheduler.application import CONTEXT, Scheduling, derived
 from heraldry.scheduler.domain import campaign
 from heraldry.scheduler.domain.campaign import UNCREATED, Campaign
+from heraldry.scheduler.linkedin_standing import linkings
 from heraldry.scheduler.ports import TemplateError, Templates
 from heraldry.scheduler.projections import campaigns as rows
-from heraldry.scheduler.projections import senders, tallies
+from heraldry.scheduler.projections import linkedin_senders, senders, tallies
 from heraldry.scheduler.speakers import Speakers
 from heraldry.scheduler.standing import connections
 
@@ -255,7 +257,16 @@ class Campaigns:
                     return True
             return False
 
-        return frozenset({"email"}) if await self._heard(email) else frozenset()
+        async def linked() -> bool:
+            row = self._model.read(lambda db: linkedin_senders.of_identity(db, str(found.identity)))
+            if row is None:
+                return False
+            state = (await self._runner.load(linkings, f"linking-{row.account}")).state
+            return state.linked_at is not None and state.code is None
+
+        asked: Mapping[Channel, Callable[[], Awaitable[bool]]] = {"email": email, "linkedin": linked}
+        wanted = found.settings.channels
+        return frozenset([channel for channel in wanted if await self._heard(asked[channel])])
 
     async def _heard(self, condition: Callable[[], Awaitable[bool]]) -> bool:
         """Whether it is so, or becomes so within a moment."""

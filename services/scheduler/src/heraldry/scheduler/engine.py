@@ -1,19 +1,19 @@
 """The engine: dispatches what is due and possible, in every replica at once and without a leader.
 
-It goes sender by sender: first whether and when the sender may send, then for its best lead. What the read model
-says is only where to look; every decision is taken on streams, so that two engines that look at the same moment
-dispatch a step once. A sender that cannot go on is left alone until the instant at which it can, or until
-something about it changes: a tick costs what is due and possible, not what exists.
+It goes lane by lane, which is a sender and a kind of step: first whether and when the sender may act, then for its
+best lead. What the read model says is only where to look; every decision is taken on streams, so that two engines
+that look at the same moment dispatch a step once. A lane that cannot go on is left alone until the instant at which
+it can, or until something about it changes: a tick costs what is due and possible, not what exists.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol, cast
+from typing import Final, Protocol, TypeAlias, cast
 from uuid import UUID, uuid4, uuid5
 
 import orjson
@@ -25,20 +25,16 @@ from heraldry.chassis.readmodel import ReadModel
 from heraldry.chassis.store.port import EventStore, StoredEvent, StoreUnavailableError
 from heraldry.chassis.tasks import check_cancelled, end
 from heraldry.contracts.base import By, Refused
-from heraldry.contracts.campaigns import CampaignSettings
+from heraldry.contracts.campaigns import CampaignSettings, StepKind
 from heraldry.contracts.markers import Position
-from heraldry.scheduler.application import Scheduling
 from heraldry.scheduler.campaigns import Campaigns
-from heraldry.scheduler.domain.calendar import next_opening
+from heraldry.scheduler.channels import NEVER, Channel, Later, may_begin
 from heraldry.scheduler.domain.campaign import Campaign
 from heraldry.scheduler.domain.enrollment import Enrollment
-from heraldry.scheduler.domain.pacing import at_once, even, today_of
-from heraldry.scheduler.domain.permits import use
-from heraldry.scheduler.domain.sender import Dispatch, Sender
 from heraldry.scheduler.leads import Leads
-from heraldry.scheduler.letters import Letters, UnwritableError
+from heraldry.scheduler.letters import UnwritableError
 from heraldry.scheduler.projections import due
-from heraldry.scheduler.projections.due import Account, Running
+from heraldry.scheduler.projections.due import Lane, Running
 from nats.errors import Error as NatsError
 
 log = structlog.stdlib.get_logger(__name__)
@@ -46,22 +42,28 @@ CONTEXT: Final = "scheduler"
 SYSTEM: Final = "system:scheduler"
 LOOK_AGAIN: Final = 1.0  # seconds between two looks when nothing moved
 MODEL_WITHIN: Final = 5.0  # seconds the read model may need to come to the end of the log
-AT_ONCE: Final = 8  # senders one process serves at the same time
+AT_ONCE: Final = 8  # lanes one process serves at the same time
 WATCH_EVERY: Final = timedelta(minutes=1)
 AFTER_TROUBLE: Final = timedelta(seconds=5)
-NEVER: Final = datetime.max.replace(tzinfo=UTC)
 OUR_TROUBLE: Final = (NatsError, TimeoutError, StoreUnavailableError, OSError)
 OWN_DOING: Final = frozenset(
     {  # what never lets a sender go on that could not
         "QuotaConsumed",
         "StepDispatched",
+        "LinkedInStepDispatched",
         "QuotaExhausted",
         "SettingsRepeated",
+        "LinkedInSettingsRepeated",
         "InboxAssigned",
+        "LinkedInAssigned",
+        "StepPutOff",
         "LeadEnrolled",
     }
 )
 ENDING: Final = frozenset({"LeadFinished", "LeadReplied", "LeadBounced", "LeadUnsubscribed", "LeadFailed"})
+
+
+Key: TypeAlias = tuple[str, StepKind]
 
 
 class Halts(Protocol):
@@ -70,9 +72,15 @@ class Halts(Protocol):
         ...
 
 
+class Acquainted(Protocol):
+    """Whether an identity and a person are connected on LinkedIn, as far as is known."""
+
+    async def __call__(self, identity: UUID, person: UUID) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """Where to look: a lead that may be next, and the campaign it is in. `begun`: it has this inbox already."""
+    """Where to look: a lead that may be next, and the campaign it is in. `begun`: it has this sender already."""
 
     enrollment: UUID
     campaign: Running
@@ -88,19 +96,19 @@ class Engine:
         model: ReadModel,
         clock: Clock,
         halt: Halts,
-        scheduling: Scheduling,
         campaigns: Campaigns,
         leads: Leads,
-        letters: Letters,
+        channels: Mapping[StepKind, Channel],
+        connected: Acquainted,
     ) -> None:
         self._store, self._model, self._clock, self._halt = store, model, clock, halt
-        self._scheduling, self._campaigns, self._leads = scheduling, campaigns, leads
-        self._letters = letters
-        self._instants: dict[str, datetime] = {}  # sender → when to look again; none: now
-        self._turns: dict[tuple[str, str], int] = {}  # sender and campaign → when it was served last
+        self._campaigns, self._leads = campaigns, leads
+        self._channels, self._connected = channels, connected
+        self._instants: dict[Key, datetime] = {}  # lane → when to look again; none: now
+        self._turns: dict[tuple[Key, str], int] = {}  # lane and campaign → when it was served last
         self._turn = 0
-        self._woken: set[str] = set()  # senders about which something changed since they were served
-        self._taken: set[str] = set()  # leads some sender of this process has in hand
+        self._woken: set[Key] = set()  # lanes about which something changed since they were served
+        self._taken: set[str] = set()  # leads some lane of this process has in hand
         self._settings: dict[str, tuple[int, CampaignSettings]] = {}
         self._watched = datetime.min.replace(tzinfo=UTC)
         self._moved = asyncio.Event()
@@ -124,36 +132,36 @@ class Engine:
 
     def look_again(self, *identities: str) -> None:
         """Something about these identities changed: what was not possible may be now."""
-        for one in self._model.read(due.accounts):
+        for one in self._model.read(due.lanes):
             if one.identity in identities:
-                self._instants.pop(one.sender, None)
-                self._woken.add(one.sender)
+                self._instants.pop(one.key, None)
+                self._woken.add(one.key)
         self._moved.set()
 
     async def tick(self) -> None:
-        """Serve every sender whose instant has come, until none of them can go on now."""
+        """Serve every lane whose instant has come, until none of them can go on now."""
         now = self._clock.now()
-        open_ = self._model.read(due.accounts)
-        self._instants = {one.sender: at for one in open_ if (at := self._instants.get(one.sender))}
-        ready = [one for one in open_ if self._instants.get(one.sender, now) <= now]
+        open_ = self._model.read(due.lanes)
+        self._instants = {one.key: at for one in open_ if (at := self._instants.get(one.key))}
+        ready = [one for one in open_ if self._instants.get(one.key, now) <= now]
         free = asyncio.Semaphore(AT_ONCE)
 
-        async def serve(one: Account) -> None:
+        async def serve(one: Lane) -> None:
             async with free:
-                self._woken.discard(one.sender)
+                self._woken.discard(one.key)
                 later = await self._serve(one)
-                if one.sender not in self._woken:  # else something changed while it was served
-                    self._instants[one.sender] = later
+                if one.key not in self._woken:  # else something changed while it was served
+                    self._instants[one.key] = later
 
         await asyncio.gather(*map(serve, ready))
         if not timedelta() <= now - self._watched < WATCH_EVERY:
             self._watched = now
             await self._watch()
 
-    # --- one sender
+    # --- one lane
 
-    async def _serve(self, at: Account) -> datetime:
-        """Dispatch through one sender while it can; when to look again."""
+    async def _serve(self, at: Lane) -> datetime:
+        """Dispatch in one lane while it can; when to look again."""
         try:
             while True:
                 check_cancelled()
@@ -166,7 +174,7 @@ class Engine:
             log.warning("a sender is left alone for a while", sender=at.sender, because=type(error).__name__)
         return self._clock.now() + AFTER_TROUBLE
 
-    async def _next(self, at: Account) -> datetime | None:
+    async def _next(self, at: Lane) -> datetime | None:
         """Dispatch one step, or find when one may be possible."""
         now = self._clock.now()
         running = self._running(at)
@@ -175,62 +183,68 @@ class Engine:
             return waiting
         if self._is_halted(at):
             return now + AFTER_TROUBLE
-        state = await self._scheduling.state(at.sender)
-        if not isinstance(state, Sender) or state.closed or state.hours is None:
-            return NEVER
-        opening = next_opening(now, state.hours)
-        if opening is None or opening > now:
-            return opening or NEVER
-        today = today_of(state, state.hours, now)
-        if at_once(today) > now:
-            return at_once(today)
-        if (exhausted := use(state, now).next_possible) is not None:
-            await self._scheduling.say_exhausted(at.sender, self._asking(at))
-            return exhausted
-        paced = even(today)
-        lead = self._best(at, [one for one in running if one.pace != "even" or paced <= now], now)
+        turn = await self._channels[at.kind].turn(at, now, self._asking(at))
+        if isinstance(turn, Later):
+            return turn.at
+        lead = self._best(at, [one for one in running if one.pace != "even" or turn.paced <= now], now)
         if lead is None:
-            return paced  # there is something due, and only its pace is in the way
+            return turn.paced  # there is something due, and only its pace is in the way
         self._taken.add(str(lead.enrollment))
         try:
             return await self._begin(at, lead)
         finally:
             self._taken.discard(str(lead.enrollment))
 
-    def _running(self, at: Account) -> Sequence[Running]:
-        """The campaigns that may send through this inbox, who was served longest ago first."""
+    def _running(self, at: Lane) -> Sequence[Running]:
+        """The campaigns of this identity that have such steps, who was served longest ago first."""
         found = self._model.read(lambda db: due.running(db, at.identity))
-        return sorted(found, key=lambda one: self._turns.get((at.sender, one.id), 0))
+        mine = [one for one in found if any(step.kind == at.kind for step in self._settings_of(one).steps)]
+        return sorted(mine, key=lambda one: self._turns.get((at.key, one.id), 0))
 
-    def _first_due(self, at: Account, running: Sequence[Running]) -> datetime:
-        """When anything is due for this sender."""
+    def _first_due(self, at: Lane, running: Sequence[Running]) -> datetime:
+        """When anything is due in this lane."""
         instants = [NEVER]
         for one in running:
-            found = self._model.read(lambda db, one=one: due.next_of(db, at.sender, one.id))
-            if found is not None:
-                instants.append(datetime.fromisoformat(found[1]))
-            if self._may_begin(at, one) and self._model.read(
+            instants += [datetime.fromisoformat(due_at) for _, due_at, _ in self._following(at, one, ())]
+            if self._begins_here(at, one) and self._model.read(
                 lambda db, one=one: due.first_of(db, one.id, ())
             ):
                 instants.append(self._begins(one))
         return min(instants)
 
-    def _best(self, at: Account, running: Sequence[Running], now: datetime) -> Lead | None:
+    def _best(self, at: Lane, running: Sequence[Running], now: datetime) -> Lead | None:
         """Follow-ups before first contacts, campaigns in turn."""
         for one in running:
-            found = self._model.read(lambda db, one=one: due.next_of(db, at.sender, one.id))
-            if found is not None and datetime.fromisoformat(found[1]) <= now:
-                return Lead(UUID(found[0]), one, begun=True)
+            for enrollment, due_at, begun in self._following(at, one, self._taken):
+                if datetime.fromisoformat(due_at) <= now:
+                    return Lead(UUID(enrollment), one, begun)
         for one in running:
-            if self._may_begin(at, one) and self._begins(one) <= now:
+            if self._begins_here(at, one) and self._begins(one) <= now:
                 first = self._model.read(lambda db, one=one: due.first_of(db, one.id, self._taken))
                 if first is not None:
                     return Lead(UUID(first), one, begun=False)
         return None
 
-    @staticmethod
-    def _may_begin(at: Account, campaign: Running) -> bool:
-        return campaign.inbox in {"", at.inbox}
+    def _following(
+        self, at: Lane, campaign: Running, taken: Collection[str]
+    ) -> Sequence[tuple[str, str, bool]]:
+        """Who of a campaign is next in mid-sequence, and when: of those that go on through this sender, and of
+        those that come to this channel for the first time.
+        """
+        found = list[tuple[str, str, bool]]()
+        following = self._model.read(lambda db: due.next_of(db, at, campaign.id))
+        if following is not None:
+            found.append((*following, True))
+        if may_begin(at, campaign) and self._settings_of(campaign).comes_to(at.kind):
+            joining = self._model.read(lambda db: due.joining_of(db, at, campaign.id, taken))
+            if joining is not None:
+                found.append((*joining, False))
+        return sorted(found, key=lambda one: one[1])
+
+    def _begins_here(self, at: Lane, campaign: Running) -> bool:
+        """Whether the campaign's leads may begin in this lane."""
+        steps = self._settings_of(campaign).steps
+        return bool(steps) and steps[0].kind == at.kind and may_begin(at, campaign)
 
     def _begins(self, campaign: Running) -> datetime:
         """When the first step of a campaign's leads is due."""
@@ -245,7 +259,7 @@ class Engine:
             self._settings[campaign.id] = known
         return known[1]
 
-    def _is_halted(self, at: Account) -> bool:
+    def _is_halted(self, at: Lane) -> bool:
         try:
             return self._halt.halted(organization(UUID(at.organization)), account(at.sender)) is not None
         except HaltUnknownError:
@@ -253,36 +267,37 @@ class Engine:
 
     # --- one step
 
-    async def _begin(self, at: Account, found: Lead) -> datetime | None:
+    async def _begin(self, at: Lane, found: Lead) -> datetime | None:
         """Dispatch the lead's next step, unless its own stream says otherwise."""
-        asking = Asking(uuid5(found.enrollment, at.sender), self._by(at))
+        channel, settings = self._channels[at.kind], self._settings_of(found.campaign)
         lead = await self._leads.load(found.enrollment)
-        if isinstance(lead, Enrollment) and lead.goes_on and not lead.begun and not found.begun:
-            lead = await self._leads.assign(lead, UUID(at.inbox), at.sender, UUID(at.identity), asking)
-        if not isinstance(lead, Enrollment) or not lead.goes_on or lead.sender != at.sender:
+        if isinstance(lead, Enrollment) and lead.goes_on and not await self._holds(lead, at, settings):
+            skip = Asking(uuid5(lead.id, f"skip {lead.step}"), self._by(at))
+            await self._leads.skip(lead, settings, skip)
+            return await self._catch_up()
+        if isinstance(lead, Enrollment) and lead.goes_on and not channel.has(lead) and not found.begun:
+            lead = await channel.assign(lead, at, Asking(uuid5(found.enrollment, at.sender), self._by(at)))
+        if not isinstance(lead, Enrollment) or not lead.goes_on or not channel.goes_through(lead, at):
             return await self._catch_up()  # the read model was behind, or another sender was quicker
+        return await self._dispatch(at, found.campaign, lead)
+
+    async def _holds(self, lead: Enrollment, at: Lane, settings: CampaignSettings) -> bool:
+        """Whether the condition of its next step does."""
+        if lead.step >= len(settings.steps) or settings.steps[lead.step].only_if == "always":
+            return True
+        identity = lead.identity if lead.begun else UUID(at.identity)
+        connected = await self._connected(identity, lead.person)
+        return connected == (settings.steps[lead.step].only_if == "connected")
+
+    async def _dispatch(self, at: Lane, campaign: Running, lead: Enrollment) -> datetime | None:
+        asking, settings = Asking(lead.attempt, self._by(at)), self._settings_of(campaign)
         try:
-            letter = await self._letters.write(lead, self._settings_of(found.campaign))
+            await self._channels[at.kind].dispatch(lead, at, settings, asking)
         except UnwritableError as problem:
             await self._leads.fail(
                 lead.id, problem.code, problem.reason, problem.resolution, self._asking(at)
             )
             return await self._catch_up()
-        step = Dispatch(
-            organization=lead.organization,
-            attempt=lead.attempt,
-            letter=letter,
-            at=self._clock.now(),
-            campaign=lead.campaign,
-            enrollment=lead.id,
-            identity=lead.identity,
-        )
-        return await self._dispatch(at, found.campaign, step)
-
-    async def _dispatch(self, at: Account, campaign: Running, step: Dispatch) -> datetime | None:
-        asking = Asking(step.attempt, self._by(at))
-        try:
-            await self._scheduling.dispatch_step(at.sender, step, asking)
         except Refused as refusal:
             match refusal.code:
                 case "campaign.not-open":
@@ -292,21 +307,30 @@ class Engine:
                 case "quota.exhausted" | "hours.outside":
                     until = refusal.extra.get("until")
                     return datetime.fromisoformat(until) if until else NEVER
-                case "sender.closed" | "inbox.unknown":
+                case "sender.closed" | "inbox.unknown" | "linkedin.not-linked" | "linkedin.unknown":
                     return NEVER
                 case _:
                     raise
         self._turn += 1
-        self._turns[at.sender, campaign.id] = self._turn
-        return await self._catch_up()
+        self._turns[at.key, campaign.id] = self._turn
+        caught_up = await self._catch_up()
+        if len(settings.channels) > 1:
+            await self._look_back(lead, self._asking(at))
+        return caught_up
 
-    async def _open(self, at: Account, campaign: UUID) -> bool:
+    async def _look_back(self, lead: Enrollment, asking: Asking) -> None:
+        """Who replied in the other channel while this step was being dispatched gets it no more."""
+        present = await self._leads.load(lead.id)
+        if isinstance(present, Enrollment) and present.replied:
+            await self._leads.recall(lead.id, asking)
+
+    async def _open(self, at: Lane, campaign: UUID) -> bool:
         """Let the campaign send from here, if its own stream says that it runs."""
         loaded = await self._campaigns.load(campaign)
         state = loaded.state
         if not isinstance(state, Campaign) or state.state != "active" or str(state.identity) != at.identity:
             return False
-        await self._scheduling.open_campaign(at.sender, campaign, loaded.revision, self._asking(at))
+        await self._channels[at.kind].open(at, campaign, loaded.revision, self._asking(at))
         return True
 
     async def _catch_up(self) -> datetime | None:
@@ -343,11 +367,11 @@ class Engine:
         if identities:
             self.look_again(*identities)
 
-    def _asking(self, at: Account) -> Asking:
+    def _asking(self, at: Lane) -> Asking:
         return Asking(uuid4(), self._by(at))
 
     @staticmethod
-    def _by(at: Account) -> By:
+    def _by(at: Lane) -> By:
         return By(organization=UUID(at.organization), actor=SYSTEM)
 
 

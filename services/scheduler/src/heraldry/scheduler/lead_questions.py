@@ -25,6 +25,7 @@ from heraldry.contracts.campaigns import (
     LeadView,
     ListLeads,
     PauseReason,
+    StepKind,
 )
 from heraldry.contracts.identity import WorkingHours
 from heraldry.scheduler.domain import waiting
@@ -101,12 +102,19 @@ class LeadQuestions:
             failure=(row.code, row.reason, row.resolution) if row.state == "failed" else None,
             attempts=tuple(UUID(one) for one in cast("list[str]", json.loads(row.attempts))),
             since=datetime.fromisoformat(row.since),
+            connected=bool(row.connected),
+            skipped=tuple(cast("list[int]", json.loads(row.skipped))),
             retryable=row.running != "finished" and row.code not in FOR_GOOD,
         )
 
     def _step(self, row: Row, settings: CampaignSettings, organization_id: str) -> waiting.Step:
-        found = cast("list[Mapping[str, str | int]]", json.loads(row.accounts))
+        found = cast(
+            "list[Mapping[str, str | int]]",
+            json.loads(row.accounts if row.kind == "email" else row.lanes),
+        )
         return waiting.Step(
+            kind=cast("StepKind", row.kind),
+            held=row.held,
             state=cast("LeadState", row.state),
             leaving_until=datetime.fromisoformat(row.valid_until) if row.attempt else None,
             due=_due(row, settings),
@@ -115,12 +123,14 @@ class LeadQuestions:
             pause=cast("PauseReason", row.pause_reason) if row.pause_reason else None,
             even=row.pace == "even",
             again=row.tries > 0,
-            accounts=[self._account(one, organization_id) for one in found],
+            accounts=[
+                self._account(one, organization_id) for one in found if one.get("kind", row.kind) == row.kind
+            ],
         )
 
     def _account(self, found: Mapping[str, str | int], organization_id: str) -> waiting.Account:
         sender, last, until = str(found["sender"]), str(found["last_at"]), str(found["exhausted_until"])
-        hours = str(found["hours"])
+        hours, slowed = str(found["hours"]), str(found.get("slowed_until", ""))
         return waiting.Account(
             sender=sender,
             closed=str(found["closed"]),
@@ -130,6 +140,7 @@ class LeadQuestions:
             used_today=int(found["used_today"]),
             last=datetime.fromisoformat(last) if last else None,
             exhausted=(str(found["exhausted_window"]), datetime.fromisoformat(until)) if until else None,
+            slowed=datetime.fromisoformat(slowed) if slowed else None,
         )
 
     def _is_halted(self, organization_id: str, sender: str) -> bool:

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from heraldry.contracts.base import Envelope
-from heraldry.contracts.campaigns import CampaignFinished, LeadsImported
+from heraldry.contracts.campaigns import (
+    CampaignFinished,
+    LeadBounced,
+    LeadReplied,
+    LeadsImported,
+    LeadUnsubscribed,
+)
 from heraldry.contracts.gateway import RecipientUnsubscribed
 from heraldry.contracts.mailbox import (
     EmailBounced,
@@ -47,6 +53,12 @@ class FollowAccount(OwnCommand):
     sender: str
 
 
+class RecallStep(OwnCommand):
+    """What is leaving for this lead, in whatever channel, is to leave no more."""
+
+    enrollment: UUID
+
+
 class LeaveIdentity(OwnCommand):
     identity: UUID
 
@@ -81,6 +93,11 @@ def follow_accounts(event: Envelope[SenderOpened | SenderClosed]) -> Sequence[Ow
 
 def leave_identities(event: Envelope[DeletionImported]) -> Sequence[OwnCommand]:
     return (LeaveIdentity(identity=event.data.identity),)
+
+
+def recall_steps(event: Envelope[LeadReplied | LeadBounced | LeadUnsubscribed]) -> Sequence[OwnCommand]:
+    """Between dispatch and sending, too; and an answer in one channel ends the sequence in all of them."""
+    return (RecallStep(enrollment=event.data.enrollment),)
 
 
 def end_leads(event: Envelope[CampaignFinished | LeadsImported]) -> Sequence[OwnCommand]:

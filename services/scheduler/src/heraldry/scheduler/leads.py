@@ -15,7 +15,7 @@ from heraldry.chassis.readmodel import ReadModel
 from heraldry.chassis.runner import Asked, Ran, Runner
 from heraldry.chassis.vault.keys import KeyDestroyedError, KeyRing
 from heraldry.contracts.base import Accepted, By, Erased
-from heraldry.contracts.campaigns import CampaignSettings, LeadData, RetryLead
+from heraldry.contracts.campaigns import CampaignSettings, LeadData, RetryLead, StepKind
 from heraldry.contracts.mailbox import (
     EmailBounced,
     EmailFailed,
@@ -34,6 +34,7 @@ from heraldry.scheduler.domain.enrollment import (
     evolve,
 )
 from heraldry.scheduler.domain.sender import Sender, Withdraw
+from heraldry.scheduler.linkedin import LinkedIn
 from heraldry.scheduler.projections import campaigns, lead_rows
 from heraldry.scheduler.projections.lead_rows import Row
 from heraldry.scheduler.suppressions import Suppressions
@@ -72,9 +73,10 @@ class Leads:
         clock: Clock,
         scheduling: Scheduling,
         suppressions: Suppressions,
+        linkedin: LinkedIn,
     ) -> None:
         self._runner, self._model, self._keys, self._clock = runner, model, keys, clock
-        self._scheduling, self._suppressions = scheduling, suppressions
+        self._scheduling, self._suppressions, self._linkedin = scheduling, suppressions, linkedin
         self._asked: set[str] = set()  # attempts without news that were asked to be closed
 
     async def load(self, enrollment: UUID) -> State:
@@ -118,7 +120,7 @@ class Leads:
     async def assign(
         self, lead: Enrollment, inbox: UUID, sender: str, identity: UUID, asking: Asking
     ) -> State:
-        """Begin its sequence through this inbox, unless another one was quicker or nobody may write to it."""
+        """Begin its emails through this inbox, unless another one was quicker or nobody may write to it."""
         now = self._clock.now()
         address = "" if isinstance(lead.data, Erased) else lead.data.email
         reason = await self._suppressions.reason(lead.organization, address)
@@ -127,9 +129,53 @@ class Leads:
             command, asking = sequence.Suppress(reason, now), Asking(uuid4(), asking.by)
         return (await self._run(lead.id, command, asking, identity, lead.organization)).state
 
+    async def assign_linkedin(
+        self, lead: Enrollment, account: UUID, sender: str, identity: UUID, kind: StepKind, asking: Asking
+    ) -> State:
+        """Begin its LinkedIn steps as this member, with a step of this kind, unless it began as another one."""
+        command = sequence.AssignLinkedIn(identity, account, sender, kind, self._clock.now())
+        return (await self._run(lead.id, command, asking, identity, lead.organization)).state
+
+    async def skip(self, lead: Enrollment, settings: CampaignSettings, asking: Asking) -> None:
+        """The condition of its next step does not hold."""
+        only_if = settings.steps[lead.step].only_if
+        command = sequence.Skip(lead.step, only_if, plan_of(settings), self._clock.now())
+        await self._run(lead.id, command, asking, lead.identity, lead.organization)
+
+    async def put_off(
+        self, lead: Enrollment, until: datetime, code: str, reason: str, asking: Asking
+    ) -> None:
+        """Its next step may not be done before."""
+        command = sequence.PutOff(lead.step, until, code, reason, self._clock.now())
+        await self._run(lead.id, command, asking, lead.identity, lead.organization)
+
+    async def recall(self, enrollment: UUID, asking: Asking) -> None:
+        """It has ended: what is leaving is asked not to leave any more, in whatever channel."""
+        await self._scheduling.up_to_date()
+        row = self._model.read(lambda db: lead_rows.one(db, str(enrollment)))
+        if row is not None and row.attempt:
+            await self._close(row, asking)
+
+    async def _close(self, row: Row, asking: Asking) -> None:
+        attempt = UUID(row.attempt)
+        asking = Asking(derived(attempt, "withdraw"), asking.by)
+        if row.next_kind != "email":
+            await self._linkedin.cancel(row.linkedin, attempt, asking)
+            return
+        account = Account(row.sender, UUID(row.identity), UUID(row.organization))
+        await self._scheduling.run(account, Withdraw(attempt, self._clock.now()), asking)
+
     async def fail(self, enrollment: UUID, code: str, reason: str, resolution: str, asking: Asking) -> None:
         """Its next step cannot be sent at all."""
         await self.decide(enrollment, sequence.Fail(code, reason, resolution, self._clock.now()), asking)
+
+    async def done(self, enrollment: UUID, attempt: UUID, at: datetime, asking: Asking) -> None:
+        """A LinkedIn step was done, or needed not to be."""
+        await self._scheduling.up_to_date()
+        row = self._model.read(lambda db: lead_rows.one(db, str(enrollment)))
+        if row is not None:
+            plan = self._plan(row.campaign)
+            await self.of_row(row, sequence.RecordSent(attempt, "", "", at, plan, self._clock.now()), asking)
 
     async def _sent(self, enrollment: UUID, event: EmailSent, asking: Asking) -> None:
         await self._scheduling.up_to_date()
@@ -141,7 +187,7 @@ class Leads:
             message_id=event.message_id,
             subject=row.subject,
             sent_at=event.at,
-            delays=self._delays(row.campaign),
+            plan=self._plan(row.campaign),
             at=self._clock.now(),
         )
         await self.of_row(row, command, asking)
@@ -175,12 +221,10 @@ class Leads:
         for row in lost:
             if row.attempt in self._asked:
                 continue
-            account = Account(row.sender, UUID(row.identity), UUID(row.organization))
-            asking = Asking(derived(UUID(row.attempt), "withdraw"), _by(row))
-            await self._scheduling.run(account, Withdraw(UUID(row.attempt), self._clock.now()), asking)
+            await self._close(row, Asking(uuid4(), _by(row)))
             self._asked.add(row.attempt)
         for row in self._model.read(lambda db: lead_rows.undecided(db, now - sequence.UNDECIDED_FOR)):
-            command = sequence.CountAsSent(self._delays(row.campaign), self._clock.now())
+            command = sequence.CountAsSent(self._plan(row.campaign), self._clock.now())
             await self.of_row(row, command, Asking(uuid4(), _by(row)))
 
     async def record(
@@ -225,7 +269,7 @@ class Leads:
         address = "" if isinstance(lead.data, Erased) else lead.data.email
         if await self._suppressions.includes(lead.organization, address):
             return "The address is on the suppression list. Take it off first."
-        if not lead.begun:
+        if lead.inbox is None:
             return ""
         account = await self._scheduling.state(lead.sender)
         if not isinstance(account, Sender) or account.identity != lead.identity:
@@ -255,13 +299,16 @@ class Leads:
         asked = Asked(asking.id, asking.by, self._clock.now(), identity, organization)
         return await self._runner.run(enrollments, f"enrollment-{enrollment}", command, asked)
 
-    def _delays(self, campaign: str) -> Sequence[timedelta]:
-        """Of its steps: what is begun keeps their number and their delays."""
+    def _plan(self, campaign: str) -> Sequence[sequence.Planned]:
+        """Of its steps: what is begun keeps their kinds and their delays."""
         row = self._model.read(lambda db: campaigns.one(db, campaign))
         if row is None:
             raise NotYetError(f"What is known of the campaign {campaign}")
-        settings = CampaignSettings.model_validate_json(row.settings)
-        return [timedelta(hours=step.delay) for step in settings.steps]
+        return plan_of(CampaignSettings.model_validate_json(row.settings))
+
+
+def plan_of(settings: CampaignSettings) -> Sequence[sequence.Planned]:
+    return [sequence.Planned(step.kind, timedelta(hours=step.delay)) for step in settings.steps]
 
 
 def _by(row: Row) -> By:

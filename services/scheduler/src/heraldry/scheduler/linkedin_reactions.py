@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from heraldry.contracts.base import Envelope
@@ -17,6 +17,7 @@ from heraldry.contracts.linkedin import (
     LinkedInLinked,
     LinkedInMessageSent,
     LinkedInNeedsReconnect,
+    LinkedInReplyReceived,
     LinkedInRestricted,
     LinkedInSlowedDown,
     LinkedInUnlinked,
@@ -33,6 +34,15 @@ _OUTCOMES: Final[Mapping[str, WithdrawalOutcome]] = {  # by the driver's codes
     "action.expired": "not attempted",
     "action.cancelled": "not attempted",
 }
+
+LinkedInOutcome: TypeAlias = (
+    InvitationSent
+    | LinkedInMessageSent
+    | InvitationAccepted
+    | LinkedInReplyReceived
+    | LinkedInActionFailed
+    | LinkedInActionOutcomeUnknown
+)
 
 
 class OpenLinkedIn(OwnCommand):
@@ -97,6 +107,12 @@ class CarryOutWithdrawals(OwnCommand):
     actor: str
 
 
+class RecordLinkedInOutcome(OwnCommand):
+    """What became of a lead's step on LinkedIn, or that they are connected by now."""
+
+    outcome: LinkedInOutcome
+
+
 def import_accounts(
     event: Envelope[
         LinkedInLinked | LinkedInNeedsReconnect | LinkedInRestricted | LinkedInUnlinked | LinkedInSlowedDown
@@ -124,6 +140,15 @@ def import_accounts(
                 code = "restricted"
             closed = CloseLinkedIn(account=said.account, code=code, revision=revision, said_at=said.at)
             return (closed,)
+
+
+def record_linkedin_outcomes(event: Envelope[LinkedInOutcome]) -> Sequence[OwnCommand]:
+    """A withdrawal concerns no lead's sequence."""
+    outcome = event.data
+    failed = isinstance(outcome, LinkedInActionFailed | LinkedInActionOutcomeUnknown)
+    if failed and outcome.kind == "withdrawal":
+        return ()
+    return (RecordLinkedInOutcome(outcome=outcome),)
 
 
 def settle_actions(

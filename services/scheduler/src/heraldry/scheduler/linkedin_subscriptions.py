@@ -16,24 +16,28 @@ from heraldry.contracts.linkedin import (
     LinkedInLinked,
     LinkedInMessageSent,
     LinkedInNeedsReconnect,
+    LinkedInReplyReceived,
     LinkedInRestricted,
     LinkedInSlowedDown,
     LinkedInUnlinked,
 )
 from heraldry.scheduler.domain.withdrawal import WithdrawalRequested
 from heraldry.scheduler.linkedin import LinkedIn
+from heraldry.scheduler.linkedin_leads import LinkedInLeads
 from heraldry.scheduler.linkedin_reactions import (
     AcceptInvitation,
     CarryOutWithdrawals,
     CloseLinkedIn,
     ImportInvitation,
     OpenLinkedIn,
+    RecordLinkedInOutcome,
     RecordWithdrawal,
     SettleAction,
     SlowLinkedInDown,
     carry_out_withdrawals,
     import_accounts,
     import_invitations,
+    record_linkedin_outcomes,
     settle_actions,
 )
 from heraldry.scheduler.linkedin_standing import Linked, LinkedInStanding
@@ -70,6 +74,19 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
         import_invitations,
         from_start=True,
     ),
+    reaction(
+        "scheduler-linkedin-leads",
+        (
+            InvitationSent,
+            LinkedInMessageSent,
+            InvitationAccepted,
+            LinkedInReplyReceived,
+            LinkedInActionFailed,
+            LinkedInActionOutcomeUnknown,
+        ),
+        record_linkedin_outcomes,
+        from_start=True,
+    ),
 )
 OWN: Final[tuple[Reaction, ...]] = (
     reaction("scheduler-withdraws", (WithdrawalRequested,), carry_out_withdrawals, from_start=True),
@@ -79,8 +96,11 @@ OWN: Final[tuple[Reaction, ...]] = (
 class OwnLinkedIn:
     """Carries out what this context's reactions ask of it about LinkedIn."""
 
-    def __init__(self, linkedin: LinkedIn, standing: LinkedInStanding, withdrawals: Withdrawals) -> None:
-        self._linkedin, self._standing, self._withdrawals = linkedin, standing, withdrawals
+    def __init__(
+        self, linkedin: LinkedIn, standing: LinkedInStanding, withdrawals: Withdrawals, leads: LinkedInLeads
+    ) -> None:
+        self._linkedin, self._standing = linkedin, standing
+        self._withdrawals, self._leads = withdrawals, leads
 
     async def __call__(self, command: Command, asking: Asking) -> None:
         match command:
@@ -100,6 +120,8 @@ class OwnLinkedIn:
                 await self._standing.slowed(account, kind, until, revision, asking)
             case SettleAction(attempt=attempt, proven_not_done=proven):
                 await self._linkedin.settle(attempt, asking, proven_not_done=proven)
+            case RecordLinkedInOutcome(outcome=outcome):
+                await self._leads.record(outcome, asking)
             case _:
                 await self._about_invitations(command, asking)
 

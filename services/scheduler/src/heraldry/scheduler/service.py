@@ -21,14 +21,18 @@ from heraldry.scheduler.automatic import Automatic
 from heraldry.scheduler.blocks import Blocks
 from heraldry.scheduler.campaign_questions import CampaignQuestions
 from heraldry.scheduler.campaigns import Campaigns
+from heraldry.scheduler.channels import channels
 from heraldry.scheduler.continuity import Continuity
+from heraldry.scheduler.domain.acquaintance import AcquaintanceImported
 from heraldry.scheduler.domain.block import InvitationBlocked
 from heraldry.scheduler.domain.connection import ConnectionImported, PauseImported
 from heraldry.scheduler.domain.enrollment import (
     InboxAssigned,
     LeadDropped,
     LeadEnrolled,
+    LinkedInAssigned,
     StepFailed,
+    StepPutOff,
     StepSent,
     StepUndecided,
     StepUnknown,
@@ -75,14 +79,17 @@ from heraldry.scheduler.lead_questions import LeadQuestions
 from heraldry.scheduler.leads import Leads
 from heraldry.scheduler.letters import Letters
 from heraldry.scheduler.linkedin import LinkedIn
+from heraldry.scheduler.linkedin_leads import LinkedInLeads
 from heraldry.scheduler.linkedin_standing import LinkedInStanding
 from heraldry.scheduler.linkedin_subscriptions import OwnLinkedIn
 from heraldry.scheduler.projections.accounts import accounts
+from heraldry.scheduler.projections.acquaintances import acquaintances
 from heraldry.scheduler.projections.campaign_senders import campaign_senders
 from heraldry.scheduler.projections.campaigns import campaigns as all_campaigns
 from heraldry.scheduler.projections.imports import imports as all_imports
 from heraldry.scheduler.projections.invitations import invitations
 from heraldry.scheduler.projections.leads import leads as all_leads
+from heraldry.scheduler.projections.linkedin_lanes import linkedin_lanes
 from heraldry.scheduler.projections.linkedin_senders import linkedin_senders
 from heraldry.scheduler.projections.linkedin_steps import linkedin_steps
 from heraldry.scheduler.projections.senders import senders
@@ -126,6 +133,9 @@ TYPES: Final[Mapping[str, type[Event]]] = {
     "LeadEnrolled": LeadEnrolled,
     "LeadDropped": LeadDropped,
     "InboxAssigned": InboxAssigned,
+    "LinkedInAssigned": LinkedInAssigned,
+    "StepPutOff": StepPutOff,
+    "AcquaintanceImported": AcquaintanceImported,
     "StepSent": StepSent,
     "StepFailed": StepFailed,
     "StepUnknown": StepUnknown,
@@ -152,6 +162,8 @@ PROJECTIONS: Final = (
     linkedin_steps,
     invitations,
     withdrawals,
+    linkedin_lanes,
+    acquaintances,
 )
 
 
@@ -173,7 +185,8 @@ async def build(house: House) -> None:
     api.register_campaigns(
         house.rpc, campaigns, CampaignQuestions(house.model, scheduling, speakers, templates)
     )
-    leads = Leads(house.runner, house.model, house.keys, house.clock, scheduling, suppressions)
+    leads = Leads(house.runner, house.model, house.keys, house.clock, scheduling, suppressions, linkedin)
+    linkedin_leads = LinkedInLeads(house.runner, house.clock, leads)
     continuity = Continuity(
         house.store,
         house.model,
@@ -198,7 +211,7 @@ async def build(house: House) -> None:
         campaigns,
         leads,
         continuity,
-        OwnLinkedIn(linkedin, linkedin_standing, withdrawing),
+        OwnLinkedIn(linkedin, linkedin_standing, withdrawing, linkedin_leads),
     )
     parking = Parking(house.nc, CONTEXT)
     reactions = Reactions(house.nc, house.settings, REACTIONS, own, parking)
@@ -207,7 +220,16 @@ async def build(house: House) -> None:
     own_reactions = OwnReactions(house.nc, CONTEXT, house.store, house.codec, TYPES, OWN, own, parking)
     house.background(own_reactions.run(), "own reactions")
     letters = Letters(templates, speakers.speaker)
-    engine = Engine(house.store, house.model, house.clock, house.halt, scheduling, campaigns, leads, letters)
+    engine = Engine(
+        house.store,
+        house.model,
+        house.clock,
+        house.halt,
+        campaigns,
+        leads,
+        channels(house.clock, scheduling, linkedin, leads, letters),
+        linkedin_leads.connected,
+    )
     house.background(engine.run(), "engine")
     automatic = Automatic(house.model, house.clock, house.halt, linkedin, withdrawing)
     house.background(automatic.run(), "automatic withdrawals")

@@ -13,7 +13,10 @@ from heraldry.contracts.campaigns import (
     CampaignPaused,
     CampaignResumed,
     CampaignStarted,
+    LeadBounced,
+    LeadReplied,
     LeadsImported,
+    LeadUnsubscribed,
 )
 from heraldry.contracts.gateway import RecipientUnsubscribed
 from heraldry.contracts.identity import (
@@ -57,11 +60,13 @@ from heraldry.scheduler.lead_reactions import (
     ImportSuppression,
     LeaveIdentity,
     LiftSuppression,
+    RecallStep,
     RecordOutcome,
     end_leads,
     follow_accounts,
     import_suppressions,
     leave_identities,
+    recall_steps,
     record_outcomes,
 )
 from heraldry.scheduler.leads import Leads
@@ -124,6 +129,12 @@ OWN: Final[tuple[Reaction, ...]] = (
     ),
     reaction("scheduler-follows-accounts", (SenderOpened, SenderClosed), follow_accounts, from_start=True),
     reaction("scheduler-leaves-identities", (DeletionImported,), leave_identities, from_start=True),
+    reaction(
+        "scheduler-recalls-steps",
+        (LeadReplied, LeadBounced, LeadUnsubscribed),
+        recall_steps,
+        from_start=True,
+    ),
     reaction("scheduler-ends-leads", (CampaignFinished, LeadsImported), end_leads, from_start=True),
     *linkedin_subscriptions.OWN,
 )
@@ -187,6 +198,8 @@ class Own:
                 await self._continuity.lifted(said, revision, asking)
             case FollowAccount(sender=sender):
                 await self._continuity.follow_account(sender, asking)
+            case RecallStep(enrollment=enrollment):
+                await self._leads.recall(enrollment, asking)
             case LeaveIdentity(identity=identity):
                 await self._continuity.leave_identity(identity, asking)
             case EndLeads(campaign=campaign):

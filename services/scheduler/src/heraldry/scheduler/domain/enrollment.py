@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, Final, TypeAlias, assert_never
+from typing import Annotated, Final, Literal, TypeAlias, assert_never
 from uuid import UUID, uuid5
 
 from heraldry.contracts.base import Erased, Personal
@@ -23,9 +23,12 @@ from heraldry.contracts.campaigns import (
     LeadReplied,
     LeadState,
     LeadUnsubscribed,
+    StepKind,
+    StepSkipped,
 )
 
 Lead = Personal("person")
+NextKind: TypeAlias = StepKind | Literal[""]  # empty: there is no next step
 OPEN: Final[frozenset[LeadState]] = frozenset({"waiting", "in progress"})
 UNENDED: Final[frozenset[LeadState]] = frozenset({"waiting", "in progress", "outcome unknown"})
 
@@ -61,7 +64,7 @@ class LeadDropped(AnyEvent):
 
 
 class InboxAssigned(AnyEvent):
-    """Private. Every step of this lead goes through this inbox (R-BOX-11)."""
+    """Private. Every email of this lead goes through this inbox (R-BOX-11)."""
 
     enrollment: UUID
     identity: UUID
@@ -69,8 +72,20 @@ class InboxAssigned(AnyEvent):
     sender: str
 
 
+class LinkedInAssigned(AnyEvent):
+    """Private. Every LinkedIn step of this lead is done as this member. `kind`: of the step it begins with."""
+
+    enrollment: UUID
+    identity: UUID
+    account: UUID
+    sender: str
+    kind: StepKind
+
+
 class StepSent(AnyEvent):
-    """Private. `next_due`: when the following step is due; None: there is none."""
+    """Private. `next_due`, `next_kind`: of the following step; None: there is none. A LinkedIn step has neither
+    message id nor subject.
+    """
 
     enrollment: UUID
     person: UUID
@@ -80,6 +95,17 @@ class StepSent(AnyEvent):
     subject: Annotated[str | Erased, Lead]
     sent_at: datetime
     next_due: datetime | None
+    next_kind: NextKind = "email"
+
+
+class StepPutOff(AnyEvent):
+    """Private. The next step may not be done before `until`. `code`, `reason`: why."""
+
+    enrollment: UUID
+    step: int
+    until: datetime
+    code: str
+    reason: str
 
 
 class StepFailed(AnyEvent):
@@ -113,13 +139,17 @@ class StepUndecided(AnyEvent):
     step: int
     attempt: UUID
     next_due: datetime | None
+    next_kind: NextKind = "email"
 
 
 Event: TypeAlias = (
     LeadEnrolled
     | LeadDropped
     | InboxAssigned
+    | LinkedInAssigned
     | StepSent
+    | StepSkipped
+    | StepPutOff
     | StepFailed
     | StepUnknown
     | StepUndecided
@@ -139,7 +169,7 @@ class NotEnrolled:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A step that was sent."""
+    """A step that was sent, or done on LinkedIn."""
 
     step: int
     attempt: UUID
@@ -163,6 +193,7 @@ class Enrollment:
     due: datetime | None = None  # of the next step; None: as the campaign's start says, or nothing is due
     inbox: UUID | None = None
     sender: str = ""
+    linkedin: str = ""  # the member its LinkedIn steps are done as
     thread: tuple[Mail, ...] = ()  # what was sent, oldest first
     unknown: tuple[UUID, datetime] | None = None  # the attempt with an unknown outcome, and since when
     undecided: tuple[tuple[int, UUID], ...] = ()  # steps and attempts that count as sent undecided
@@ -181,7 +212,8 @@ class Enrollment:
 
     @property
     def begun(self) -> bool:
-        return self.inbox is not None
+        """Whether it has an account of some channel, and with it its identity for good."""
+        return self.inbox is not None or self.linkedin != ""
 
 
 State: TypeAlias = NotEnrolled | Enrollment
@@ -204,7 +236,9 @@ def evolve(state: State, event: Event) -> State:
     match event:
         case InboxAssigned(identity=identity, inbox=inbox, sender=sender):
             return replace(state, identity=identity, inbox=inbox, sender=sender, due=event.at)
-        case StepSent() | StepFailed() | StepUnknown() | StepUndecided():
+        case LinkedInAssigned(identity=identity, sender=sender):
+            return replace(state, identity=identity, linkedin=sender, due=event.at)
+        case StepSent() | StepFailed() | StepUnknown() | StepUndecided() | StepSkipped() | StepPutOff():
             return _went_on(state, event)
         case LeadReplied():
             kept = state.state == "unsubscribed"
@@ -223,8 +257,15 @@ def evolve(state: State, event: Event) -> State:
             assert_never(event)
 
 
-def _went_on(lead: Enrollment, event: StepSent | StepFailed | StepUnknown | StepUndecided) -> Enrollment:
+def _went_on(
+    lead: Enrollment,
+    event: StepSent | StepFailed | StepUnknown | StepUndecided | StepSkipped | StepPutOff,
+) -> Enrollment:
     match event:
+        case StepSkipped(step=step, next_due=next_due):
+            return _on(lead, step + 1, next_due)
+        case StepPutOff(until=until):
+            return replace(lead, due=until)
         case StepSent(step=step, attempt=attempt, next_due=next_due):
             subject = "" if isinstance(event.subject, Erased) else event.subject
             mail = Mail(step, attempt, event.message_id, subject, event.sent_at)

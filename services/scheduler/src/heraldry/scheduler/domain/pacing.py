@@ -12,7 +12,10 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from heraldry.contracts.identity import WorkingHours
+from heraldry.contracts.linkedin import ActionKind
+from heraldry.contracts.scheduler import allowed
 from heraldry.scheduler.domain.calendar import day_end, day_start, next_opening, working_until
+from heraldry.scheduler.domain.linkedin_sender import LinkedInSender
 from heraldry.scheduler.domain.sender import Sender
 
 LEAST, MOST = 0.7, 1.3  # of the even gap
@@ -63,6 +66,19 @@ def today_of(sender: Sender, hours: WorkingHours, now: datetime) -> Today:
     left = max(sender.rate_at(now).per_day - len(permits), 0)
     day = now.astimezone(ZoneInfo(hours.zone)).date()
     return Today(sender.id, day, len(permits), left, last, working_between(last, end, hours))
+
+
+def today_on_linkedin(sender: LinkedInSender, kind: ActionKind, now: datetime) -> Today:
+    """The same, of one kind of LinkedIn step."""
+    start, end = day_start(now, sender.hours.zone), day_end(now, sender.hours.zone)
+    permits = [
+        one.at for one in sender.permits.values() if one.kind == kind and one.at >= start and not one.returned
+    ]
+    last = max((*permits, next_opening(start, sender.hours) or now))
+    left = max(allowed(kind, sender.limits) - len(permits), 0)
+    day = now.astimezone(ZoneInfo(sender.hours.zone)).date()
+    working = working_between(last, end, sender.hours)
+    return Today(f"{sender.id} {kind}", day, len(permits), left, last, working)
 
 
 def working_between(start: datetime, end: datetime, hours: WorkingHours) -> timedelta:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from heraldry.contracts.base import Refused
 from heraldry.contracts.campaigns import (
+    Condition,
     LeadBounced,
     LeadData,
     LeadFailed,
@@ -17,6 +18,8 @@ from heraldry.contracts.campaigns import (
     LeadRecovered,
     LeadReplied,
     LeadUnsubscribed,
+    StepKind,
+    StepSkipped,
 )
 from heraldry.contracts.mailbox import SuppressionReason
 from heraldry.scheduler.domain.enrollment import (
@@ -26,9 +29,11 @@ from heraldry.scheduler.domain.enrollment import (
     InboxAssigned,
     LeadDropped,
     LeadEnrolled,
+    LinkedInAssigned,
     NotEnrolled,
     State,
     StepFailed,
+    StepPutOff,
     StepSent,
     StepUndecided,
     StepUnknown,
@@ -67,8 +72,16 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """A step of the campaign: what it is, and how long after the one before it."""
+
+    kind: StepKind
+    delay: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Assign:
-    """Its sequence begins through this inbox. One that has an inbox keeps it."""
+    """Its emails begin through this inbox. One that has an inbox keeps it."""
 
     identity: UUID
     inbox: UUID
@@ -77,14 +90,46 @@ class Assign:
 
 
 @dataclass(frozen=True, slots=True)
+class AssignLinkedIn:
+    """Its LinkedIn steps begin as this member, with a step of this kind. One that has a member keeps it."""
+
+    identity: UUID
+    account: UUID
+    sender: str
+    kind: StepKind
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """The condition of this step does not hold: the sequence goes on without it."""
+
+    step: int
+    only_if: Condition
+    plan: Sequence[Planned]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """This step may not be done before `until`."""
+
+    step: int
+    until: datetime
+    code: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RecordSent:
-    """`delays`: of all steps of the campaign, each after the one before it."""
+    """`plan`: all steps of the campaign."""
 
     attempt: UUID
     message_id: str
     subject: str
     sent_at: datetime
-    delays: Sequence[timedelta]
+    plan: Sequence[Planned]
     at: datetime
 
 
@@ -111,7 +156,7 @@ class RecordUnknown:
 class CountAsSent:
     """Nobody has decided on an unknown outcome."""
 
-    delays: Sequence[timedelta]
+    plan: Sequence[Planned]
     at: datetime
 
 
@@ -190,6 +235,9 @@ Command: TypeAlias = (
     Enroll
     | Drop
     | Assign
+    | AssignLinkedIn
+    | Skip
+    | PutOff
     | RecordSent
     | RecordFailed
     | RecordUnknown
@@ -217,8 +265,8 @@ def decide(command: Command, state: State) -> Sequence[Event]:
         case Drop(import_id=import_id, at=at):
             mine = import_id == state.import_id and not state.begun
             return (LeadDropped(enrollment=state.id, import_id=import_id, at=at),) if mine else ()
-        case Assign():
-            return _assign(command, state)
+        case Assign() | AssignLinkedIn() | Skip() | PutOff():
+            return _before_it_leaves(command, state)
         case RecordSent():
             return _sent(command, state)
         case RecordFailed():
@@ -265,8 +313,28 @@ def _retry(command: Retry, state: State) -> Sequence[Event]:
     return (_recovered(state, command.at),)
 
 
-def _assign(command: Assign, lead: Enrollment) -> Sequence[Event]:
-    if lead.begun or not lead.goes_on:
+def _before_it_leaves(command: Assign | AssignLinkedIn | Skip | PutOff, lead: Enrollment) -> Sequence[Event]:
+    if isinstance(command, Assign | AssignLinkedIn):
+        return _assign(command, lead)
+    return _not_now(command, lead) if command.step == lead.step and lead.goes_on else ()
+
+
+def _assign(command: Assign | AssignLinkedIn, lead: Enrollment) -> Sequence[Event]:
+    if not lead.goes_on or (lead.begun and lead.identity != command.identity):
+        return ()
+    if isinstance(command, AssignLinkedIn):
+        if lead.linkedin:
+            return ()
+        assigned = LinkedInAssigned(
+            enrollment=lead.id,
+            identity=command.identity,
+            account=command.account,
+            sender=command.sender,
+            kind=command.kind,
+            at=command.at,
+        )
+        return (assigned,)
+    if lead.inbox is not None:
         return ()
     return (
         InboxAssigned(
@@ -279,11 +347,42 @@ def _assign(command: Assign, lead: Enrollment) -> Sequence[Event]:
     )
 
 
+def _not_now(command: Skip | PutOff, lead: Enrollment) -> Sequence[Event]:
+    if isinstance(command, PutOff):
+        put_off = StepPutOff(
+            enrollment=lead.id,
+            step=lead.step,
+            until=command.until,
+            code=command.code,
+            reason=command.reason,
+            at=command.at,
+        )
+        return (put_off,) if command.until > command.at else ()
+    following = _after(command.plan, lead.step)
+    skipped = StepSkipped(
+        campaign=lead.campaign,
+        enrollment=lead.id,
+        identity=lead.identity,
+        person=lead.person,
+        step=lead.step,
+        kind=command.plan[lead.step].kind,
+        only_if=command.only_if,
+        next_due=command.at + following.delay if following else None,
+        next_kind=following.kind if following else "",
+        at=command.at,
+    )
+    return (skipped,) if following else (skipped, *_finished(lead, command.at))
+
+
+def _after(plan: Sequence[Planned], step: int) -> Planned | None:
+    return plan[step + 1] if step + 1 < len(plan) else None
+
+
 def _sent(command: RecordSent, lead: Enrollment) -> Sequence[Event]:
     step = _step_of(lead, command.attempt)
     if step is None:
         return ()
-    goes_on = step == lead.step and step + 1 < len(command.delays)
+    following = _after(command.plan, step) if step == lead.step else None
     sent = StepSent(
         enrollment=lead.id,
         person=lead.person,
@@ -292,10 +391,11 @@ def _sent(command: RecordSent, lead: Enrollment) -> Sequence[Event]:
         message_id=command.message_id,
         subject=command.subject,
         sent_at=command.sent_at,
-        next_due=command.sent_at + command.delays[step + 1] if goes_on else None,
+        next_due=command.sent_at + following.delay if following else None,
+        next_kind=following.kind if following else "",
         at=command.at,
     )
-    last = step == lead.step and not goes_on
+    last = step == lead.step and not following
     return (sent, *_finished(lead, command.at)) if last and lead.state in UNENDED | {"failed"} else (sent,)
 
 
@@ -334,15 +434,16 @@ def _count_as_sent(command: CountAsSent, lead: Enrollment) -> Sequence[Event]:
     attempt, since = lead.unknown
     if command.at < since + UNDECIDED_FOR:
         return ()
-    goes_on = lead.step + 1 < len(command.delays)
+    following = _after(command.plan, lead.step)
     undecided = StepUndecided(
         enrollment=lead.id,
         step=lead.step,
         attempt=attempt,
-        next_due=command.at + command.delays[lead.step + 1] if goes_on else None,
+        next_due=command.at + following.delay if following else None,
+        next_kind=following.kind if following else "",
         at=command.at,
     )
-    return (undecided,) if goes_on else (undecided, *_finished(lead, command.at))
+    return (undecided,) if following else (undecided, *_finished(lead, command.at))
 
 
 def _stopped_by_recipient(

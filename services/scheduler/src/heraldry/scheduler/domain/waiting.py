@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from heraldry.contracts.campaigns import CampaignState, LeadState, PauseReason, WaitReason
+from heraldry.contracts.campaigns import CampaignState, LeadState, PauseReason, StepKind, WaitReason
 from heraldry.contracts.identity import WorkingHours
 from heraldry.scheduler.domain.calendar import day_end, day_start, next_opening
 from heraldry.scheduler.domain.pacing import Today, even, working_between
@@ -21,11 +21,27 @@ CLOSED: Final = {
 NO_INBOX: Final = WaitReason(
     code="no-inbox", text="The identity has no inbox that the campaign can send from.", until=None
 )
+CLOSED_ON_LINKEDIN: Final = {
+    "reconnect": ("reconnect", "Its LinkedIn account needs to be linked again."),
+    "restricted": ("restricted", "LinkedIn has restricted its account. Link it again when it is free."),
+    "disconnected": ("not-linked", "Its LinkedIn account is not linked. Link the same account again."),
+}
+NOT_LINKED: Final = WaitReason(
+    code="not-linked", text="The identity has no LinkedIn account. Link one.", until=None
+)
+HELD: Final = {  # what only this lead has to wait for
+    "invitation.withdrawn-lately": (
+        "withdrawn-lately",
+        "An invitation to this person was withdrawn lately. LinkedIn takes no new one before.",
+    ),
+    "linkedin.slowed-down": ("slowed-down", "LinkedIn wants no more of this from its account before."),
+}
+MANY: Final[Mapping[StepKind, str]] = {"email": "Mails", "invitation": "Invitations", "message": "Messages"}
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A sending account the step may go through. `exhausted`: the limit that was met, and until when."""
+    """A sending account the step may go through, for its kind. `exhausted`: the limit that was met, and until when."""
 
     sender: str
     closed: str
@@ -35,12 +51,13 @@ class Account:
     used_today: int
     last: datetime | None
     exhausted: tuple[str, datetime] | None
+    slowed: datetime | None = None  # by LinkedIn, until then
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """A lead's next step, and what it depends on. `again`: a try of it did not leave. `ahead`: others of the same
-    inbox are before it.
+    account are before it. `held`: why it alone is put off until it is due.
     """
 
     state: LeadState
@@ -52,6 +69,12 @@ class Step:
     even: bool
     accounts: Sequence[Account]
     again: bool = False
+    kind: StepKind = "email"
+    held: str = ""
+
+    @property
+    def account(self) -> str:
+        return "inbox" if self.kind == "email" else "LinkedIn account"
 
 
 def reason(step: Step, now: datetime) -> WaitReason | None:
@@ -62,16 +85,18 @@ def reason(step: Step, now: datetime) -> WaitReason | None:
         return None
     if (paused := _by_campaign(step)) is not None:
         return paused
-    if (closed := _by_accounts(step.accounts)) is not None:
+    if (closed := _by_accounts(step)) is not None:
         return closed
     open_ = [account for account in step.accounts if not account.closed and not account.halted]
     if step.due is not None and step.due > now:
-        return _by_delay(step.due, open_, again=step.again)
-    found = [_by_limits(account, now, paced=step.even) for account in open_]
+        return _by_delay(step, step.due, open_)
+    found = [_by_limits(account, now, step) for account in open_]
     if (soonest := _soonest(found)) is not None:
         return soonest
     if step.ahead:
-        return WaitReason(code="turn", text="Other leads of the same inbox are before it.", until=now)
+        return WaitReason(
+            code="turn", text=f"Other leads of the same {step.account} are before it.", until=now
+        )
     return WaitReason(code="turn", text="It is its turn: it leaves in a moment.", until=now)
 
 
@@ -88,24 +113,28 @@ def _by_campaign(step: Step) -> WaitReason | None:
             return None
 
 
-def _by_accounts(accounts: Sequence[Account]) -> WaitReason | None:
-    """Where none of them can send until somebody does something."""
-    closed = [account.closed for account in accounts if account.closed]
-    if len(closed) == len(accounts):
-        for code, (known_as, text) in CLOSED.items():
+def _by_accounts(step: Step) -> WaitReason | None:
+    """Where none of them can act until somebody does something."""
+    closed = [account.closed for account in step.accounts if account.closed]
+    if len(closed) == len(step.accounts):
+        reasons, none = (CLOSED, NO_INBOX) if step.kind == "email" else (CLOSED_ON_LINKEDIN, NOT_LINKED)
+        for code, (known_as, text) in reasons.items():
             if code in closed:
                 return WaitReason(code=known_as, text=text, until=None)
-        return NO_INBOX
-    if all(account.halted for account in accounts if not account.closed):
+        return none
+    if all(account.halted for account in step.accounts if not account.closed):
         return WaitReason(code="halted", text="Everything is halted until somebody resumes it.", until=None)
     return None
 
 
-def _by_delay(due: datetime, accounts: Sequence[Account], *, again: bool) -> WaitReason:
+def _by_delay(step: Step, due: datetime, accounts: Sequence[Account]) -> WaitReason:
     """Until it may go: what becomes due outside of the working hours waits for the next ones."""
     openings = [next_opening(due, account.hours) if account.hours else due for account in accounts]
     until = min((one for one in openings if one is not None), default=None)
-    if again:
+    if step.held in HELD:
+        code, text = HELD[step.held]
+        return WaitReason(code=code, text=text, until=until)
+    if step.again:
         return WaitReason(
             code="retry", text="It did not leave the last time: it is tried again then.", until=until
         )
@@ -121,7 +150,7 @@ def _soonest(found: Sequence[WaitReason | None]) -> WaitReason | None:
     return min(ending, key=lambda one: one[0])[1] if ending else next(iter(waiting), None)
 
 
-def _by_limits(account: Account, now: datetime, *, paced: bool) -> WaitReason | None:
+def _by_limits(account: Account, now: datetime, step: Step) -> WaitReason | None:
     hours = account.hours
     if hours is None:
         return None
@@ -129,29 +158,32 @@ def _by_limits(account: Account, now: datetime, *, paced: bool) -> WaitReason | 
     if opening is None or opening > now:
         return WaitReason(code="hours", text="It is outside the identity's working hours.", until=opening)
     used = account.used_today if account.last and account.last >= day_start(now, hours.zone) else 0
+    if account.slowed is not None and account.slowed > now:
+        return WaitReason(code="slowed-down", text=HELD["linkedin.slowed-down"][1], until=account.slowed)
     if account.exhausted is not None and account.exhausted[1] > now:
         window, until = account.exhausted
-        return _by_limit(window, next_opening(until, hours))
+        return _by_limit(step, window, next_opening(until, hours))
     if used >= account.per_day:
-        return _by_limit("day", next_opening(day_end(now, hours.zone), hours))
-    if paced and (at := _paced(account, hours, used, now)) > now:
-        text = "Mails are spread over the working day."
+        return _by_limit(step, "day", next_opening(day_end(now, hours.zone), hours))
+    if step.even and (at := _paced(account, hours, used, now, step.kind)) > now:
+        text = f"{MANY[step.kind]} are spread over the working day."
         return WaitReason(code="pace", text=text, until=next_opening(at, hours))
     return None
 
 
-def _by_limit(window: str, until: datetime | None) -> WaitReason:
+def _by_limit(step: Step, window: str, until: datetime | None) -> WaitReason:
     if window == "day":
-        return WaitReason(code="day-limit", text="Today's limit of its inbox is used.", until=until)
+        text = f"Today's limit of its {step.account} is used."
+        return WaitReason(code="day-limit", text=text, until=until)
     return WaitReason(code="hour-limit", text="The limit of its inbox for an hour is used.", until=until)
 
 
-def _paced(account: Account, hours: WorkingHours, used: int, now: datetime) -> datetime:
+def _paced(account: Account, hours: WorkingHours, used: int, now: datetime, kind: StepKind) -> datetime:
     """When the engine lets the next one go, as far as rows tell."""
     opened = next_opening(day_start(now, hours.zone), hours) or now
     last = max(account.last, opened) if account.last is not None else opened
     today = Today(
-        sender=account.sender,
+        sender=account.sender if kind == "email" else f"{account.sender} {kind}",
         day=now.astimezone(ZoneInfo(hours.zone)).date(),
         used=used,
         left=max(account.per_day - used, 0),

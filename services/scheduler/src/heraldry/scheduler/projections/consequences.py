@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlite3 import Connection
 from typing import Final, cast
 
-_BEGUN: Final = "state IN ('waiting', 'in progress', 'outcome unknown') AND sender <> '' AND ready = 1"
+_BEGUN: Final = "state IN ('waiting', 'in progress', 'outcome unknown') AND (sender <> '' OR linkedin <> '') AND ready = 1"
 _RUNNING: Final = "state IN ('active', 'paused')"
 
 
@@ -52,7 +52,11 @@ def _campaigns(db: Connection, where: str, values: Sequence[str]) -> Sequence[tu
 
 def _waiting(db: Connection, campaigns: Sequence[tuple[str, str]]) -> int:
     return sum(
-        _count(db, "campaign = ? AND state = 'waiting' AND sender = '' AND ready = 1", (campaign,))
+        _count(
+            db,
+            "campaign = ? AND state = 'waiting' AND sender = '' AND linkedin = '' AND ready = 1",
+            (campaign,),
+        )
         for campaign, _ in campaigns
     )
 

@@ -9,19 +9,27 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from sqlite3 import Connection
-from typing import cast
+from typing import Final, cast
 
+from heraldry.contracts.campaigns import StepKind
 from heraldry.scheduler.projections.lead_rows import GOING_ON
+
+LINKEDIN_KINDS: Final[tuple[StepKind, ...]] = ("message", "invitation")
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """A sender that is open."""
+class Lane:
+    """A sender that is open, for one kind of step. `account`: the inbox, or the LinkedIn account."""
 
     sender: str
     organization: str
     identity: str
-    inbox: str
+    account: str
+    kind: StepKind = "email"
+
+    @property
+    def key(self) -> tuple[str, StepKind]:
+        return self.sender, self.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +44,19 @@ class Running:
     revision: int
 
 
-def accounts(db: Connection) -> Sequence[Account]:
-    rows = db.execute("SELECT sender, organization, identity, inbox FROM account WHERE closed = ''")
-    return [Account(*row) for row in cast("list[tuple[str, str, str, str]]", rows.fetchall())]
+def lanes(db: Connection) -> Sequence[Lane]:
+    inboxes = db.execute("SELECT sender, organization, identity, inbox FROM account WHERE closed = ''")
+    members = db.execute(
+        "SELECT sender, organization, identity, account FROM linkedin_sender WHERE closed = ''"
+    )
+    return [
+        *(Lane(*row) for row in cast("list[tuple[str, str, str, str]]", inboxes.fetchall())),
+        *(
+            Lane(*row, kind)
+            for row in cast("list[tuple[str, str, str, str]]", members.fetchall())
+            for kind in LINKEDIN_KINDS
+        ),
+    ]
 
 
 def running(db: Connection, identity: str) -> Sequence[Running]:
@@ -51,14 +69,25 @@ def running(db: Connection, identity: str) -> Sequence[Running]:
     return [Running(*row) for row in cast("list[tuple[str, str, str, str, str, int]]", rows.fetchall())]
 
 
-def next_of(db: Connection, sender: str, campaign: str) -> tuple[str, str] | None:
-    """The lead of a campaign whose next step through this sender is due first, and when."""
+def next_of(db: Connection, lane: Lane, campaign: str) -> tuple[str, str] | None:
+    """The lead of a campaign whose next step of this kind through this sender is due first, and when."""
     found = db.execute(
-        "SELECT enrollment, due_at FROM lead INDEXED BY lead_next WHERE sender = ? AND campaign = ? AND offer = 'next' AND ready = 1"
-        " ORDER BY due_at LIMIT 1",
-        (sender, campaign),
+        "SELECT enrollment, due_at FROM lead INDEXED BY lead_next WHERE via = ? AND next_kind = ? AND campaign = ?"
+        " AND offer = 'next' AND ready = 1 ORDER BY due_at LIMIT 1",
+        (lane.sender, lane.kind, campaign),
     )
     return cast("tuple[str, str] | None", found.fetchone())
+
+
+def joining_of(db: Connection, lane: Lane, campaign: str, without: Collection[str]) -> tuple[str, str] | None:
+    """The lead in mid-sequence that has no sender for its next step yet, whose step is due first, and when."""
+    found = db.execute(
+        "SELECT enrollment, due_at FROM lead INDEXED BY lead_joining WHERE campaign = ? AND next_kind = ?"
+        " AND offer = 'join' AND ready = 1 AND identity = ? ORDER BY due_at LIMIT ?",
+        (campaign, lane.kind, lane.identity, len(without) + 1),
+    )
+    rows = cast("list[tuple[str, str]]", found.fetchall())
+    return next((row for row in rows if row[0] not in without), None)
 
 
 def first_of(db: Connection, campaign: str, without: Collection[str]) -> str | None:

@@ -9,11 +9,16 @@ from typing import Final, cast
 
 _SELECT: Final = """SELECT
   l.enrollment, l.campaign, l.identity, l.person, l.data, l.state, l.step, l.inbox, l.due_at, l.offer,
-  l.attempt, l.valid_until, l.attempts, l.tries, l.code, l.reason, l.resolution, l.since, l.ordinal,
+  l.attempt, l.valid_until, l.attempts, l.skipped, l.held, l.tries, l.code, l.reason, l.resolution, l.since, l.ordinal,
   c.state AS running, c.pause_reason, c.pace, c.started_at,
+  CASE l.offer WHEN 'first' THEN coalesce(json_extract(c.settings, '$.steps[0].kind'), 'email')
+    ELSE l.next_kind END AS kind,
+  EXISTS (SELECT 1 FROM acquaintance q WHERE q.identity = l.identity AND q.person = l.person) AS connected,
   CASE l.offer
-    WHEN 'next' THEN EXISTS (SELECT 1 FROM lead o WHERE o.sender = l.sender AND o.offer = 'next'
-      AND o.ready = 1 AND o.due_at < l.due_at)
+    WHEN 'next' THEN EXISTS (SELECT 1 FROM lead o WHERE o.via = l.via AND o.next_kind = l.next_kind
+      AND o.offer = 'next' AND o.ready = 1 AND o.due_at < l.due_at)
+    WHEN 'join' THEN EXISTS (SELECT 1 FROM lead o WHERE o.campaign = l.campaign AND o.next_kind = l.next_kind
+      AND o.offer = 'join' AND o.ready = 1 AND o.due_at < l.due_at)
     WHEN 'first' THEN EXISTS (SELECT 1 FROM lead o WHERE o.campaign = l.campaign AND o.offer = 'first'
       AND o.ready = 1 AND o.ordinal < l.ordinal)
     ELSE 0 END AS ahead,
@@ -21,7 +26,15 @@ _SELECT: Final = """SELECT
       'per_day', a.per_day, 'used_today', a.used_today, 'last_at', a.last_at,
       'exhausted_until', a.exhausted_until, 'exhausted_window', a.exhausted_window))
     FROM account a WHERE a.sender = l.sender
-      OR (l.sender = '' AND a.identity = l.identity AND c.inbox IN ('', a.inbox))) AS accounts"""
+      OR (l.sender = '' AND a.identity = l.identity AND c.inbox IN ('', a.inbox))) AS accounts,
+  (SELECT json_group_array(json_object('sender', s.sender, 'kind', n.kind, 'closed', s.closed, 'hours', s.hours,
+      'per_day', n.per_day, 'used_today', n.used_today, 'last_at', n.last_at,
+      'exhausted_window', 'day', 'exhausted_until', coalesce((SELECT w.until FROM linkedin_wait w
+        WHERE w.sender = s.sender AND w.kind = n.kind AND w.why = 'quota'), ''),
+      'slowed_until', coalesce((SELECT max(w.until) FROM linkedin_wait w
+        WHERE w.sender = s.sender AND w.kind IN (n.kind, 'everything') AND w.why = 'slowed-down'), '')))
+    FROM linkedin_sender s JOIN linkedin_lane n ON n.sender = s.sender WHERE s.sender = l.linkedin
+      OR (l.linkedin = '' AND s.identity = l.identity)) AS lanes"""
 _FROM: Final = "FROM lead l JOIN campaign c ON c.id = l.campaign"
 
 
@@ -40,6 +53,8 @@ class Row:
     attempt: str
     valid_until: str
     attempts: str
+    skipped: str
+    held: str
     tries: int
     code: str
     reason: str
@@ -50,8 +65,11 @@ class Row:
     pause_reason: str
     pace: str
     started_at: str
+    kind: str
+    connected: int
     ahead: int
     accounts: str
+    lanes: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from sqlite3 import Connection
 from typing import Final, cast
 
 AT_ONCE: Final = 200  # of many
-_COLUMNS: Final = "enrollment, campaign, organization, identity, person, sender, attempt, subject"
+_COLUMNS: Final = "enrollment, campaign, organization, identity, person, sender, attempt, subject, linkedin, next_kind, valid_until"
 _UNENDED: Final = "('waiting', 'in progress', 'outcome unknown')"
 # whose sequence may go on: by itself, or when what failed is resolved
 GOING_ON: Final = f"(state IN {_UNENDED} OR (state = 'failed' AND code <> 'identity.deleted'))"
@@ -17,7 +17,9 @@ GOING_ON: Final = f"(state IN {_UNENDED} OR (state = 'failed' AND code <> 'ident
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`attempt`: the one that is leaving, else empty. `subject`: of the last one dispatched."""
+    """`attempt`: the one that is leaving, else empty. `subject`: of the last one dispatched. `linkedin`: the sender
+    of its LinkedIn steps; `next_kind`: of the step that is next, or leaving.
+    """
 
     enrollment: str
     campaign: str
@@ -27,6 +29,9 @@ class Row:
     sender: str
     attempt: str
     subject: str
+    linkedin: str
+    next_kind: str
+    valid_until: str
 
 
 def one(db: Connection, enrollment: str) -> Row | None:
@@ -56,7 +61,7 @@ def lost_with(db: Connection, sender: str) -> Sequence[str]:
 def begun_by(db: Connection, identity: str) -> Sequence[str]:
     """Leads in mid-sequence of an identity, those that lost its inbox included."""
     where = (
-        f"identity = ? AND sender <> '' AND (state IN {_UNENDED}"
+        f"identity = ? AND (sender <> '' OR linkedin <> '') AND (state IN {_UNENDED}"
         " OR (state = 'failed' AND code = 'inbox.disconnected'))"
     )
     return _ids(db, where, identity)

@@ -23,41 +23,52 @@ from heraldry.contracts.campaigns import (
     LeadReplied,
     LeadsImported,
     LeadUnsubscribed,
+    StepSkipped,
 )
+from heraldry.contracts.linkedin_steps import LinkedInStepDispatched
 from heraldry.contracts.scheduler import StepDispatched
 from heraldry.scheduler.domain.enrollment import (
     InboxAssigned,
     LeadDropped,
     LeadEnrolled,
+    LinkedInAssigned,
+    NextKind,
     StepFailed,
+    StepPutOff,
     StepSent,
     StepUndecided,
     StepUnknown,
 )
+from heraldry.scheduler.domain.people import profile_of
 
 leads = Projection(
     name="leads",
-    version=2,
+    version=3,
     tables=("lead",),
-    # offer: 'first' has not begun, 'next' goes on through its inbox, '' is leaving or has ended
+    # via: the sender its next step goes through; offer: 'first' has not begun, 'next' goes on through its sender,
+    # 'join' has none of its next step's channel yet, '' is leaving or has ended; held: why its next step is put off
     schema="""CREATE TABLE lead (
   enrollment TEXT PRIMARY KEY, campaign TEXT NOT NULL, organization TEXT NOT NULL, identity TEXT NOT NULL,
   person TEXT NOT NULL, import_id TEXT NOT NULL, ordinal INTEGER NOT NULL, ready INTEGER NOT NULL DEFAULT 0,
   state TEXT NOT NULL DEFAULT 'waiting', step INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0,
-  sender TEXT NOT NULL DEFAULT '', inbox TEXT NOT NULL DEFAULT '', due_at TEXT NOT NULL DEFAULT '',
+  sender TEXT NOT NULL DEFAULT '', inbox TEXT NOT NULL DEFAULT '', linkedin TEXT NOT NULL DEFAULT '',
+  next_kind TEXT NOT NULL DEFAULT 'email', due_at TEXT NOT NULL DEFAULT '', held TEXT NOT NULL DEFAULT '',
   attempt TEXT NOT NULL DEFAULT '', valid_until TEXT NOT NULL DEFAULT '', unknown TEXT NOT NULL DEFAULT '',
-  attempts TEXT NOT NULL DEFAULT '[]', subject TEXT NOT NULL DEFAULT '',
+  attempts TEXT NOT NULL DEFAULT '[]', skipped TEXT NOT NULL DEFAULT '[]', subject TEXT NOT NULL DEFAULT '',
   code TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', resolution TEXT NOT NULL DEFAULT '',
-  name TEXT NOT NULL, email TEXT NOT NULL, since TEXT NOT NULL, data TEXT NOT NULL,
+  name TEXT NOT NULL, email TEXT NOT NULL, profile TEXT NOT NULL, since TEXT NOT NULL, data TEXT NOT NULL,
+  via TEXT GENERATED ALWAYS AS (CASE next_kind WHEN 'email' THEN sender ELSE linkedin END) VIRTUAL,
   offer TEXT GENERATED ALWAYS AS (CASE
     WHEN state NOT IN ('waiting', 'in progress') OR attempt <> '' THEN ''
-    WHEN sender = '' THEN 'first' ELSE 'next' END) VIRTUAL) STRICT;
-CREATE INDEX lead_next ON lead (sender, campaign, due_at) WHERE offer = 'next' AND ready = 1;
-CREATE INDEX lead_due ON lead (sender, due_at) WHERE offer = 'next' AND ready = 1;
+    WHEN via <> '' THEN 'next' WHEN due_at = '' THEN 'first' ELSE 'join' END) VIRTUAL) STRICT;
+CREATE INDEX lead_next ON lead (via, next_kind, campaign, due_at) WHERE offer = 'next' AND ready = 1;
+CREATE INDEX lead_due ON lead (via, next_kind, due_at) WHERE offer = 'next' AND ready = 1;
+CREATE INDEX lead_joining ON lead (campaign, next_kind, due_at) WHERE offer = 'join' AND ready = 1;
 CREATE INDEX lead_first ON lead (campaign, ordinal) WHERE offer = 'first' AND ready = 1;
 CREATE INDEX lead_listed ON lead (campaign, ready, ordinal, enrollment);
 CREATE INDEX lead_in_state ON lead (campaign, ready, state, ordinal, enrollment);
 CREATE INDEX lead_person ON lead (person);
+CREATE INDEX lead_profile ON lead (organization, profile) WHERE profile <> '';
 CREATE INDEX lead_importing ON lead (import_id) WHERE ready = 0;
 CREATE INDEX lead_of_sender ON lead (sender, state, enrollment) WHERE sender <> '';
 CREATE INDEX lead_of_identity ON lead (identity, state);
@@ -73,8 +84,8 @@ def enrolled(db: Connection, event: LeadEnrolled, fact: Fact) -> None:
     data = LeadData() if isinstance(event.data, Erased) else event.data
     db.execute(
         "INSERT OR REPLACE INTO lead"
-        " (enrollment, campaign, organization, identity, person, import_id, ordinal, name, email, since, data)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " (enrollment, campaign, organization, identity, person, import_id, ordinal, name, email, profile, since,"
+        " data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             str(event.enrollment),
             str(event.campaign),
@@ -85,6 +96,7 @@ def enrolled(db: Connection, event: LeadEnrolled, fact: Fact) -> None:
             event.ordinal,
             data.name or f"{data.first_name} {data.last_name}".strip(),
             data.email,
+            profile_of(data.linkedin_url) if data.linkedin_url else "",
             event.at.isoformat(),
             event.data.model_dump_json(),
         ),
@@ -109,7 +121,7 @@ def given_another_identity(db: Connection, event: CampaignChanged, fact: Fact) -
     del fact
     identity = str(event.identity)
     db.execute(
-        "UPDATE lead SET identity = ? WHERE campaign = ? AND sender = '' AND identity <> ?",
+        "UPDATE lead SET identity = ? WHERE campaign = ? AND sender = '' AND linkedin = '' AND identity <> ?",
         (identity, str(event.campaign), identity),
     )
 
@@ -118,7 +130,7 @@ def given_another_identity(db: Connection, event: CampaignChanged, fact: Fact) -
 def assigned(db: Connection, event: InboxAssigned, fact: Fact) -> None:
     del fact
     db.execute(
-        "UPDATE lead SET sender = ?, inbox = ?, identity = ?, due_at = ? WHERE enrollment = ?",
+        "UPDATE lead SET sender = ?, inbox = ?, identity = ?, due_at = ?, next_kind = 'email' WHERE enrollment = ?",
         (
             event.sender,
             str(event.inbox),
@@ -129,44 +141,78 @@ def assigned(db: Connection, event: InboxAssigned, fact: Fact) -> None:
     )
 
 
+@leads.on(LinkedInAssigned)
+def linkedin_assigned(db: Connection, event: LinkedInAssigned, fact: Fact) -> None:
+    del fact
+    db.execute(
+        "UPDATE lead SET linkedin = ?, identity = ?, due_at = ?, next_kind = ? WHERE enrollment = ?",
+        (event.sender, str(event.identity), event.at.isoformat(), event.kind, str(event.enrollment)),
+    )
+
+
 @leads.on(StepDispatched)
 def dispatched(db: Connection, event: StepDispatched, fact: Fact) -> None:
     del fact
-    if event.enrollment is None:
-        return
-    subject = "" if isinstance(event.subject, Erased) else event.subject
+    if event.enrollment is not None:
+        subject = "" if isinstance(event.subject, Erased) else event.subject
+        _leaves(db, event.enrollment, event.attempt, event.valid_until, subject)
+
+
+@leads.on(LinkedInStepDispatched)
+def linkedin_dispatched(db: Connection, event: LinkedInStepDispatched, fact: Fact) -> None:
+    del fact
+    if event.enrollment is not None:
+        _leaves(db, event.enrollment, event.attempt, event.valid_until, "")
+
+
+def _leaves(db: Connection, enrollment: UUID, attempt: UUID, valid_until: datetime, subject: str) -> None:
+    attempts = json.dumps([*_attempts(db, enrollment, but=attempt), str(attempt)])
     db.execute(
-        "UPDATE lead SET attempt = ?, valid_until = ?, subject = ?, attempts = ? WHERE enrollment = ?",
-        (
-            str(event.attempt),
-            event.valid_until.isoformat(),
-            subject,
-            json.dumps([*_attempts(db, event.enrollment, but=event.attempt), str(event.attempt)]),
-            str(event.enrollment),
-        ),
+        "UPDATE lead SET attempt = ?, valid_until = ?, subject = ?, attempts = ?, held = '' WHERE enrollment = ?",
+        (str(attempt), valid_until.isoformat(), subject, attempts, str(enrollment)),
     )
 
 
 @leads.on(StepSent)
 def sent(db: Connection, event: StepSent, fact: Fact) -> None:
     del fact
-    _went_on(db, event.enrollment, event.step, event.next_due, event.at)
+    _went_on(db, event, event.next_kind)
 
 
 @leads.on(StepUndecided)
 def undecided(db: Connection, event: StepUndecided, fact: Fact) -> None:
     del fact
-    _went_on(db, event.enrollment, event.step, event.next_due, event.at)
+    _went_on(db, event, event.next_kind)
 
 
-def _went_on(db: Connection, enrollment: UUID, step: int, due: datetime | None, at: datetime) -> None:
-    """A late proof of a step before changes nothing: the sequence is beyond it."""
+@leads.on(StepSkipped)
+def skipped(db: Connection, event: StepSkipped, fact: Fact) -> None:
+    del fact
+    _went_on(db, event, event.next_kind)
     db.execute(
-        f"UPDATE lead SET step = ?, tries = 0, due_at = ?, attempt = '', unknown = '',"
+        "UPDATE lead SET skipped = json_insert(skipped, '$[#]', ?) WHERE enrollment = ?",
+        (event.step, str(event.enrollment)),
+    )
+
+
+@leads.on(StepPutOff)
+def put_off(db: Connection, event: StepPutOff, fact: Fact) -> None:
+    del fact
+    db.execute(
+        "UPDATE lead SET due_at = ?, held = ? WHERE enrollment = ? AND step = ?",
+        (event.until.isoformat(), event.code, str(event.enrollment), event.step),
+    )
+
+
+def _went_on(db: Connection, event: StepSent | StepUndecided | StepSkipped, kind: NextKind) -> None:
+    """A late proof of a step before changes nothing: the sequence is beyond it."""
+    due = "" if event.next_due is None else event.next_due.isoformat()
+    db.execute(
+        f"UPDATE lead SET step = ?, tries = 0, due_at = ?, next_kind = ?, held = '', attempt = '', unknown = '',"
         f" since = CASE WHEN state IN ('waiting', 'outcome unknown') THEN ? ELSE since END,"
         f" state = CASE WHEN state IN {UNENDED} THEN 'in progress' ELSE state END"
         f" WHERE enrollment = ? AND step <= ?",
-        (step + 1, "" if due is None else due.isoformat(), at.isoformat(), str(enrollment), step),
+        (event.step + 1, due, kind or "email", event.at.isoformat(), str(event.enrollment), event.step),
     )
 
 
