@@ -29,7 +29,10 @@ from heraldry.contracts.scheduler import (
     WithdrawInvitations,
 )
 from heraldry.scheduler.automatic import Automatic
+from heraldry.scheduler.leads import Leads
+from heraldry.scheduler.linkedin_leads import LinkedInLeads
 from heraldry.scheduler.linkedin_subscriptions import REACTIONS, OwnLinkedIn
+from heraldry.scheduler.suppressions import Suppressions
 
 from services.scheduler.tests.parts import ADA, BOB, NORTHWIND, STRANGER, Parts, asking, parts
 
@@ -58,7 +61,16 @@ async def here(tmp_path: Path) -> AsyncGenerator[Parts]:
 
 async def said(here: Parts, event: AnyEvent) -> None:
     """As the driver said it, and carried out as the scheduler's consumers do."""
-    own = OwnLinkedIn(here.linkedin, here.linkedin_standing, here.withdrawals)
+    suppressions = Suppressions(here.runner, here.keys, here.clock)
+    leads = Leads(
+        here.runner, here.model, here.keys, here.clock, here.scheduling, suppressions, here.linkedin
+    )
+    own = OwnLinkedIn(
+        here.linkedin,
+        here.linkedin_standing,
+        here.withdrawals,
+        LinkedInLeads(here.runner, here.clock, leads),
+    )
     envelope = Envelope[AnyEvent](
         id=str(uuid4()),
         source="/heraldry/linkedin-driver",

@@ -48,7 +48,6 @@ DURABLES: Mapping[str, tuple[str, ...]] = {  # `<context>-<purpose>`: a checkpoi
         f"{context}-suppressions",
         f"{context}-linkedin-accounts",
         f"{context}-linkedin-outcomes",
-        f"{context}-linkedin-leads",
         f"{context}-invitations",
         f"{context}-linkedin-leads",
         *(f"{context}-control-{partition}" for partition in range(PARTITIONS)),
