@@ -71,15 +71,6 @@ class Driver(Replicas):
     )
     number: int = 0
 
-    async def kill(self, replica: str = "0") -> None:
-        """kill -9, as a power cut would: what it started goes with it."""
-        process = self.processes.get(replica)
-        started = psutil.Process(process.pid).children(recursive=True) if process is not None else []
-        await super().kill(replica)
-        for each in started:
-            with suppress(psutil.NoSuchProcess):
-                each.kill()
-
     async def kill_all(self) -> Sequence[str]:
         names = list(self.processes)
         for name in names:

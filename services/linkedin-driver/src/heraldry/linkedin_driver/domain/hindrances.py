@@ -136,6 +136,12 @@ TOO_LATE: Final = _obstacle(
     "Try the step again; its place in the limit was given back.",
     "transient",
 )
+BROWSER_ENDED: Final = _obstacle(
+    "browser.ended",
+    "The browser did not start, or ended in the middle of its work.",
+    "Nothing needs to be done: it is tried again by itself.",
+    "transient",
+)
 NOT_NOW: Final = _obstacle(
     "action.not-now",
     "It could not be done at the moment.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import unquote
@@ -18,9 +18,28 @@ from heraldry.contracts.profiles import NoProfile, profile_address, slug_of
 from heraldry.linkedin_driver import projections
 from heraldry.linkedin_driver.actions import Actions, Whose, asked_by, withdrawn_at
 from heraldry.linkedin_driver.domain import account, action, pending
-from heraldry.linkedin_driver.domain.hindrances import NO_SUCH_PROFILE, NOT_NOW, TOO_LATE, slowed_until
-from heraldry.linkedin_driver.domain.obstacles import ACCEPTED_MEANWHILE, ALREADY_CONNECTED, NOT_FOUND
-from heraldry.linkedin_driver.ports import Done, DrivenElsewhere, Hindered, NotDone, Outcome, Unsure, Wanted
+from heraldry.linkedin_driver.domain.hindrances import (
+    BROWSER_ENDED,
+    NO_SUCH_PROFILE,
+    NOT_NOW,
+    TOO_LATE,
+    slowed_until,
+)
+from heraldry.linkedin_driver.domain.obstacles import (
+    ACCEPTED_MEANWHILE,
+    ALREADY_CONNECTED,
+    NOT_FOUND,
+)
+from heraldry.linkedin_driver.ports import (
+    Done,
+    DrivenElsewhere,
+    Hindered,
+    NotDone,
+    Outcome,
+    Unsure,
+    Visit,
+    Wanted,
+)
 from heraldry.linkedin_driver.projections.actions import shown
 from heraldry.linkedin_driver.workers.desk import Desk
 from heraldry.linkedin_driver.workers.driving import Driving
@@ -62,10 +81,11 @@ class _Click:
 
     worker: ActionWorker
     piece: _Piece
-    begun: Known[action.State] | None = field(default=None)
+    visit: Visit
+    begun: Known[action.State] | None = None
 
     async def before(self, member: str, alike: int) -> None:
-        self.begun = await self.worker.begin(self.piece, member, alike)
+        self.begun = await self.worker.begin(self.piece, self.visit, member, alike)
 
     async def after(self) -> None:
         await self.worker.desk.points("action.clicked")
@@ -145,9 +165,10 @@ class ActionWorker:
         if wanted is None:
             await self._refuse(piece, NO_SUCH_PROFILE)
             return
-        click = _Click(self, piece)
+        click: _Click | None = None
         try:
             async with self._driving.inside(piece.of) as visit:
+                click = _Click(self, piece, visit)
                 outcome = await visit.member.act(wanted, click)
                 await self.desk.points("action.verified")
                 await self._record(piece, outcome, click.begun)
@@ -156,14 +177,14 @@ class ActionWorker:
         except HeldUp:
             await self._refuse(piece, TOO_LATE, again=True)
         except Hindered as met:
-            if click.begun:  # it may have been done: from now on it is only looked up
+            if click and click.begun:  # it may have been done: from now on it is only looked up
                 log.warning(
                     "an action may have been done", attempt=str(wanted.attempt), because=met.obstacle.code
                 )
             else:
                 await self._put_off(piece, met)
         except OUR_TROUBLE as error:
-            if click.begun:
+            if click and click.begun:
                 log.warning(
                     "an action may have been done", attempt=str(wanted.attempt), because=type(error).__name__
                 )
@@ -171,12 +192,14 @@ class ActionWorker:
                 await self._put_back(piece, NOT_NOW)
                 raise
 
-    async def begin(self, piece: _Piece, member: str, alike: int) -> Known[action.State]:
-        """Raises HangUp where it may not be done, HeldUp where the click would come too late."""
+    async def begin(self, piece: _Piece, visit: Visit, member: str, alike: int) -> Known[action.State]:
+        """Raises HangUp where it may not be done, HeldUp where the click would come too late, and Hindered."""
         desk = self.desk
         await desk.points("action.ready")
         gate = await last_gate(desk, self._actions, piece.wanted)
         named = await self._actions.person_named(piece.whose.organization, member)
+        if not visit.alive:
+            raise Hindered(BROWSER_ENDED, "unreachable")
         asked = asyncio.get_running_loop().time()
         begin = action.Begin(piece.claim, gate, desk.clock.now(), named, alike)
         ran = await self._actions.about(piece.whose, begin, piece.claimed)

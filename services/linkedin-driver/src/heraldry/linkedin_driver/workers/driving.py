@@ -14,6 +14,7 @@ from heraldry.chassis.leases import HELD, RENEWED_EVERY, Leases
 from heraldry.chassis.tasks import check_cancelled, end
 from heraldry.chassis.vault.secrets import Secret, SecretConflictError
 from heraldry.linkedin_driver.adapters.problems import (
+    BrowserFailed,
     BrowserMissing,
     CheckpointMet,
     LayoutChanged,
@@ -25,7 +26,7 @@ from heraldry.linkedin_driver.adapters.problems import (
 )
 from heraldry.linkedin_driver.application import session_name
 from heraldry.linkedin_driver.domain import account
-from heraldry.linkedin_driver.domain.hindrances import layout_changed
+from heraldry.linkedin_driver.domain.hindrances import BROWSER_ENDED, layout_changed
 from heraldry.linkedin_driver.domain.obstacles import (
     NO_BROWSER,
     NOT_LINKED,
@@ -182,6 +183,8 @@ def hindered(problem: Problem) -> Hindered:
             return Hindered(SLOWED_DOWN, "too much")
         case BrowserMissing():
             return Hindered(NO_BROWSER, "unreachable")
+        case BrowserFailed():
+            return Hindered(BROWSER_ENDED, "unreachable")
         case LayoutChanged():
             return Hindered(layout_changed(problem.page, problem.missing), "layout")
         case NotFound():
