@@ -14,6 +14,7 @@ from heraldry.chassis.testing.waiting import until
 from heraldry.contracts.base import By, Refused
 from heraldry.contracts.linkedin import (
     LinkedInLinked,
+    LinkedInNeedsReconnect,
     LinkedInUnlinked,
     ListLinkedInAccounts,
     ResendCode,
@@ -21,7 +22,7 @@ from heraldry.contracts.linkedin import (
     UnlinkLinkedIn,
 )
 
-from tests.integration.linkedin_driver import USER, driving
+from tests.integration.linkedin_driver import USER, driving, step
 from tests.integration.linkedin_linking import Linking
 
 pytestmark = [pytest.mark.parts, pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
@@ -157,6 +158,33 @@ async def test_a_member_acts_for_one_identity_until_it_is_unlinked(service: Link
     await keeps(service, first.identity)
     await service.caller.send(TryLinkingAgain(identity=second), by=USER, id=uuid4(), deadline=30)
     await service.becomes(second, "linked")
+
+
+async def test_a_session_is_looked_at_before_it_is_used(service: Linking) -> None:
+    email = service.new_account("ended@northwind.example", "En Ded")
+    identity = (await service.linked(email)).identity
+    await until(lambda: any(said.identity == identity for said in service.said(LinkedInLinked)))
+    linked = next(said for said in service.said(LinkedInLinked) if said.identity == identity)
+    invited = service.person()
+    service.linkedin.sign_in.revoke(email)
+    await service.dispatch(step(linked, "invitation", invited, service.clock.now()))
+    lost = await service.becomes(identity, "needs reconnect")
+    assert lost.diagnosis is not None
+    assert lost.diagnosis.code == "linkedin.signed-out"
+    await until(lambda: any(said.identity == identity for said in service.said(LinkedInNeedsReconnect)))
+    await keeps(service, identity, "password", "session")
+    service.scenario(email, answers="999")
+    await service.caller.send(TryLinkingAgain(identity=identity), by=USER, id=uuid4(), deadline=30)
+    failed = await service.account_of(
+        identity, lambda view: view.state == "needs reconnect" and view.diagnosis != lost.diagnosis
+    )
+    assert failed.diagnosis is not None
+    assert failed.diagnosis.code == "linkedin.too-many-sign-ins"
+    service.scenario(email, challenge="none")
+    await service.caller.send(TryLinkingAgain(identity=identity), by=USER, id=uuid4(), deadline=30)
+    await service.becomes(identity, "linked")
+    assert service.happened_to(POSTED, email) == 3  # once for each time somebody asked
+    assert service.happened("invited", invited) <= 1
 
 
 async def test_a_browser_killed_while_the_code_is_waited_for_ends_the_linking(service: Linking) -> None:

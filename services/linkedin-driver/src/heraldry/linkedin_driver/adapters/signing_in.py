@@ -12,7 +12,7 @@ from heraldry.contracts.linkedin import CodeBy, Obstacle
 from heraldry.linkedin_driver.adapters.pages import checkpoint, login, session
 from heraldry.linkedin_driver.adapters.pages.parts import Candidate, Reader
 from heraldry.linkedin_driver.adapters.problems import LayoutChanged, SlowDown
-from heraldry.linkedin_driver.adapters.site import Site, go, has_ended, hindrance, place_of
+from heraldry.linkedin_driver.adapters.site import TOO_MANY, Site, go, has_ended, hindrance, place_of
 from heraldry.linkedin_driver.domain.obstacles import (
     APPROVAL_DENIED,
     APPROVAL_LATE,
@@ -27,7 +27,7 @@ from heraldry.linkedin_driver.domain.obstacles import (
     WRONG_PASSWORD,
 )
 from heraldry.linkedin_driver.ports import Answer, ApprovalAsked, CodeAsked, Entered, SigningIn, Stopped
-from playwright.async_api import ElementHandle, Error, Locator, Page
+from playwright.async_api import ElementHandle, Error, Locator, Page, Response
 from pydantic import SecretStr
 
 LOOK: Final = 0.2  # seconds between two looks at a page that is on its way
@@ -64,6 +64,12 @@ class SignInPage(SigningIn):
 
     def __init__(self, page: Page, site: Site, patience: float) -> None:
         self._page, self._site, self._patience = page, site, patience
+        self._status = 200  # of the page
+        page.on("response", self._note_status)
+
+    def _note_status(self, response: Response) -> None:
+        if response.request.is_navigation_request() and response.frame == self._page.main_frame:
+            self._status = response.status
 
     async def open(self) -> Stopped | None:
         await go(self._page, self._site.address("/login"))
@@ -166,7 +172,7 @@ class SignInPage(SigningIn):
     async def _seen(self) -> Answer | None:
         """None: nothing that is understood, or nothing yet."""
         address = urlsplit(self._page.url)
-        if isinstance(hindrance(self._page.url), SlowDown):
+        if self._status in TOO_MANY or isinstance(hindrance(self._page.url), SlowDown):
             return Stopped(TOO_MANY_SIGN_INS)
         if address.netloc != urlsplit(self._site.base).netloc and "linkedin.com" not in address.netloc:
             return Stopped(NO_PASSWORD)  # one of those it signs in with instead

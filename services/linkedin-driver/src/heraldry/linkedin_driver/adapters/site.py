@@ -39,7 +39,7 @@ _RESTRICTED: Final = (
     "/help/linkedin/answer/restricted",
 )
 _ENDED: Final = ("has been closed", "browser has disconnected", "crashed")
-_TOO_MANY: Final = frozenset({429, 999})
+TOO_MANY: Final = frozenset({429, 999})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ async def go(page: Page, address: str) -> None:
             raise BrowserFailed(error.message.strip().splitlines()[0]) from error
         raise SiteUnreachable(error.message.strip().splitlines()[0]) from error
     status = response.status if response else 200
-    if status in _TOO_MANY:
+    if status in TOO_MANY:
         raise SlowDown(f"The site answered with status {status}.")
     if status >= 500:  # noqa: PLR2004  the servers' own failures
         raise SiteUnreachable(f"The site answered with status {status}.")

@@ -36,6 +36,7 @@ class LinkedInVisit(Visit):
         self.reader = Reader(page)
         self._crashed = False
         page.on("crash", self._note_crash)
+        self._signing_in = SignInPage(page, site, patience)
 
     def _note_crash(self, _: Page) -> None:
         self._crashed = True
@@ -47,7 +48,7 @@ class LinkedInVisit(Visit):
 
     @property
     def signing_in(self) -> SignInPage:
-        return SignInPage(self.page, self.site, self.patience)
+        return self._signing_in
 
     @property
     def member(self) -> SignedIn:
