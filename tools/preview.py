@@ -76,6 +76,7 @@ from heraldry.gateway.pages.models import (
 from heraldry.gateway.pages.render import STATIC, render
 from preview_campaigns import campaigns
 from preview_consent import consent
+from preview_linkedin import linkedin
 
 NOW = datetime(2026, 11, 24, 13, 3, 12, tzinfo=UTC)
 ZONE = "Europe/Stockholm"
@@ -559,6 +560,7 @@ def pages() -> Iterator[tuple[str, str, Shell, object]]:
     yield from configuration()
     yield from campaigns()
     yield from consent()
+    yield from linkedin()
     yield from history()
     yield from organization()
 
