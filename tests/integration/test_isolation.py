@@ -40,7 +40,7 @@ CSV: Final = b"email\neve@northwind.example\n"
 SERVER = {"host": "mail.example", "port": 993, "security": "tls"}
 FOREIGN: Final = (
     *("identity", "inbox", "attempt", "subscriber", "recipient"),
-    *("campaign", "enrollment", "import_id", "link"),
+    *("campaign", "enrollment", "import_id", "link", "withdrawal"),
 )
 """Names in paths that stand for something an organization has."""
 PUBLIC: Final = ("token", "name")
@@ -82,6 +82,16 @@ API_CASES: dict[Route, Body] = {
     ("DELETE", "/identities/{identity}/linkedin"): None,
     ("GET", "/linkedin/steps/{attempt}"): None,
     ("POST", "/linkedin/steps/{attempt}/outcome"): {"done": True},
+    ("GET", "/identities/{identity}/linkedin/limits"): None,
+    ("PUT", "/identities/{identity}/linkedin/limits"): {"invitations": 1, "messages": 1},
+    ("POST", "/identities/{identity}/linkedin/invitations"): {
+        "profile": "https://www.linkedin.com/in/quendolina"
+    },
+    ("GET", "/identities/{identity}/linkedin/pending"): None,
+    ("GET", "/identities/{identity}/linkedin/withdrawals"): None,
+    ("POST", "/identities/{identity}/linkedin/withdrawals"): {"invitations": [str(UUID(int=5))]},
+    ("PUT", "/identities/{identity}/linkedin/withdrawal-policy"): {"days": 7},
+    ("GET", "/withdrawals/{withdrawal}"): None,
     ("GET", "/inboxes/{inbox}"): None,
     ("POST", "/inboxes/{inbox}/disconnect"): None,
     ("GET", "/inboxes/{inbox}/rate"): None,
@@ -166,6 +176,11 @@ PAGE_CASES: dict[Route, Body] = {
         **{f"imap_{name}": value for name, value in SERVER.items()},
         **{f"smtp_{name}": value for name, value in SERVER.items()},
     },
+    ("POST", "/identities/{identity}/linkedin/limits"): {"invitations": "1", "messages": "1"},
+    ("POST", "/identities/{identity}/linkedin/withdrawal-policy"): {"automatic": "on", "days": "7"},
+    ("POST", "/identities/{identity}/linkedin/withdraw"): {f"pick-{UUID(int=5)}": "on"},
+    ("GET", "/identities/{identity}/linkedin/invite"): None,
+    ("POST", "/identities/{identity}/linkedin/invite"): {"profile": "linkedin.com/in/quendolina"},
     ("GET", "/identities/{identity}/inboxes/{inbox}/disconnect"): None,
     ("POST", "/identities/{identity}/inboxes/{inbox}/disconnect"): {},
     ("POST", "/identities/{identity}/inboxes/{inbox}/resume"): {},

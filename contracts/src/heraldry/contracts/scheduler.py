@@ -16,7 +16,7 @@ LARGEST_TEXT: Final = 150_000  # bytes as JSON: encrypted, a mail fits into one 
 RECOMMENDED_INVITATIONS: Final = 20
 RECOMMENDED_MESSAGES: Final = 100
 WITHDRAWALS_PER_DAY: Final = 20  # automatic and by hand together
-ABOVE_RECOMMENDED: Final = "LinkedIn may detect automation and restrict the account for a time."
+ABOVE_RECOMMENDED: Final = "LinkedIn may detect automation and restrict the account temporarily."
 QuotaKind = Literal["email", "invitation", "message", "withdrawal"]
 
 

@@ -14,11 +14,13 @@ from heraldry.gateway.api.imports import ImportsController
 from heraldry.gateway.api.inboxes import InboxesController
 from heraldry.gateway.api.leads import LeadsController
 from heraldry.gateway.api.linkedin import LinkedInController
+from heraldry.gateway.api.linkedin_limits import LinkedInLimitsController
 from heraldry.gateway.api.organization import OrganizationController
 from heraldry.gateway.api.sessions import SessionsController
 from heraldry.gateway.api.share_links import ShareLinksController
 from heraldry.gateway.api.steps import StepsController
 from heraldry.gateway.api.suppressions import SuppressionsController
+from heraldry.gateway.api.withdrawals import WithdrawalsController
 from heraldry.gateway.assets import Asset, Files
 from heraldry.gateway.routes import PAGES
 from heraldry.gateway.state import AnyRequest, Call, Gateway, call_of
@@ -46,6 +48,8 @@ API: Final = (
     InboxesController,
     LinkedInController,
     StepsController,
+    LinkedInLimitsController,
+    WithdrawalsController,
     CampaignsController,
     LeadsController,
     ImportsController,

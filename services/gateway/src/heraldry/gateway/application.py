@@ -155,10 +155,14 @@ class Application:
 
     async def person(self, organization_id: UUID, address: str) -> UUID:
         """The data subject behind an address the organization writes to: the same address, the same person."""
+        return await self.person_behind(organization_id, normalised(address))
+
+    async def person_behind(self, organization_id: UUID, address: str) -> UUID:
+        """The same of a profile's address, or of one that is normalised already."""
         key = await self._ring.fetch(organization_subject(organization_id))
         if isinstance(key, Destroyed):
             raise Refused("organization.unknown", "There is no such organization.", status=404)
-        return UUID(hex=keyed_hash(key, normalised(address))[:32], version=5)
+        return UUID(hex=keyed_hash(key, address)[:32], version=5)
 
     # The link that makes the first organization
 

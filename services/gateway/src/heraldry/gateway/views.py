@@ -164,6 +164,14 @@ class LinkedInSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class InviteeSeen:
+    """Who an invitation went to; empty where it was erased."""
+
+    name: str
+    profile: str
+
+
+@dataclass(frozen=True, slots=True)
 class WaitingSeen:
     """The limit of this inbox is used up."""
 
@@ -380,6 +388,20 @@ class Views:
             )
             for row in rows
         )
+
+    def invitees(self, organization: UUID, invitations: Iterable[UUID]) -> Mapping[UUID, InviteeSeen]:
+        """Who each of these invitations went to, as far as it is known."""
+
+        def query(db: Connection) -> Mapping[UUID, InviteeSeen]:
+            found: dict[UUID, InviteeSeen] = {}
+            for invitation in invitations:
+                for row in self._of_attempt(db, organization, str(invitation)):
+                    if row[2] == "LinkedInActionQueued":
+                        event = LinkedInActionQueued.model_validate_json(row[8])
+                        found[invitation] = InviteeSeen(_text(event.name), _text(event.profile))
+            return found
+
+        return self.model.read(query)
 
     def waiting(self, organization: UUID, now: datetime) -> tuple[WaitingSeen, ...]:
         """Limits that are used up now."""

@@ -246,6 +246,27 @@ class RateIncreaseForm(Form):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinkedInLimitsForm(Form):
+    invitations: Field = Field("20")
+    messages: Field = Field("100")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawalPolicyForm(Form):
+    """`automatic` is a switch; `days` counts only where it is on."""
+
+    automatic: Field = Field()
+    days: Field = Field("30")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InviteForm(Form):
+    profile: Field = Field()
+    name: Field = Field()
+    note: Field = Field()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TestMailForm(Form):
     """A mail to try an inbox with."""
 

@@ -15,6 +15,7 @@ from heraldry.gateway.routes.imports import ImportPagesController, UploadPagesCo
 from heraldry.gateway.routes.inboxes import InboxPagesController
 from heraldry.gateway.routes.leads import LeadPagesController
 from heraldry.gateway.routes.linkedin import CredentialsController, LinkedInPagesController
+from heraldry.gateway.routes.linkedin_limits import LinkedInLimitPagesController
 from heraldry.gateway.routes.share_links import ShareLinkPagesController
 from heraldry.gateway.routes.shared import SharedController
 from heraldry.gateway.routes.shared_linkedin import SharedLinkedInController
@@ -30,6 +31,7 @@ PAGES: Final = (
     InboxPagesController,
     CredentialsController,
     LinkedInPagesController,
+    LinkedInLimitPagesController,
     CampaignPagesController,
     UploadPagesController,
     ImportPagesController,

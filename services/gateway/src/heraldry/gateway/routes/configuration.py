@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import cast
+from typing import Annotated, Final, cast
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
@@ -38,16 +38,18 @@ from heraldry.gateway.pages.models import (
 from heraldry.gateway.pictures import re_encoded
 from heraldry.gateway.routes.details import typed_details
 from heraldry.gateway.routes.inbox_models import email_section
+from heraldry.gateway.routes.linkedin_limit_models import Place, limits_section
 from heraldry.gateway.routes.linkedin_models import linkedin_section
 from heraldry.gateway.routes.share_models import share_section
 from heraldry.gateway.routes.shown import Form, asked, errors_of, html, is_answerable, posted, shell
 from heraldry.gateway.state import AnyRequest, Call, Gateway
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery, QueryParameter
 from pydantic import ValidationError
 
 SECTIONS = {"contact", "linkedin", "email", "likings", "share"}
+NOWHERE: Final = Place()
 SAVED = Outcome("saved", "Saved.")
 CONFLICT = Outcome("conflict", "Somebody else changed this meanwhile. You see what is stored now.")
 
@@ -57,16 +59,26 @@ class ConfigurationController(Controller):
     include_in_schema = False
 
     @get()
-    async def show(
+    async def show(  # noqa: PLR0913, PLR0917  a route's parameters
         self,
         identity: FromPath[UUID],
         request: AnyRequest,
         call: NamedDependency[Call],
         gateway: NamedDependency[Gateway],
         section: FromQuery[str] = "contact",
-        tab: FromQuery[str] = "manage",
+        tab: FromQuery[str] = "",
+        after: FromQuery[str] = "",
+        withdrawn: FromQuery[str] = "",
+        asked_for: Annotated[UUID | None, QueryParameter(name="request")] = None,
     ) -> Response[str]:
-        page = await configuration(gateway, call, identity, tab="rate" if tab == "rate" else "manage")
+        place = Place(
+            tab="withdrawals" if tab == "withdrawals" else "limits",
+            after=after,
+            withdrawn=withdrawn,
+            request=asked_for,
+        )
+        email: EmailTab = "rate" if tab == "rate" else "manage"
+        page = await configuration(gateway, call, identity, tab=email, place=place)
         page = replace(page, section=cast("Section", section if section in SECTIONS else "contact"))
         return html("configuration.html", await shell(request, gateway, call, "identities"), page)
 
@@ -198,7 +210,7 @@ class ConfigurationController(Controller):
 
 
 async def configuration(
-    gateway: Gateway, call: Call, identity: UUID, *, tab: EmailTab = "manage"
+    gateway: Gateway, call: Call, identity: UUID, *, tab: EmailTab = "manage", place: Place = NOWHERE
 ) -> ConfigurationPage:
     """The page as it is stored. Refused `identity.unknown`."""
     stored = await gateway.contexts.ask(GetIdentity(identity=identity), by=call.by, seen=call.seen)
@@ -226,6 +238,7 @@ async def configuration(
         email=email,
         likings=LikingsSection(opted_out=stored.likings_opted_out),
         share=await share_section(gateway, call, identity),
+        linkedin_limits=await limits_section(gateway, call, identity, place),
     )
 
 

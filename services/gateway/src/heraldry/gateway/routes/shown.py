@@ -59,7 +59,9 @@ FLASHES: Final[Mapping[str, Flash]] = {
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What was posted, as text. Of several values of one name the last counts; files are elsewhere."""
+    """What was posted, as text, in the order of the form. Of several values of one name the last counts; files are
+    elsewhere.
+    """
 
     values: Mapping[str, str]
 
@@ -73,7 +75,7 @@ class Form:
 
 async def posted(request: AnyRequest) -> Form:
     found = await request.form()
-    items: Sequence[tuple[str, object]] = list(found.multi_items())
+    items: Sequence[tuple[str, object]] = list(found.items())
     return Form({name: value for name, value in items if isinstance(value, str)})
 
 

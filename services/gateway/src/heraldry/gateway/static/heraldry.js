@@ -15,6 +15,8 @@ function prepare(root) {
   for (const place of all("[data-zone-name]", root)) place.textContent = ` (${zone.replaceAll("_", " ")})`;
   for (const form of all("form[data-unsaved]", root)) dirty.add(form);
   for (const button of all("[data-copy-now]", root)) copy(button);
+  for (const form of all("form[data-bulk]", root)) chosen(form);
+  for (const input of all("[data-counter]", root)) tally(input);
   const wrong = one("[aria-invalid=true]", root) ?? one("[data-focus]", root);
   if (wrong && !wrong.closest("[hidden]")) wrong.focus();
 }
@@ -25,6 +27,39 @@ async function copy(button) {
   source.select();
   try { await navigator.clipboard.writeText(source.value); told.textContent = "Copied."; } catch { told.textContent = "Marked: copy with your keyboard."; }
 }
+// What is chosen in a list is counted, on the button and in the question it asks.
+function chosen(form) {
+  const boxes = all("[data-pick]:not(:disabled)", form), count = boxes.filter((box) => box.checked).length;
+  const words = count === 1 ? "1 invitation" : `${count} invitations`;
+  one("[data-chosen-count]", form).textContent = count ? `${count} chosen.` : "";
+  one("[data-chosen-words]", form).textContent = words;
+  const button = one("[data-needs-chosen]", form), every = one("[data-pick-all]", form);
+  button.disabled = count === 0;
+  button.textContent = count ? `Withdraw ${words}` : "Withdraw";
+  every.checked = count > 0 && count === boxes.length;
+  every.indeterminate = count > 0 && count < boxes.length;
+  every.disabled = boxes.length === 0;
+}
+document.addEventListener("change", (event) => {
+  const form = event.target.closest?.("form[data-bulk]");
+  if (!form) return;
+  if (event.target.matches("[data-pick-all]")) for (const box of all("[data-pick]:not(:disabled)", form)) box.checked = event.target.checked;
+  chosen(form);
+});
+
+// How long a text is, and a limit above what is recommended: said while it is typed.
+function tally(input) {
+  const place = document.getElementById(input.dataset.counter);
+  place.textContent = `${[...input.value].length} of ${place.dataset.most} characters`;
+}
+document.addEventListener("input", (event) => {
+  const input = event.target;
+  if (input.dataset?.counter) tally(input);
+  if (!input.dataset?.recommended) return;
+  const warning = document.getElementById(`${input.id}-warning`), was = warning.hidden;
+  warning.hidden = !(Number(input.value) > Number(input.dataset.recommended));
+  if (was && !warning.hidden) say(warning.textContent.trim());
+});
 
 prepare(document);
 
@@ -140,6 +175,7 @@ async function loadDialog(link, dialog) {
   body.append(...content.childNodes);
   dialog.replaceChildren(body);
   htmx.process(body);
+  prepare(body);
   openDialog(dialog, link);
   one("input:not([type=hidden])", body)?.focus();
 }
@@ -261,7 +297,7 @@ const waits = new Set();
 const untouched = (input) => input.closest("[data-keep]") !== null && input.value === input.defaultValue;
 const editing = (root) => root.contains(document.activeElement) && document.activeElement.matches("input, select, textarea") && !untouched(document.activeElement);
 const typed = (root) => all("[data-keep] input:not([type=hidden])", root).some((input) => input.value !== input.defaultValue);
-const occupied = (root) => editing(root) || typed(root) || one("dialog[open]", root) !== null;
+const occupied = (root) => editing(root) || typed(root) || one("dialog[open], [data-pick]:checked", root) !== null;
 document.body.addEventListener("htmx:configRequest", (event) => {
   const rows = event.detail.elt.dataset?.afterFirst;
   if (rows) event.detail.parameters.after = one("[data-cursor]", one(rows))?.dataset.cursor ?? "";
@@ -287,6 +323,7 @@ document.body.addEventListener("htmx:afterSwap", (event) => {
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
     if (anchor) scrollBy(0, anchor[0].getBoundingClientRect().top - anchor[1]);
     if (live.dataset.afterFirst) fresh(live);
+    for (const form of all("form[data-bulk]", document.getElementById(live.id) ?? document)) chosen(form);
     const now = live.id ? document.getElementById(live.id)?.dataset.announce : "";
     if (now && now !== told) say(now);
   } else if (live.tagName === "FORM" && live.hasAttribute("hx-post")) {
@@ -297,14 +334,16 @@ document.body.addEventListener("htmx:afterSwap", (event) => {
     say(one("#results")?.dataset.announce);
   }
 });
-// Campaigns learn of a mail a moment after the page does: they are asked once more.
+// Campaigns and lists of invitations learn of what was done a moment after the page does: they are asked once more.
 const later = new Map();
-document.body.addEventListener("sse:campaigns", (event) => {
-  const id = event.target.closest("[data-again]")?.id;
-  if (!id) return;
-  clearTimeout(later.get(id));
-  later.set(id, setTimeout(() => { const live = document.getElementById(id); if (live) htmx.trigger(live, "again"); }, 1500));
-});
+for (const name of ["sse:campaigns", "sse:linkedin"]) {
+  document.body.addEventListener(name, (event) => {
+    const id = event.target.closest("[data-again]")?.id;
+    if (!id) return;
+    clearTimeout(later.get(id));
+    later.set(id, setTimeout(() => { const live = document.getElementById(id); if (live) htmx.trigger(live, "again"); }, 1500));
+  });
+}
 function fresh(live) {
   let count = 0;
   for (const row of all("#entries > [data-cursor]", live)) {

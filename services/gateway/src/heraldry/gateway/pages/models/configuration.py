@@ -19,6 +19,7 @@ from heraldry.gateway.pages.forms import (
     TestMailForm,
 )
 from heraldry.gateway.pages.models.linkedin import Diagnosis, LinkedInSection
+from heraldry.gateway.pages.models.linkedin_limits import LinkedInLimitsSection
 from heraldry.gateway.pages.models.share_section import ShareSection
 from heraldry.gateway.pages.models.shell import Chip, Option, Outcome, Waiting
 
@@ -207,6 +208,7 @@ class ConfigurationPage:
     email: EmailSection = field(default_factory=EmailSection)
     likings: LikingsSection = field(default_factory=LikingsSection)
     share: ShareSection = field(default_factory=ShareSection)
+    linkedin_limits: LinkedInLimitsSection | None = None  # there never was an account
 
     @property
     def url(self) -> str:

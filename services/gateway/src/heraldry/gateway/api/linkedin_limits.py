@@ -1,0 +1,138 @@
+"""What a LinkedIn account may do a day over HTTP, and inviting one person by hand."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from heraldry.contracts.base import Refused
+from heraldry.contracts.linkedin_steps import (
+    LONGEST_NOTE,
+    GetLinkedInUsage,
+    InviteOnLinkedIn,
+    LinkedInUsage,
+)
+from heraldry.contracts.profiles import NoProfile, profile_address
+from heraldry.contracts.scheduler import ABOVE_RECOMMENDED, ChangeLinkedInLimits, LinkedInLimits
+from heraldry.gateway.api.answers import CLOSED, Body, with_position
+from heraldry.gateway.state import Call, Gateway
+from litestar import Controller, Response, get, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from pydantic import Field
+
+RECOMMENDED: Final = LinkedInLimits()
+
+
+class Limits(LinkedInLimits):
+    """A day, in the identity's local day. Recommended are the defaults. Fields it does not have are refused."""
+
+    model_config = CLOSED
+
+
+class LimitWarning(Body):
+    """`limit` is above what is recommended."""
+
+    limit: str
+    recommended: int
+    warning: str
+
+
+class LimitsWritten(Body):
+    """The limits are stored. Send `position` back as X-Position to read them."""
+
+    position: str
+    id: UUID
+    warnings: tuple[LimitWarning, ...]
+
+
+class NewInvitation(Body):
+    """`profile`: the address of the person's LinkedIn profile. `note`: sent along, as it is."""
+
+    profile: Annotated[str, Field(min_length=1, max_length=500)]
+    name: Annotated[str, Field(max_length=200)] = ""
+    note: Annotated[str, Field(max_length=LONGEST_NOTE)] = ""
+
+
+class Invited(Body):
+    """The invitation was permitted and is on its way; `attempt` names it from now on."""
+
+    attempt: UUID
+    position: str
+
+
+class LinkedInLimitsController(Controller):
+    path = "/api/v1/identities/{identity:uuid}/linkedin"
+    tags = ("LinkedIn",)
+
+    @get(
+        "/limits",
+        summary="What its LinkedIn account may do a day, and what is used now",
+        description="Also the withdrawal policy, and what LinkedIn itself wants no more of at present (`slowed`)."
+        " `why` says what `next_possible` waits for.",
+    )
+    async def read(
+        self, identity: FromPath[UUID], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+    ) -> LinkedInUsage:
+        return await gateway.contexts.ask(GetLinkedInUsage(identity=identity), by=call.by, seen=call.seen)
+
+    @put(
+        "/limits",
+        summary="Change what it may do a day",
+        description="`warnings` names the limits above what is recommended.",
+    )
+    async def change(
+        self,
+        identity: FromPath[UUID],
+        data: JSONBody[Limits],
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+    ) -> Response[Any]:
+        call.require_admin()
+        limits = LinkedInLimits.model_validate(data.model_dump())
+        position = await change_limits(gateway, call, identity, limits)
+        content = LimitsWritten(position=position, id=identity, warnings=warnings_of(limits))
+        return with_position(content, position, 200)
+
+    @post(
+        "/invitations",
+        status_code=202,
+        summary="Invite somebody by hand, now",
+        description="Refused `quota.exhausted`, `linkedin.slowed-down` and `invitation.withdrawn-lately` with"
+        " `until`, from which it is possible.",
+    )
+    async def invite(
+        self,
+        identity: FromPath[UUID],
+        data: JSONBody[NewInvitation],
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+    ) -> Response[Any]:
+        position = await invite(gateway, call, identity, data)
+        return with_position(Invited(attempt=call.command, position=position), position, 202)
+
+
+def warnings_of(limits: LinkedInLimits) -> tuple[LimitWarning, ...]:
+    return tuple(
+        LimitWarning(limit=name, recommended=getattr(RECOMMENDED, name), warning=ABOVE_RECOMMENDED)
+        for name in limits.warnings
+    )
+
+
+async def change_limits(gateway: Gateway, call: Call, identity: UUID, limits: LinkedInLimits) -> str:
+    """The position at which they stand."""
+    change = ChangeLinkedInLimits(identity=identity, limits=limits)
+    return (await gateway.contexts.send(change, by=call.by, id=call.command)).position
+
+
+async def invite(gateway: Gateway, call: Call, identity: UUID, wanted: NewInvitation) -> str:
+    """The position at which it was permitted. Refused `linkedin-url.malformed` (422)."""
+    try:
+        profile = profile_address(wanted.profile)
+    except NoProfile as wrong:
+        raise Refused(NoProfile.code, str(wrong), status=422, field="profile") from wrong
+    person = await gateway.application.person_behind(call.organization, profile)
+    command = InviteOnLinkedIn(
+        identity=identity, person=person, profile=profile, name=wanted.name, note=wanted.note
+    )
+    return (await gateway.contexts.send(command, by=call.by, id=call.command)).position
