@@ -6,7 +6,14 @@ from uuid import UUID
 
 import pytest
 from heraldry.contracts.base import Refused
-from heraldry.contracts.campaigns import CampaignSettings, Column, SendEmail
+from heraldry.contracts.campaigns import (
+    CampaignSettings,
+    Column,
+    SendEmail,
+    SendInvitation,
+    SendMessage,
+    Step,
+)
 from heraldry.gateway.pages.campaign_forms import (
     MalformedError,
     campaign_filled,
@@ -23,10 +30,16 @@ from hypothesis import strategies as st
 
 IDENTITY = UUID(int=1)
 TEXTS = st.text(st.characters(exclude_characters="\r", exclude_categories=("Cs",)), min_size=1, max_size=20)
-STEPS = st.builds(SendEmail, delay=st.integers(0, 2160), text=TEXTS, html=st.just("") | TEXTS)
+DELAYS = st.integers(0, 2160)
+CONDITIONS = st.sampled_from(["always", "connected", "not connected"])
+STEPS = st.one_of(
+    st.builds(SendEmail, delay=DELAYS, only_if=CONDITIONS, text=TEXTS, html=st.just("") | TEXTS),
+    st.builds(SendInvitation, delay=DELAYS, only_if=CONDITIONS, note=st.just("") | TEXTS),
+    st.builds(SendMessage, delay=DELAYS, only_if=CONDITIONS, text=TEXTS),
+)
 
 
-def settings(*steps: SendEmail) -> CampaignSettings:
+def settings(*steps: Step) -> CampaignSettings:
     return CampaignSettings(name="Spring", identity=IDENTITY, steps=steps)
 
 
@@ -49,11 +62,13 @@ THREE = values_of(
 
 @given(st.lists(STEPS, max_size=4), st.none() | st.uuids(), st.sampled_from(["even", "at once"]))
 def test_what_the_form_shows_of_a_campaign_means_that_campaign(
-    steps: list[SendEmail], inbox: UUID | None, pace: str
+    steps: list[Step], inbox: UUID | None, pace: str
 ) -> None:
-    first = [step.model_copy(update={"subject": "Hello"}) for step in steps[:1]]
+    first = next((number for number, step in enumerate(steps) if step.kind == "email"), None)
+    if first is not None:
+        steps[first] = steps[first].model_copy(update={"subject": "Hello"})
     stored = CampaignSettings.model_validate(
-        {"name": "Spring", "identity": IDENTITY, "inbox": inbox, "pace": pace, "steps": [*first, *steps[1:]]}
+        {"name": "Spring", "identity": IDENTITY, "inbox": inbox, "pace": pace, "steps": steps}
     )
     assert settings_of(values_of(stored)) == stored
 
@@ -89,6 +104,38 @@ def test_waits_keep_their_place_when_steps_are_moved() -> None:
     assert waits(rearranged(THREE, "remove-1")[0]) == ["0 days", "30 hours"]
 
 
+def test_the_subject_is_that_of_the_first_email_wherever_it_stands() -> None:
+    mixed = values_of(
+        settings(
+            SendInvitation(note="Hello"), SendEmail(subject="Hi", text="a"), SendEmail(delay=24, text="b")
+        )
+    )
+    assert [step.first for step in campaign_filled(mixed).steps] == [False, True, False]
+    moved = settings_of(rearranged(mixed, "up-2")[0])
+    assert [(step.kind, getattr(step, "subject", "")) for step in moved.steps] == [
+        ("invitation", ""),
+        ("email", "Hi"),
+        ("email", ""),
+    ]
+    alone = settings_of(rearranged(rearranged(mixed, "remove-2")[0], "remove-1")[0])
+    assert alone.steps == (SendInvitation(note="Hello"),)
+
+
+@pytest.mark.parametrize(
+    ("do", "kind", "only_if"),
+    [
+        ("add", "email", "always"),
+        ("add-invitation", "invitation", "always"),
+        ("add-message", "message", "connected"),
+        ("add-bogus", "email", "always"),
+    ],
+)
+def test_a_step_of_each_kind_can_be_added(do: str, kind: str, only_if: str) -> None:
+    values, number = rearranged(THREE, do)
+    added = campaign_filled(values).steps[number]
+    assert (number, added.kind.value, added.only_if.value) == (3, kind, only_if)
+
+
 @pytest.mark.parametrize(
     ("change", "field", "words"),
     [
@@ -99,7 +146,15 @@ def test_waits_keep_their_place_when_steps_are_moved() -> None:
         ({"step-1-delay": "-1"}, "step-1-delay", "Give a whole number."),
         ({"step-1-delay": "91"}, "step-1-delay", "Wait at most 90 days."),
         ({"step-1-delay": "９"}, "step-1-delay", "Give a whole number."),
-        ({f"step-{number}-text": "x" for number in range(21)}, "", "at most 20 emails"),
+        ({"step-1-kind": "message", "step-1-text": ""}, "step-1-text", "Fill this in."),
+        (
+            {"step-1-kind": "invitation", "step-1-text": "x" * 2001},
+            "step-1-text",
+            "At most 2,000 characters.",
+        ),
+        ({"step-1-only_if": "sometimes"}, "step-1-only_if", "Input should be"),
+        ({"step-1-kind": "telegram"}, "", "does not match"),
+        ({f"step-{number}-text": "x" for number in range(21)}, "", "at most 20 steps"),
         ({"step-0-text": "x" * 50_000, "step-1-html": "ä" * 60_000}, "", "too long together"),
     ],
 )
@@ -114,7 +169,13 @@ def test_what_cannot_be_meant_is_said_beside_its_field(
 
 @pytest.mark.parametrize(
     ("field", "shown"),
-    [("steps.1.html", "step-1-html"), ("steps.0.subject", "subject"), ("name", "name"), ("", "")],
+    [
+        ("steps.1.html", "step-1-html"),
+        ("steps.2.note", "step-2-text"),
+        ("steps.0.subject", "subject"),
+        ("name", "name"),
+        ("", ""),
+    ],
 )
 def test_a_refusal_is_shown_beside_the_field_it_is_about(field: str, shown: str) -> None:
     assert refused(Refused("template.invalid", "No.", field=field)) == {shown: "No."}

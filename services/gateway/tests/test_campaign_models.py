@@ -29,7 +29,7 @@ from heraldry.gateway.pages.render import render
 from heraldry.gateway.routes.campaign_models import campaign_page, editor_page, row
 from heraldry.gateway.sessions import Session
 from heraldry.gateway.state import Call, Gateway
-from heraldry.gateway.views import IdentitySeen, InboxSeen
+from heraldry.gateway.views import IdentitySeen, InboxSeen, LinkedInSeen
 
 A = TypeVar("A")
 ADA, BO, CAMPAIGN = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -49,8 +49,13 @@ class Views:
     def deleted(self, _: UUID) -> Mapping[UUID, str]:
         return {ADA: "Ada Lovelace"}
 
+    linked: tuple[UUID, ...] = ()
+
     def inboxes(self, _: UUID) -> Sequence[InboxSeen]:
         return ()
+
+    def linkedin(self, _: UUID, now: datetime) -> Sequence[LinkedInSeen]:
+        return tuple(LinkedInSeen(one, one, "linked", now, "") for one in self.linked)
 
 
 @dataclass(frozen=True)
@@ -73,9 +78,14 @@ class Scheduler:
                 raise AssertionError(query)
 
 
-def gateway(*leads: LeadView) -> Gateway:
+def gateway(*leads: LeadView, linked: tuple[UUID, ...] = ()) -> Gateway:
     parts = dict.fromkeys(Gateway.__dataclass_fields__)
-    parts |= {"contexts": Scheduler(leads), "views": Views(), "public_url": "https://heraldry.example"}
+    parts |= {
+        "contexts": Scheduler(leads),
+        "views": Views(linked),
+        "public_url": "https://heraldry.example",
+        "now": lambda: NOON,
+    }
     return Gateway(**cast("dict[str, Any]", parts))
 
 
@@ -135,7 +145,7 @@ async def test_a_draft_that_lost_its_identity_gets_another_one_or_is_put_away() 
     assert "End campaign" in page
     editor = await editor_page(gateway(), CALL, campaign("draft"))
     assert editor.form.identity.error == "Ada Lovelace (deleted): choose another identity."
-    assert [one.label for one in editor.identities] == ["Choose an identity", "Bo Lind (no inbox connected)"]
+    assert [one.label for one in editor.identities] == ["Choose an identity", "Bo Lind (nothing connected)"]
     assert editor.problem == "Choose an identity to see how a lead gets it."
     typed = {"identity": str(BO), "step-0-text": "Hello"}
     chosen = await editor_page(gateway(), CALL, campaign("draft"), typed)

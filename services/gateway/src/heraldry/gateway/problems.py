@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -23,6 +24,8 @@ log = structlog.stdlib.get_logger(__name__)
 API = "/api/"
 SERVER_ERROR = 500
 UNAVAILABLE = 503
+KIND_OF_STEP: Final = re.compile(r"\b(steps\.\d+\.)(?:email|invitation|message)\.")
+"""Which of the kinds of step was tried: it is no part of the field's name."""
 USUAL: Mapping[int, tuple[str, str]] = {
     400: ("input.malformed", "The request cannot be read."),
     401: ("session.needed", "Sign in first."),
@@ -141,6 +144,6 @@ def _invalid(error: ValidationException) -> Refused:
     first: Mapping[str, object] = {}
     if isinstance(found, Sequence) and found and isinstance(found[0], Mapping):
         first = cast("Mapping[str, object]", found[0])
-    field = str(first.get("key", ""))
+    field = KIND_OF_STEP.sub(r"\1", str(first.get("key", "")))
     what = str(first.get("message", "")) or "The request cannot be read."
     return Refused("input.invalid", f"{field}: {what}" if field else what, status=422, field=field)

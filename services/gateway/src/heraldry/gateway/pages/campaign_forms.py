@@ -1,7 +1,7 @@
 """The forms of campaigns and imports: steps in an order that can be changed, columns of a file.
 
-A step's inputs are called `step-<n>-delay`, `-unit`, `-text` and `-html`, n from 0; the subject is the campaign's
-own, since only its first email has one.
+A step's inputs are called `step-<n>-kind`, `-delay`, `-unit`, `-only_if`, `-text` and `-html`, n from 0; the text of
+an invitation is its note. The subject is the campaign's own, since only its first email has one.
 """
 
 from __future__ import annotations
@@ -16,22 +16,43 @@ from heraldry.gateway.pages.forms import Field, Form, filled
 from pydantic import ValidationError
 
 HOURS: Final = {"hours": 1, "days": 24}
-PARTS: Final = ("delay", "unit", "text", "html")
+USUAL: Final[Mapping[str, str]] = {
+    "kind": "email",
+    "delay": "0",
+    "unit": "days",
+    "only_if": "always",
+    "text": "",
+    "html": "",
+}
+"""Of a step of which nothing was said."""
+FRESH: Final[Mapping[str, Mapping[str, str]]] = {
+    "": {},
+    "invitation": {"kind": "invitation"},
+    "message": {"kind": "message", "only_if": "connected"},
+}
+"""How a step begins that is added. LinkedIn takes messages to connections only."""
 LONGEST_NUMBER: Final = 4  # digits of a delay
 EMPTY: Final = Field()
 NOW: Final = Field("0")
 DAYS: Final = Field("days")
 EVEN: Final = Field("even")
+EMAIL: Final = Field("email")
+ALWAYS: Final = Field("always")
 MOVES: Final = frozenset({"add", "remove", "up", "down"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepForm:
-    """One email. `delay` counts in `unit`s, after the step before it or after the start."""
+    """`delay` counts in `unit`s, after the step before it or after the start. `first`: the first email, which has the
+    subject.
+    """
 
     number: int
+    first: bool = False
+    kind: Field = EMAIL
     delay: Field = NOW
     unit: Field = DAYS
+    only_if: Field = ALWAYS
     text: Field = EMPTY
     html: Field = EMPTY
 
@@ -80,12 +101,15 @@ class MalformedError(Exception):
 def campaign_filled(values: Mapping[str, str], errors: Mapping[str, str] | None = None) -> CampaignForm:
     """The form with what was posted or stored, and what is wrong with it."""
     wrong = dict(errors or {})
+    typed = _steps(values)
+    first = _first_email(typed)
     steps = tuple(
         StepForm(
             number=number,
-            **{part: Field(step[part], wrong.pop(f"step-{number}-{part}", "")) for part in PARTS},
+            first=number == first,
+            **{part: Field(step[part], wrong.pop(f"step-{number}-{part}", "")) for part in USUAL},
         )
-        for number, step in enumerate(_steps(values))
+        for number, step in enumerate(typed)
     )
     form = filled(CampaignForm, {**values, "pace": values.get("pace") or "even"}, wrong)
     return replace(form, steps=steps)
@@ -95,8 +119,10 @@ def values_of(settings: CampaignSettings) -> dict[str, str]:
     """What the form shows of a stored campaign."""
     steps = [
         {
+            "kind": step.kind,
             "delay": delay,
             "unit": unit,
+            "only_if": step.only_if,
             "text": words_of(step),
             "html": step.html if step.kind == "email" else "",
         }
@@ -117,17 +143,20 @@ def settings_of(values: Mapping[str, str]) -> CampaignSettings:
     """What the form means. Raises MalformedError."""
     wrong: dict[str, str] = {}
     steps: list[dict[str, object]] = []
-    for number, step in enumerate(_steps(values)):
+    written = _steps(values)
+    first = _first_email(written)
+    for number, step in enumerate(written):
         typed = step["delay"] or "0"
         if not (typed.isascii() and typed.isdigit() and len(typed) <= LONGEST_NUMBER):
             wrong[f"step-{number}-delay"] = "Give a whole number."
             typed = "0"
+        subject = values.get("subject", "").strip() if number == first else ""
         steps.append(
             {
+                "kind": step["kind"],
                 "delay": int(typed) * HOURS.get(step["unit"], 1),
-                "subject": values.get("subject", "").strip() if number == 0 else "",
-                "text": step["text"],
-                "html": step["html"],
+                "only_if": step["only_if"],
+                **_content(step, subject),
             }
         )
     given: dict[str, Any] = {
@@ -148,7 +177,8 @@ def settings_of(values: Mapping[str, str]) -> CampaignSettings:
 
 
 def rearranged(values: Mapping[str, str], do: str) -> tuple[dict[str, str], int]:
-    """The values after `add`, `remove-<n>`, `up-<n>` or `down-<n>`, and the step to look at.
+    """The values after `add`, `add-invitation`, `add-message`, `remove-<n>`, `up-<n>` or `down-<n>`, and the step to
+    look at.
 
     All that was typed stays. What is first leaves as soon as what was first, so waits keep their place.
     """
@@ -157,7 +187,7 @@ def rearranged(values: Mapping[str, str], do: str) -> tuple[dict[str, str], int]
     number = int(which) if which.isascii() and which.isdigit() and len(which) < LONGEST_NUMBER else 0
     there = number < len(steps)
     if what == "add":
-        steps.append({"delay": "3" if steps else "0", "unit": "days", "text": "", "html": ""})
+        steps.append({**USUAL, "delay": "3" if steps else "0", **FRESH.get(which, {})})
         number = len(steps) - 1
     elif what == "remove" and there:
         removed = steps.pop(number)
@@ -210,9 +240,25 @@ def _steps(values: Mapping[str, str]) -> list[dict[str, str]]:
     steps: list[dict[str, str]] = []
     while f"step-{len(steps)}-text" in values:
         here = f"step-{len(steps)}-"
-        usual = {"delay": "0", "unit": "days", "text": "", "html": ""}
-        steps.append({part: values.get(here + part, usual[part]).replace("\r\n", "\n") for part in PARTS})
+        steps.append(
+            {part: values.get(here + part, usual).replace("\r\n", "\n") for part, usual in USUAL.items()}
+        )
     return steps
+
+
+def _first_email(steps: Sequence[Mapping[str, str]]) -> int:
+    """Where it is; -1: there is none."""
+    return next((number for number, step in enumerate(steps) if step["kind"] == "email"), -1)
+
+
+def _content(step: Mapping[str, str], subject: str) -> Mapping[str, str]:
+    match step["kind"]:
+        case "invitation":
+            return {"note": step["text"]}
+        case "message":
+            return {"text": step["text"]}
+        case _:
+            return {"subject": subject, "text": step["text"], "html": step["html"]}
 
 
 def _exchange(steps: list[dict[str, str]], number: int) -> None:
@@ -226,7 +272,7 @@ def _wait(step: Mapping[str, str]) -> dict[str, str]:
 
 
 def _with_steps(values: Mapping[str, str], steps: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    numbered = {f"step-{number}-{part}": step[part] for number, step in enumerate(steps) for part in PARTS}
+    numbered = {f"step-{number}-{part}": step[part] for number, step in enumerate(steps) for part in USUAL}
     return {**values, **numbered}
 
 
@@ -246,8 +292,10 @@ def _wrong(error: ValidationError) -> dict[str, str]:
 
 def _input(path: Sequence[str]) -> str:
     match path:
-        case ["steps", "0", "subject"] | ["steps", "0", _, "subject"]:
+        case ["steps", _, *_, "subject"]:
             return "subject"
+        case ["steps", number, *_, "note"]:
+            return f"step-{number}-text"
         case ["steps", number, part] | ["steps", number, _, part]:  # the kind of the step stands between them
             return f"step-{number}-{part}"
         case ["steps", *_]:
@@ -263,7 +311,7 @@ def _words(kind: str, about: Mapping[str, Any], usual: str) -> str:
         case "string_too_short" | "too_short":
             return "Fill this in."
         case "too_long" if about["max_length"] == MOST_STEPS:
-            return f"A campaign has at most {MOST_STEPS} emails."
+            return f"A campaign has at most {MOST_STEPS} steps."
         case "string_too_long" | "too_long":
             return f"At most {about['max_length']:,} characters."
         case "less_than_equal":

@@ -13,12 +13,15 @@ from heraldry.contracts.campaigns import (
     EXAMPLE,
     CampaignSettings,
     CampaignView,
+    Channel,
     LeadData,
     LeadState,
     LeadView,
     ListLeads,
     PreviewSteps,
     RenderedStep,
+    Step,
+    StepKind,
     words_of,
 )
 from heraldry.contracts.identity import GetIdentity
@@ -26,6 +29,8 @@ from heraldry.gateway.pages.campaign_forms import MalformedError, campaign_fille
 from heraldry.gateway.pages.models import Option, Waiting
 from heraldry.gateway.pages.models.campaigns import (
     LEAD_STATES,
+    SHORTLY,
+    STEPS,
     CampaignPage,
     CampaignRow,
     EditorPage,
@@ -43,6 +48,11 @@ FIRST_WORDS: Final = 70  # characters of a step without a subject
 CONNECTED: Final = "connected"
 INBOXES: Final = frozenset({CONNECTED, "reconnect"})
 DAY: Final = 24  # hours
+COUNTED: Final[Mapping[StepKind, str]] = {
+    "email": "email",
+    "invitation": "LinkedIn invitation",
+    "message": "LinkedIn message",
+}
 UNKNOWN: Final = 404
 LOST: Final = "identity deleted"
 NOBODY: Final = Option("", "Choose an identity")
@@ -99,16 +109,54 @@ async def campaign_page(gateway: Gateway, call: Call, view: CampaignView, wanted
         pace="Spread over the working hours" if settings.pace == "even" else "As soon as the limits allow",
         numbers=Numbers(counts=view.counts, begun=view.begun),
         steps=tuple(
-            (when(step.delay, number), _title(step.subject if step.kind == "email" else "", words_of(step)))
+            (
+                when(step.delay, number),
+                _what(step),
+                _title(step.subject if step.kind == "email" else "", words_of(step)),
+            )
             for number, step in enumerate(settings.steps)
         ),
+        sends=sends(settings),
         created=view.created,
         leads=await lead_table(gateway, call, wanted),
         lost=lost,
-        channels=not lost and any(settings.inbox in {None, one.id} for one in inboxes),
-        unsubscribe=gateway.secure,
+        missing=() if lost else _missing(gateway, call, settings, [one.id for one in inboxes]),
+        emails="email" in settings.channels or not settings.steps,
+        unsubscribe=gateway.secure or (bool(settings.steps) and "email" not in settings.channels),
         identities=identity_options(gateway, call) if lost else (),
     )
+
+
+def sends(settings: CampaignSettings) -> str:
+    """How many of what its steps are, in words: `2 emails, 1 LinkedIn invitation`."""
+    kinds = [step.kind for step in settings.steps]
+    counts = ((kinds.count(kind), words) for kind, words in COUNTED.items())
+    return ", ".join(f"{count} {words if count == 1 else words + 's'}" for count, words in counts if count)
+
+
+def _what(step: Step) -> str:
+    """Which kind of step it is, and on which condition."""
+    return STEPS[step.kind] + SHORTLY[step.only_if]
+
+
+def _missing(
+    gateway: Gateway, call: Call, settings: CampaignSettings, inboxes: Collection[UUID]
+) -> tuple[Channel, ...]:
+    """What the identity lacks to do the steps; before there are any, one channel is enough."""
+    there: set[Channel] = set()
+    if any(settings.inbox in {None, one} for one in inboxes):
+        there.add("email")
+    if settings.identity in linked(gateway, call):
+        there.add("linkedin")
+    if not settings.steps:
+        return () if there else ("email",)
+    return tuple(channel for channel in settings.channels if channel not in there)
+
+
+def linked(gateway: Gateway, call: Call) -> frozenset[UUID]:
+    """The identities whose LinkedIn account is linked."""
+    accounts = gateway.views.linkedin(call.organization, gateway.now())
+    return frozenset(one.identity for one in accounts if one.state == "linked")
 
 
 async def lead_table(gateway: Gateway, call: Call, wanted: ListLeads) -> LeadTable:
@@ -131,6 +179,8 @@ def lead_row(view: LeadView, addresses: Mapping[UUID, str]) -> LeadRow:
         id=view.enrollment,
         name=name_of(view.data),
         email=data.email,
+        profile=data.linkedin_url,
+        connected=view.connected,
         state=view.state,
         step=view.step,
         steps=view.steps,
@@ -154,8 +204,9 @@ def name_of(data: LeadData | Erased) -> str:
 def identity_options(gateway: Gateway, call: Call) -> tuple[Option, ...]:
     """The identities; those that cannot send say so."""
     able = {one.identity for one in gateway.views.inboxes(call.organization) if one.state == CONNECTED}
+    able |= linked(gateway, call)
     return tuple(
-        Option(str(one.id), one.name if one.id in able else f"{one.name} (no inbox connected)")
+        Option(str(one.id), one.name if one.id in able else f"{one.name} (nothing connected)")
         for one in gateway.views.identities(call.organization)
     )
 
@@ -231,9 +282,13 @@ async def _previewed(
         settings = settings_of(_typed(values, view.settings, {one.value for one in identities}))
     except MalformedError as wrong:
         return (), " ".join(wrong.errors.values())
-    written = [number for number, step in enumerate(settings.steps) if words_of(step).strip()]
+    written = [
+        number
+        for number, step in enumerate(settings.steps)
+        if step.kind == "invitation" or words_of(step).strip()
+    ]
     if not written:
-        return (), "Write an email to see how a lead gets it."
+        return (), "Write a step to see how a lead gets it."
     try:
         enrollment = UUID(lead) if lead else None
     except ValueError:
@@ -258,7 +313,9 @@ def _typed(
     """So that what is still empty does not keep the rest from being seen."""
     chosen = values.get("identity", "")
     blank = {
-        name: value if value.strip() else " " for name, value in values.items() if name.endswith("-text")
+        name: value if value.strip() else " "
+        for name, value in values.items()
+        if name.endswith("-text") and values.get(name.replace("-text", "-kind")) != "invitation"
     }
     return {
         **values,
@@ -274,6 +331,8 @@ def _shown(settings: CampaignSettings, number: int, step: RenderedStep) -> Previ
     return PreviewedStep(
         number=number,
         when=when(settings.steps[number].delay, number),
+        kind=step.kind,
+        only_if=step.only_if,
         subject=step.subject,
         text=step.text,
         html=Markup(nh3.clean(step.html, tags=set(TAGS))) if step.html else "",  # noqa: S704  it is clean

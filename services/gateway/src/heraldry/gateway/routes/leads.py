@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
 from heraldry.contracts.base import Refused
 from heraldry.contracts.campaigns import GetLead, LeadData, LeadView, RetryLead
+from heraldry.contracts.linkedin import ActionKind, ActionState, ActionView, GetLinkedInAction
 from heraldry.gateway.api.campaigns import found
 from heraldry.gateway.pages.models import Chip, Outcome
-from heraldry.gateway.pages.models.campaigns import LeadDetails, LeadMail
+from heraldry.gateway.pages.models.campaigns import LeadDetails, LeadStep
 from heraldry.gateway.routes.activity import REPLIED, STATES
 from heraldry.gateway.routes.campaign_models import lead_row
 from heraldry.gateway.routes.shown import asked, html, is_answerable, posted, redirect, shell
@@ -20,6 +22,22 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 UNKNOWN: Final = 404
+AWAY: Final = 503
+BRIEFLY: Final = 1.5  # seconds: the rest of the page does not wait for the driver
+ACCEPTED: Final = Chip("Accepted", "good")
+DONE: Final = Chip("Sent", "good")
+ACTIONS: Final[Mapping[ActionState, Chip]] = {
+    "queued": Chip("Queued", "info"),
+    "claimed": Chip("Taken in hand", "info"),
+    "started": Chip("Under way", "info"),
+    "failed": Chip("Not done", "bad"),
+    "outcome unknown": Chip("Outcome unknown", "warn"),
+}
+LINKEDIN: Final[Mapping[ActionKind, str]] = {
+    "invitation": "LinkedIn invitation",
+    "message": "LinkedIn message",
+    "withdrawal": "Withdrawal of the LinkedIn invitation",
+}
 LABELS: Final = (
     ("name", "Name"),
     ("first_name", "First name"),
@@ -73,29 +91,63 @@ async def _details(gateway: Gateway, call: Call, enrollment: UUID) -> LeadDetail
     view = await gateway.contexts.ask(GetLead(enrollment=enrollment), by=call.by, seen=call.seen)
     campaign = await found(gateway, call, view.campaign)
     addresses = {one.id: one.address for one in gateway.views.inboxes(call.organization)}
-    mails = (_mail(gateway, call, attempt) for attempt in view.attempts)
+    done = [await _done(gateway, call, attempt) for attempt in view.attempts]
     return LeadDetails(
         id=enrollment,
         campaign=view.campaign,
         campaign_name=campaign.settings.name,
         row=lead_row(view, addresses),
         facts=_facts(view),
-        mails=tuple(mail for mail in mails if mail is not None),
+        done=tuple(one for one in done if one is not None),
+        profile=view.data.linkedin_url if isinstance(view.data, LeadData) else "",
         code=view.failure[0] if view.failure else "",
     )
 
 
-def _mail(gateway: Gateway, call: Call, attempt: UUID) -> LeadMail | None:
-    """None: its events have not come to the views yet."""
+async def _done(gateway: Gateway, call: Call, attempt: UUID) -> LeadStep | None:
+    """None: nobody can say yet, or now, what it is."""
     try:
-        seen = gateway.views.mail(call.organization, attempt)
+        return _mail(gateway, call, attempt)
     except Refused as refusal:
         if refusal.status != UNKNOWN:
             raise
+    query = GetLinkedInAction(attempt=attempt)
+    try:
+        return _on_linkedin(await gateway.contexts.ask(query, by=call.by, seen=call.seen, deadline=BRIEFLY))
+    except Refused as refusal:
+        if refusal.status not in {UNKNOWN, AWAY}:
+            raise
         return None
+
+
+def _mail(gateway: Gateway, call: Call, attempt: UUID) -> LeadStep:
+    """Refused `mail.unknown`: it is none, or its events have not come to the views yet."""
+    seen = gateway.views.mail(call.organization, attempt)
     replied = any(one.type == "ReplyReceived" for one in seen.entries)
     state = Chip("Bounced", "bad") if seen.bounced else REPLIED if replied else STATES[seen.state]
-    return LeadMail(attempt=attempt, subject=seen.subject, state=state, at=seen.entries[0].at)
+    return LeadStep(
+        attempt=attempt,
+        title=seen.subject or "(no subject)",
+        state=state,
+        href=f"/activity/mails/{attempt}",
+        at=seen.entries[0].at,
+    )
+
+
+def _on_linkedin(found: ActionView) -> LeadStep:
+    if found.replies:
+        state = REPLIED
+    elif found.accepted_at is not None:
+        state = ACCEPTED
+    else:
+        state = DONE if found.state == "done" else ACTIONS[found.state]
+    return LeadStep(
+        attempt=found.attempt,
+        title=LINKEDIN[found.kind],
+        state=state,
+        href=f"/activity/steps/{found.attempt}",
+        at=found.steps[0].at if found.steps else None,
+    )
 
 
 def _facts(view: LeadView) -> tuple[tuple[str, str], ...]:

@@ -8,7 +8,15 @@ from typing import Final, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
-from heraldry.contracts.campaigns import CampaignCounts, CampaignState, LeadState
+from heraldry.contracts.campaigns import (
+    CampaignCounts,
+    CampaignState,
+    Channel,
+    Condition,
+    LeadState,
+    StepKind,
+)
+from heraldry.contracts.linkedin_steps import LONGEST_NOTE
 from heraldry.gateway.pages.campaign_forms import CampaignForm, ColumnForm, UploadForm
 from heraldry.gateway.pages.models.shell import Chip, Option, Outcome, Waiting
 
@@ -27,6 +35,23 @@ LEAD_STATES: Final[dict[LeadState, Chip]] = {
     "unsubscribed": Chip("Unsubscribed", "warn"),
     "outcome unknown": Chip("Outcome unknown", "warn"),
     "failed": Chip("Failed", "bad"),
+}
+
+
+STEPS: Final[dict[StepKind, str]] = {
+    "email": "Email",
+    "invitation": "LinkedIn invitation",
+    "message": "LinkedIn message",
+}
+CONDITIONS: Final[dict[Condition, str]] = {
+    "always": "Always",
+    "connected": "Only if connected on LinkedIn",
+    "not connected": "Only if not connected on LinkedIn",
+}
+SHORTLY: Final[dict[Condition, str]] = {
+    "always": "",
+    "connected": ", only if connected",
+    "not connected": ", only if not connected",
 }
 
 
@@ -95,10 +120,20 @@ class PreviewedStep:
 
     number: int
     when: str
+    kind: StepKind = "email"
+    only_if: Condition = "always"
     subject: str = ""
     text: str = ""
     html: str = ""
     problem: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"{STEPS[self.kind]} {self.number + 1}"
+
+    @property
+    def condition(self) -> str:
+        return SHORTLY[self.only_if]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,19 +160,33 @@ class EditorPage:
     outcome: Outcome | None = None
     focus: int | None = None
     unsaved: bool = False
+    longest_note: int = LONGEST_NOTE
 
     @property
     def url(self) -> str:
         return f"/campaigns/{self.id}"
 
+    @property
+    def kinds(self) -> dict[StepKind, str]:
+        return STEPS
+
+    @property
+    def conditions(self) -> dict[Condition, str]:
+        return CONDITIONS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeadRow:
-    """`now`: what it waits for. `failure`: (reason, what resolves it). `name` empty: the data was erased."""
+    """`now`: what it waits for. `failure`: (reason, what resolves it). `name` empty: the data was erased.
+
+    `profile`: the address of its LinkedIn profile. `connected`: with the identity, as far as is known.
+    """
 
     id: UUID
     name: str
     email: str
+    profile: str = ""
+    connected: bool = False
     state: LeadState
     step: int
     steps: int
@@ -182,8 +231,9 @@ class LeadTable:
 class CampaignPage:
     """campaign.html at GET /campaigns/<id>?state=&search=&after=.
 
-    `steps`: (when, subject or first words) of each. `unsubscribe`: mails carry an unsubscribe link. `lost`: its
-    identity was deleted; `identities` are those its leads can be given.
+    `steps`: (when, what, subject or first words) of each; `sends`: how many of what. `unsubscribe`: its mails carry an
+    unsubscribe link, or it has none. `lost`: its identity was deleted; `identities` are those its leads can be given.
+    `missing`: what its identity lacks to do its steps.
     """
 
     id: UUID
@@ -195,11 +245,13 @@ class CampaignPage:
     inbox: str
     pace: str
     numbers: Numbers
-    steps: tuple[tuple[str, str], ...]
+    steps: tuple[tuple[str, str, str], ...]
+    sends: str
     created: datetime
     leads: LeadTable
     lost: bool = False
-    channels: bool = True  # an inbox is connected
+    missing: tuple[Channel, ...] = ()
+    emails: bool = True  # it has some, or no step yet
     unsubscribe: bool = True
     identities: tuple[Option, ...] = ()
     outcome: Outcome | None = None
@@ -218,16 +270,17 @@ class CampaignPage:
 
     @property
     def ready(self) -> bool:
-        return bool(self.steps and self.numbers.total and self.channels)
+        return bool(self.steps and self.numbers.total and not self.missing and not self.lost)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeadMail:
-    """A step that was sent, or is leaving."""
+class LeadStep:
+    """A step that was done, or is leaving: a mail with its subject, or one on LinkedIn. `href`: where more is told."""
 
     attempt: UUID
-    subject: str
+    title: str
     state: Chip
+    href: str
     at: datetime | None = None
 
 
@@ -240,7 +293,8 @@ class LeadDetails:
     campaign_name: str
     row: LeadRow
     facts: tuple[tuple[str, str], ...] = ()
-    mails: tuple[LeadMail, ...] = ()
+    done: tuple[LeadStep, ...] = ()
+    profile: str = ""
     code: str = ""
     outcome: Outcome | None = None
 
