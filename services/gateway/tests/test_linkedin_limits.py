@@ -42,6 +42,7 @@ from heraldry.contracts.scheduler import (
     WithdrawalResult,
     WithdrawInvitations,
 )
+from heraldry.contracts.share_links import ListShareLinks
 from heraldry.gateway.app import application
 from heraldry.gateway.assets import Files
 from heraldry.gateway.projections import VIEWS
@@ -95,7 +96,7 @@ class Elsewhere:
         match query:
             case GetIdentity(identity=ident) if ident == ADA:
                 return IDENTITY
-            case ListInboxes():
+            case ListInboxes() | ListShareLinks():
                 return ()
             case GetLinkedInUsage() if not self.unknown:
                 return self._usage()
