@@ -130,7 +130,7 @@ async def invite(gateway: Gateway, call: Call, identity: UUID, wanted: NewInvita
     try:
         profile = profile_address(wanted.profile)
     except NoProfile as wrong:
-        raise Refused(NoProfile.code, str(wrong), status=422, field="profile") from wrong
+        raise Refused("linkedin-url.malformed", str(wrong), status=422, field="profile") from wrong
     person = await gateway.application.person_behind(call.organization, profile)
     command = InviteOnLinkedIn(
         identity=identity, person=person, profile=profile, name=wanted.name, note=wanted.note
