@@ -45,10 +45,18 @@ FOREIGN: Final = (
 """Names in paths that stand for something an organization has."""
 PUBLIC: Final = ("token", "name")
 """Names in paths that stand for nothing of an organization: a one-time link, a file."""
+OF_AN_ACCOUNT: Final = frozenset(
+    {
+        "/identities/{identity}/linkedin/limits",
+        "/identities/{identity}/linkedin/pending",
+        "/identities/{identity}/linkedin/withdrawals",
+        "/withdrawals/{withdrawal}",
+        "/linkedin/steps/{attempt}",
+    }
+)
+"""What only an identity with a LinkedIn account has."""
 BY_LINK: Final = ("POST", "/unsubscribe/{token}")
 """Whoever has the link may use it, from anywhere: no cookie plays a part."""
-STEP: Final = ("GET", "/linkedin/steps/{attempt}")
-"""Nobody here has one."""
 COMMAND: Final = re.compile(r'name="command" value="[^"]*"')
 
 API_CASES: dict[Route, Body] = {
@@ -239,7 +247,7 @@ class Theirs:
 
     def all_of_it(self) -> list[tuple[int, bytes]]:
         """What they see, to be compared."""
-        paths = [route[1] for route in API_CASES if route[0] == "GET" and route != STEP]
+        paths = [path for method, path in API_CASES if method == "GET" and path not in OF_AN_ACCOUNT]
         answers = [self.admin.send("GET", path.format_map(dict(self.ids))) for path in paths]
         answers += [
             self.admin.send("GET", path)
