@@ -50,7 +50,7 @@ OF_AN_ACCOUNT: Final = frozenset(
         "/identities/{identity}/linkedin/limits",
         "/identities/{identity}/linkedin/pending",
         "/identities/{identity}/linkedin/withdrawals",
-        "/withdrawals/{withdrawal}",
+        "/identities/{identity}/linkedin/withdrawals/{withdrawal}",
         "/linkedin/steps/{attempt}",
     }
 )
@@ -99,7 +99,7 @@ API_CASES: dict[Route, Body] = {
     ("GET", "/identities/{identity}/linkedin/withdrawals"): None,
     ("POST", "/identities/{identity}/linkedin/withdrawals"): {"invitations": [str(UUID(int=5))]},
     ("PUT", "/identities/{identity}/linkedin/withdrawal-policy"): {"days": 7},
-    ("GET", "/withdrawals/{withdrawal}"): None,
+    ("GET", "/identities/{identity}/linkedin/withdrawals/{withdrawal}"): None,
     ("GET", "/inboxes/{inbox}"): None,
     ("POST", "/inboxes/{inbox}/disconnect"): None,
     ("GET", "/inboxes/{inbox}/rate"): None,
@@ -285,6 +285,7 @@ def theirs(stack: Stack) -> Iterator[Theirs]:
             "subscriber": subscriber,
             "recipient": suppressed["recipient"],
             "link": admin.call("POST", "/share-links")["id"],
+            "withdrawal": str(uuid4()),
             **campaign_of(admin, identity),
         }
         tried = f"/identities/{identity}/linkedin"

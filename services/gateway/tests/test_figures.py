@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,7 @@ from heraldry.contracts.linkedin import (
     LinkedInNeedsReconnect,
     LinkedInProfile,
     LinkedInReplyReceived,
+    LinkedInSlowedDown,
     Obstacle,
 )
 from heraldry.contracts.mailbox import (
@@ -39,9 +41,10 @@ from heraldry.contracts.scheduler import (
     LimitsChanged,
     LinkedInLimits,
     LinkedInLimitsChanged,
+    QuotaExhausted,
     RateCeilingExpired,
 )
-from heraldry.gateway.cards import Card, Figures, InboxState
+from heraldry.gateway.cards import Card, Figures, InboxState, on_linkedin
 from heraldry.gateway.figures import Counted, Dashboard, Volume, count, volume
 from heraldry.gateway.projections import VIEWS
 from heraldry.gateway.routes.home import chips
@@ -149,20 +152,20 @@ def test_messages_allowed_are_the_days_times_the_rates_of_what_is_connected(tmp_
     assert counted(tmp_path / "4", *events, gone, first=TODAY + 3 * day, last=TODAY + 3 * day) == Counted()
 
 
-def on_linkedin(number: int, at: datetime = NOON, person: UUID = LEA) -> dict[str, Any]:
+def of_step(number: int, at: datetime = NOON, person: UUID = LEA) -> dict[str, Any]:
     return {"at": at, "attempt": UUID(int=2000 + number), "account": ADA, "identity": ADA, "person": person}
 
 
 def invited(number: int, at: datetime = NOON) -> InvitationSent:
-    return InvitationSent(**on_linkedin(number, at), proof="It is pending.")
+    return InvitationSent(**of_step(number, at), proof="It is pending.")
 
 
 def accepted(number: int, at: datetime = NOON) -> InvitationAccepted:
-    return InvitationAccepted(**on_linkedin(number, at))
+    return InvitationAccepted(**of_step(number, at))
 
 
 def messaged(number: int, at: datetime = NOON) -> LinkedInMessageSent:
-    return LinkedInMessageSent(**on_linkedin(number, at), proof="It is in the conversation.")
+    return LinkedInMessageSent(**of_step(number, at), proof="It is in the conversation.")
 
 
 def linked(at: datetime = NOON) -> LinkedInLinked:
@@ -223,9 +226,30 @@ def test_an_account_that_needs_to_be_linked_again_allows_nothing_from_the_next_d
     assert allowed == [0, 100, 100, 0, 100]
 
 
+def test_an_account_says_on_its_card_what_linkedin_wants_no_more_of_and_which_limit_is_used_up(
+    tmp_path: Path,
+) -> None:
+    later = NOON + timedelta(hours=9)
+    of: dict[str, Any] = {"account": ADA, "identity": ADA, "at": NOON}
+    why = Obstacle(code="x", cause="x", resolution="x")
+    slowed = LinkedInSlowedDown(**of, kind="note", until=later, diagnosis=why)
+    exhausted = QuotaExhausted(**of, sender="s", kind="invitation", window="day", until=later)
+    raised = LinkedInLimitsChanged(**of, sender="s", limits=LinkedInLimits(invitations=30))
+    with views(tmp_path / "1", linked(), slowed, exhausted) as found:
+        (seen,) = found.linkedin(US, NOON)
+        assert (seen.slowed, seen.waiting) == ((("note", later),), (("invitation", later),))
+        (seen,) = found.linkedin(US, later)
+        assert (seen.slowed, seen.waiting) == ((), ())
+    with views(tmp_path / "2", linked(), exhausted, raised) as found:
+        assert found.linkedin(US, NOON)[0].waiting == ()
+    assert [one.reason for one in on_linkedin(replace(seen, waiting=(("message", later),)))] == [
+        "Today's LinkedIn messages are used up."
+    ]
+
+
 def test_a_lead_who_answers_on_both_channels_is_two_conversations(tmp_path: Path) -> None:
     def answered(number: int, at: datetime = NOON) -> LinkedInReplyReceived:
-        return LinkedInReplyReceived(**on_linkedin(number, at), text="Gladly")
+        return LinkedInReplyReceived(**of_step(number, at), text="Gladly")
 
     events = (replied(1), answered(1), answered(2, NOON + timedelta(days=1)))
     assert counted(tmp_path, *events, last=TODAY + timedelta(days=1)).replied == 2

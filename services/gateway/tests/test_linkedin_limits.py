@@ -376,7 +376,7 @@ async def test_a_withdrawal_answers_what_became_of_each_and_a_repeat_asks_for_no
     assert first.json()["request"] == second.json()["request"]
     assert [one["outcome"] for one in first.json()["results"]] == ["withdrawn", "not attempted"]
     assert running.elsewhere.sent[0] == running.elsewhere.sent[1]
-    results = (await running.http.get(f"/api/v1/withdrawals/{first.json()['request']}")).json()
+    results = (await running.http.get(f"{WHERE}/withdrawals/{first.json()['request']}")).json()
     assert results == first.json()["results"]
 
 

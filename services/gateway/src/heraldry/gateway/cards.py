@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from heraldry.contracts.base import Refused
 from heraldry.contracts.linkedin import SlowedDown
+from heraldry.contracts.scheduler import QuotaKind
 from heraldry.gateway.figures import LONGEST_PERIOD, Counted, count
 from heraldry.gateway.state import Gateway
 from heraldry.gateway.views import InboxSeen, LinkedInSeen, WaitingSeen
@@ -22,6 +23,11 @@ SLOWED: Final[Mapping[SlowedDown, str]] = {
     "note": "invitations with a note",
     "message": "messages",
     "everything": "of this account",
+}
+USED_UP: Final[Mapping[QuotaKind, str]] = {
+    "invitation": "Today's connection requests are used up.",
+    "message": "Today's LinkedIn messages are used up.",
+    "withdrawal": "Today's withdrawals are used up.",
 }
 
 
@@ -126,7 +132,7 @@ def overview(
             inboxes=tuple(_state(inbox) for inbox in inboxes if inbox.identity == one.id),
             waiting=(
                 *_waiting([inbox for inbox in inboxes if inbox.identity == one.id], waiting),
-                *_slowed(accounts.get(one.id)),
+                *on_linkedin(accounts.get(one.id)),
             ),
             linkedin=_linkedin(accounts.get(one.id)),
         )
@@ -171,12 +177,15 @@ def _linkedin(account: LinkedInSeen | None) -> LinkedInState | None:
     return LinkedInState(account=account.id, state=account.state, detail=account.detail)
 
 
-def _slowed(account: LinkedInSeen | None) -> tuple[Waiting, ...]:
+def on_linkedin(account: LinkedInSeen | None) -> tuple[Waiting, ...]:
+    """What waits of a LinkedIn account, and until when."""
     if account is None or account.state != "linked":
         return ()
+    slowed = ((f"LinkedIn wants no more {SLOWED[kind]} now.", until) for kind, until in account.slowed)
+    used_up = ((USED_UP[kind], until) for kind, until in account.waiting if kind in USED_UP)
     return tuple(
-        Waiting(inbox=None, reason=f"LinkedIn wants no more {SLOWED[kind]} now.", until=until.astimezone(UTC))
-        for kind, until in account.slowed
+        Waiting(inbox=None, reason=reason, until=until.astimezone(UTC))
+        for reason, until in (*slowed, *used_up)
     )
 
 

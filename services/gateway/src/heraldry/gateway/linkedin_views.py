@@ -11,12 +11,14 @@ from heraldry.gateway.instants import instant
 
 LINKEDIN: Final = Projection(
     name="linkedin",
-    version=2,
+    version=3,
     schema="""
 CREATE TABLE linkedin_account (id TEXT PRIMARY KEY, organization TEXT NOT NULL, identity TEXT NOT NULL,
   state TEXT NOT NULL, since TEXT NOT NULL, detail TEXT NOT NULL) STRICT;
 CREATE INDEX linkedin_account_of ON linkedin_account (organization);
 CREATE TABLE linkedin_slowed (account TEXT NOT NULL, kind TEXT NOT NULL, organization TEXT NOT NULL,
+  until TEXT NOT NULL, PRIMARY KEY (account, kind)) STRICT;
+CREATE TABLE linkedin_waiting (account TEXT NOT NULL, kind TEXT NOT NULL, organization TEXT NOT NULL,
   until TEXT NOT NULL, PRIMARY KEY (account, kind)) STRICT;
 CREATE TABLE linkedin_link (account TEXT NOT NULL, at TEXT NOT NULL, organization TEXT NOT NULL,
   identity TEXT NOT NULL, linked INTEGER NOT NULL, PRIMARY KEY (account, at)) STRICT;
@@ -35,7 +37,7 @@ CREATE TABLE messaged (attempt TEXT PRIMARY KEY, organization TEXT NOT NULL, ide
 CREATE INDEX messaged_when ON messaged (organization, identity, at)
 """,
     tables=(
-        *("linkedin_account", "linkedin_slowed", "linkedin_link", "message_limit"),
+        *("linkedin_account", "linkedin_slowed", "linkedin_waiting", "linkedin_link", "message_limit"),
         *("invited", "accepted", "messaged"),
     ),
 )
@@ -118,6 +120,21 @@ def slowed_down(db: Connection, event: linkedin.LinkedInSlowedDown, fact: Fact) 
 def limits_changed(db: Connection, event: scheduler.LinkedInLimitsChanged, fact: Fact) -> None:
     row = (str(event.account), instant(event.at), fact.organization, event.limits.messages)
     db.execute("INSERT OR REPLACE INTO message_limit VALUES (?, ?, ?, ?)", row)
+    db.execute("DELETE FROM linkedin_waiting WHERE account = ?", (str(event.account),))
+
+
+@LINKEDIN.on(scheduler.QuotaExhausted)
+def quota_exhausted(db: Connection, event: scheduler.QuotaExhausted, fact: Fact) -> None:
+    if event.account is not None:
+        row = (str(event.account), event.kind, fact.organization, instant(event.until))
+        db.execute("INSERT OR REPLACE INTO linkedin_waiting VALUES (?, ?, ?, ?)", row)
+
+
+@LINKEDIN.on(scheduler.QuotaConsumed)
+def quota_consumed(db: Connection, event: scheduler.QuotaConsumed, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    if event.account is not None:
+        of = (str(event.account), event.kind)
+        db.execute("DELETE FROM linkedin_waiting WHERE account = ? AND kind = ?", of)
 
 
 @LINKEDIN.on(linkedin.InvitationSent)

@@ -27,6 +27,7 @@ from heraldry.contracts.mailbox import (
     ReplyReceived,
 )
 from heraldry.contracts.registry import event_type
+from heraldry.contracts.scheduler import QuotaKind
 from heraldry.gateway.instants import instant
 from heraldry.gateway.sentences import KINDS, STEPS, UNNAMED, Said, Tone, Words, named, said, text
 
@@ -152,7 +153,8 @@ class InboxSeen:
 @dataclass(frozen=True, slots=True)
 class LinkedInSeen:
     """`state`: linking, code wanted, approval wanted, failed, linked, needs reconnect, restricted, unlinked.
-    `slowed`: (kind, until when) of what LinkedIn wants no more of now.
+    `slowed`: (kind, until when) of what LinkedIn wants no more of now; `waiting`: of what the day's
+    limit is used up.
     """
 
     id: UUID
@@ -161,6 +163,7 @@ class LinkedInSeen:
     since: datetime
     detail: str
     slowed: tuple[tuple[SlowedDown, datetime], ...] = ()
+    waiting: tuple[tuple[QuotaKind, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,13 +369,10 @@ class Views:
 
     def linkedin(self, organization: UUID, now: datetime) -> tuple[LinkedInSeen, ...]:
         """Every LinkedIn account that was ever linked, or tried."""
-        slowed: dict[str, list[tuple[SlowedDown, datetime]]] = {}
-        for account, kind, until in self._all(
-            "SELECT account, kind, until FROM linkedin_slowed WHERE organization = ? AND until > ?"
-            " ORDER BY until",
-            (str(organization), instant(now)),
-        ):
-            slowed.setdefault(account, []).append((cast("SlowedDown", kind), datetime.fromisoformat(until)))
+        slowed, waiting = (
+            self._until(f"SELECT account, kind, until FROM {table}", organization, now)
+            for table in ("linkedin_slowed", "linkedin_waiting")
+        )
         rows = self._all(
             "SELECT id, identity, state, since, detail FROM linkedin_account WHERE organization = ? ORDER BY id",
             (str(organization),),
@@ -384,10 +384,23 @@ class Views:
                 row[2],
                 datetime.fromisoformat(row[3]),
                 row[4],
-                tuple(slowed.get(row[0], ())),
+                cast("tuple[tuple[SlowedDown, datetime], ...]", slowed.get(row[0], ())),
+                cast("tuple[tuple[QuotaKind, datetime], ...]", waiting.get(row[0], ())),
             )
             for row in rows
         )
+
+    def _until(
+        self, select: str, organization: UUID, now: datetime
+    ) -> Mapping[str, tuple[tuple[str, datetime], ...]]:
+        """By account: (kind, until when) of what has not ended."""
+        found: dict[str, tuple[tuple[str, datetime], ...]] = {}
+        for account, kind, until in self._all(
+            f"{select} WHERE organization = ? AND until > ? ORDER BY until",
+            (str(organization), instant(now)),
+        ):
+            found[account] = (*found.get(account, ()), (kind, datetime.fromisoformat(until)))
+        return found
 
     def invitees(self, organization: UUID, invitations: Iterable[UUID]) -> Mapping[UUID, InviteeSeen]:
         """Who each of these invitations went to, as far as it is known."""

@@ -107,10 +107,18 @@ class WithdrawalsController(Controller):
         )
         return with_position(Withdrawing(request=request, results=found, position=position), position, 202)
 
-    @get("/withdrawals/{withdrawal:uuid}", summary="What became of each invitation that was to be withdrawn")
+    @get(
+        "/identities/{identity:uuid}/linkedin/withdrawals/{withdrawal:uuid}",
+        summary="What became of each invitation that was to be withdrawn",
+    )
     async def results(
-        self, withdrawal: FromPath[UUID], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+        self,
+        identity: FromPath[UUID],
+        withdrawal: FromPath[UUID],
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
     ) -> tuple[WithdrawalResult, ...]:
+        await gateway.contexts.ask(GetIdentity(identity=identity), by=call.by, seen=call.seen)
         query = GetWithdrawalResults(request=withdrawal)
         return await gateway.contexts.ask(query, by=call.by, seen=call.seen)
 
@@ -132,7 +140,8 @@ class WithdrawalsController(Controller):
 async def withdraw(
     gateway: Gateway, call: Call, identity: UUID, invitations: tuple[UUID, ...]
 ) -> tuple[UUID, str]:
-    """The request that names them, and the position at which it stands."""
+    """The request that names them, and the position at which it stands. Refused `identity.unknown`."""
+    await gateway.contexts.ask(GetIdentity(identity=identity), by=call.by, seen=call.seen)
     request = uuid5(call.command, "withdrawal")
     command = WithdrawInvitations(identity=identity, request=request, invitations=invitations)
     return request, (await gateway.contexts.send(command, by=call.by, id=call.command)).position
