@@ -23,6 +23,7 @@ from heraldry.contracts.linkedin import (
     LinkedInActionQueued,
     LinkedInLinked,
     LinkedInProfile,
+    ListLinkedInAccounts,
     ListPendingInvitations,
     ListWithdrawals,
     PendingInvitation,
@@ -96,7 +97,7 @@ class Elsewhere:
         match query:
             case GetIdentity(identity=ident) if ident == ADA:
                 return IDENTITY
-            case ListInboxes() | ListShareLinks():
+            case ListInboxes() | ListShareLinks() | ListLinkedInAccounts():
                 return ()
             case GetLinkedInUsage() if not self.unknown:
                 return self._usage()

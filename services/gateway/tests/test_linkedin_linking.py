@@ -128,6 +128,10 @@ class Views:
         del organization
         return (IdentitySeen(BOB, "Bob Lind", "", "", WorkingHours(zone="UTC")),)
 
+    def linkedin(self, organization: UUID, now: datetime) -> tuple[()]:
+        del organization, now
+        return ()
+
 
 class Halt:
     def halted(self, *scopes: str) -> None:

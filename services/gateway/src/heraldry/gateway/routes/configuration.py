@@ -216,9 +216,10 @@ async def configuration(
     stored = await gateway.contexts.ask(GetIdentity(identity=identity), by=call.by, seen=call.seen)
     if stored.deleted:
         raise Refused("identity.unknown", "This identity was deleted. Its history stays.", status=404)
-    email, linkedin = await asyncio.gather(
+    email, linkedin, limits = await asyncio.gather(
         email_section(gateway, call, identity, stored.hours.zone, tab),
         linkedin_section(gateway, call, identity, stored.details),
+        limits_section(gateway, call, identity, place),
     )
     account = linkedin.account
     return ConfigurationPage(
@@ -238,7 +239,7 @@ async def configuration(
         email=email,
         likings=LikingsSection(opted_out=stored.likings_opted_out),
         share=await share_section(gateway, call, identity),
-        linkedin_limits=await limits_section(gateway, call, identity, place),
+        linkedin_limits=limits,
     )
 
 
