@@ -38,6 +38,18 @@ async def test_is_ready_when_every_check_passes_and_says_why_not(health: Health)
     assert (answer.status, json.loads(answer.body)) == (200, {"ready": True, "reasons": {}})
 
 
+async def test_what_is_missing_for_a_part_of_the_work_is_told_and_keeps_nobody_from_being_ready(
+    health: Health,
+) -> None:
+    missing: list[str | None] = ["no browser"]
+    health.note("browser", lambda: missing[0])
+    answer = await health.answer("/health/ready")
+    told = {"ready": True, "reasons": {}, "notes": {"browser": "no browser"}}
+    assert (answer.status, json.loads(answer.body)) == (200, told)
+    missing[0] = None
+    assert json.loads((await health.answer("/health/ready")).body) == {"ready": True, "reasons": {}}
+
+
 async def test_a_check_that_fails_is_a_reason_without_its_words(health: Health) -> None:
     def check() -> str | None:
         raise ConnectionError("user:password@host")

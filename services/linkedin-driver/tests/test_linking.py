@@ -124,7 +124,8 @@ async def test_a_wrong_or_expired_code_is_entered_again_through_any_replica(serv
     await service.caller.send(ResendCode(identity=identity), by=USER, id=uuid4(), deadline=30)
     await service.account_of(identity, lambda view: view.state == "code wanted" and not view.rejected)
     assert service.happened_to("code sent again", email) == 1
-    await service.enter(identity, service.code(email))
+    code = service.code(email)
+    await service.enter(identity, f" {code[:3]} {code[3:]}")  # as devices show it
     await service.becomes(identity, "linked")
     assert service.happened_to(POSTED, email) == 1
     assert service.happened_to("code entered", email) == 3
@@ -143,7 +144,6 @@ async def test_an_approval_in_the_app_is_waited_for(service: Linking) -> None:
     assert service.happened_to(POSTED, email) == 1
 
 
-@pytest.mark.requirement("R-BOX-18")
 async def test_a_member_acts_for_one_identity_until_it_is_unlinked(service: Linking) -> None:
     email = service.new_account("one@northwind.example", "On E")
     first = await service.linked(email, "Ada")

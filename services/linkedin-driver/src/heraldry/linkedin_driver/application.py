@@ -95,7 +95,7 @@ class Application:
             real_now=self._real.now(),
             at=self._clock.now(),
         )
-        return await self._with_secret(enter.secret, code.strip(), enter, command.identity, asking)
+        return await self._with_secret(enter.secret, b"".join(code.split()), enter, command.identity, asking)
 
     async def resend_code(self, command: ResendCode, asking: Asking) -> Accepted:
         real_now = self._real.now()
