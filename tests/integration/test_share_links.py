@@ -326,3 +326,78 @@ def test_the_token_of_a_link_is_kept_nowhere(stack: Stack, us: Admin, browsers: 
     assert [place for place, content in kept.items() if any(secret in content for secret in secrets)] == []
     lists = us.send("GET", "/share-links").text + us.send("GET", "/history").text
     assert token not in lists
+
+
+@pytest.mark.requirement("R-ADD-6", "R-SHARE-3", "R-SHARE-4")
+def test_the_linkedin_sign_in_goes_on_after_a_failed_try_and_is_refreshed_by_another_link(
+    us: Admin, outside: Outside, browsers: ExitStack
+) -> None:
+    email = f"ada-{uuid4().hex[:8]}@northwind.example"
+    password = member(outside, email)
+    made = link(us)
+    ada, other = guest(browsers, made["url"]), guest(browsers, made["url"])
+    ada.look("?way=credentials")
+    first = ada.send({"name": "Ada Bergström", "email": email, "password": "wrong"}, "/linkedin")
+    assert first.status_code == 303, words(first)
+    assert "did not take the password" in words(settled(ada))
+    assert "9 tries left" in words(ada.look("/linkedin"))
+    assert other.look().status_code == 409
+    assert "in use" in words(other.look())
+    (identity,) = [one["identity"] for one in us.get("/share-links") if one["id"] == made["id"]]
+    assert us.get(f"/identities/{identity}/linkedin")["state"] == "failed"
+    again = ada.send({"email": email, "password": password}, "/linkedin")
+    assert again.status_code == 303, words(again)
+    assert "asks for a code" in words(settled(ada))
+    assert state(us, made) == "taken"  # only success uses it up
+    ada.send({"code": code(outside, email)}, "/linkedin/code")
+    assert "LinkedIn is linked as Ada Bergström" in words(settled(ada))
+    eventually(lambda: state(us, made) == "used", "the link is used up")
+    assert "Your identity was added" in words(ada.look())
+    assert other.look().status_code == 410
+    assert [one["identity"] for one in us.get("/identities") if one["name"] == "Ada Bergström"].count(
+        identity
+    ) == 1
+    # LinkedIn first, then an inbox, by a link that is not used up by it
+    refreshing = guest(browsers, link(us, identity)["url"])
+    assert "Linked" in words(refreshing.look())
+    refreshing.look("/linkedin?again=yes")
+    relinked = refreshing.send({"email": email, "password": password}, "/linkedin")
+    assert relinked.status_code == 303, words(relinked)
+    if "asks for a code" in words(settled(refreshing)):
+        refreshing.send({"code": code(outside, email)}, "/linkedin/code")
+    assert "LinkedIn is linked" in words(settled(refreshing))
+    account = outside.account("ada")
+    refreshing.look("/inbox")
+    assert refreshing.send(typed(account), "/inbox").status_code == 303
+    assert account.address in words(refreshing.look())
+    started = [one for one in told(us, identity) if one["type"] == "LinkedInLinkingStarted"]
+    assert {one["actor"].partition(":")[0] for one in started} == {"link"}
+
+
+def member(outside: Outside, email: str) -> str:
+    """The password of a fresh member of LinkedIn who is asked for a code by SMS."""
+    body = {"email": email, "name": "Ada Bergström", "slug": f"ada-{uuid4().hex[:8]}"}
+    made = at_linkedin(outside, "POST", "/accounts", body)
+    at_linkedin(outside, "PATCH", f"/accounts/{email}/scenario", {"challenge": "sms"})
+    return str(made["password"])
+
+
+def code(outside: Outside, email: str) -> str:
+    return str(at_linkedin(outside, "GET", f"/accounts/{email}")["challenges"][-1]["code"])
+
+
+def at_linkedin(outside: Outside, method: str, path: str, body: object = None) -> Answer:
+    url = f"{outside.stack.sandbox_url}/control/v1/linkedin{path}"
+    answer = outside.http.request(method, url, json=body)
+    assert answer.is_success, answer.text
+    return cast("Answer", answer.json())
+
+
+def settled(somebody: Guest) -> httpx.Response:
+    """The page of a linking as soon as it waits for somebody, or has come to its end."""
+
+    def look() -> httpx.Response | None:
+        page = somebody.look("/linkedin")
+        return None if "Signing in to LinkedIn" in words(page) else page
+
+    return eventually(look, "the sign-in comes to something", 60)
