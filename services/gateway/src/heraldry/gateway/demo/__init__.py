@@ -18,6 +18,7 @@ from heraldry.gateway.demo.story import NOT_PLAYED, play
 from nats.errors import Error as NatsError
 
 GOOD, BAD = 0, 1
+LONGEST = 500  # characters of an answer
 
 
 def main(argv: Sequence[str]) -> int:
@@ -27,12 +28,16 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--data", type=Path, default=Path("data") / "demo", help="default: ./data/demo")
     asked = parser.parse_args(argv)
     steps: list[Step] = []
+    not_played: list[str] = [*NOT_PLAYED]
     try:
         with running(asked.data.absolute()) as installation:
-            asyncio.run(play(installation, steps))
+            asyncio.run(play(installation, steps, not_played))
     except NotStartedError as error:
         steps.append(Step("The system runs", ok=False, found=str(error)))
+    except httpx.HTTPStatusError as error:
+        found = f"{error.request.method} {error.request.url.path}: {error.response.text[:LONGEST]}"
+        steps.append(Step("The system does what it is asked", ok=False, found=found))
     except (httpx.HTTPError, NatsError, TimeoutError) as error:
         steps.append(Step("The system answers", ok=False, found=f"{type(error).__name__}: {error}"))
-    sys.stdout.write(as_json(steps, NOT_PLAYED) if asked.json else table(steps, NOT_PLAYED))
+    sys.stdout.write(as_json(steps, not_played) if asked.json else table(steps, not_played))
     return GOOD if steps and all(step.ok for step in steps) else BAD

@@ -33,6 +33,13 @@ class Members:
         answer.raise_for_status()
         return made
 
+    async def person(self, first: str, last: str, headline: str) -> str:
+        """Somebody without an account; the slug."""
+        slug = f"{first}-{last}-{secrets.token_hex(4)}".lower()
+        person = {"slug": slug, "first_name": first, "last_name": last, "headline": headline}
+        await self._post("/people", person)
+        return slug
+
     async def code(self, email: str) -> str:
         """The code that LinkedIn sent; empty if it sent none."""
 
@@ -41,6 +48,9 @@ class Members:
             return str(open_ones[-1]["code"]) if open_ones else None
 
         return await until(sent) or ""
+
+    async def accept(self, slug: str, email: str) -> None:
+        await self._post(f"/people/{slug}/accept", {"account": email})
 
     async def happened(self, what: str, email: str) -> list[Answer]:
         """What truly happened there of this kind, by this account, oldest first."""
