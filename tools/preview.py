@@ -77,6 +77,7 @@ from heraldry.gateway.pages.render import STATIC, render
 from preview_campaigns import campaigns
 from preview_consent import consent
 from preview_linkedin import linkedin
+from preview_shared import shared
 
 NOW = datetime(2026, 11, 24, 13, 3, 12, tzinfo=UTC)
 ZONE = "Europe/Stockholm"
@@ -561,6 +562,7 @@ def pages() -> Iterator[tuple[str, str, Shell, object]]:
     yield from campaigns()
     yield from consent()
     yield from linkedin()
+    yield from shared(SHELL)
     yield from history()
     yield from organization()
 

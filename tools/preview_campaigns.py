@@ -18,8 +18,8 @@ from heraldry.gateway.pages.models.campaigns import (
     EditorPage,
     ImportPage,
     LeadDetails,
-    LeadMail,
     LeadRow,
+    LeadStep,
     LeadTable,
     NewCampaignPage,
     Numbers,
@@ -201,10 +201,11 @@ CAMPAIGN = CampaignPage(
     inbox="Shuffle: ada@northwind.example, partners@northwind.example",
     pace="Spread over the working hours",
     numbers=COUNTS,
+    sends="2 emails, 1 invitation",
     steps=(
-        ("Right after the start", "A question about {{ company }}"),
-        ("3 days after the step before", "Hello {{ first_name }}, did you see my mail?"),
-        ("1 day and 6 hours after the step before", "Shall I stop writing?"),
+        ("Right after the start", "Email", "A question about {{ company }}"),
+        ("3 days after the step before", "Invitation", "Hello {{ first_name }}, did you see my mail?"),
+        ("1 day and 6 hours after the step before", "Email", "Shall I stop writing?"),
     ),
     created=NOW - timedelta(days=3),
     leads=TABLE,
@@ -223,9 +224,20 @@ DETAILS = LeadDetails(
         ("LinkedIn", "https://www.linkedin.com/in/tomas-vidal"),
         ("company", "Brisa"),
     ),
-    mails=(
-        LeadMail(attempt=an_id("mail"), subject="A question about Brisa", state=Chip("Sent"), at=NOW),
-        LeadMail(attempt=an_id("mail 2"), subject="A question about Brisa", state=Chip("Leaving", "info")),
+    done=(
+        LeadStep(
+            attempt=an_id("mail"),
+            title="A question about Brisa",
+            state=Chip("Sent"),
+            href="/activity/mails/1",
+            at=NOW,
+        ),
+        LeadStep(
+            attempt=an_id("step"),
+            title="Invitation",
+            state=Chip("Under way", "info"),
+            href="/activity/steps/2",
+        ),
     ),
 )
 UPLOAD = UploadPage(campaign=ROW.id, campaign_name=ROW.name)
@@ -286,7 +298,7 @@ def one() -> Iterator[tuple[str, str, Shell, object]]:
     waiting = Numbers(counts=CampaignCounts(waiting=1247))
     ready = replace(CAMPAIGN, state="draft", numbers=waiting, unsubscribe=False)
     yield "campaign-ready", page, SHELL, ready
-    yield "campaign-no-inbox", page, SHELL, replace(ready, channels=False, inbox="Shuffle")
+    yield "campaign-no-inbox", page, SHELL, replace(ready, missing=("email",), inbox="Shuffle")
     yield "campaign-pausing", page, SHELL, replace(CAMPAIGN, state="paused", leaving=3)
     lost = replace(CAMPAIGN, state="paused", lost=True, identities=IDENTITIES)
     yield "campaign-lost", page, SHELL, lost
@@ -296,7 +308,7 @@ def one() -> Iterator[tuple[str, str, Shell, object]]:
     nobody = replace(TABLE, rows=(), total=0, search="zzz", next="")
     yield "campaign-nobody", page, SHELL, replace(CAMPAIGN, leads=nobody)
     yield "lead", "lead.html", SHELL, DETAILS
-    yield "lead-failed", "lead.html", SHELL, replace(DETAILS, row=FAILED, code="inbox.disconnected", mails=())
+    yield "lead-failed", "lead.html", SHELL, replace(DETAILS, row=FAILED, code="inbox.disconnected", done=())
     yield "lead-erased", "lead.html", SHELL, replace(DETAILS, row=LEADS[-1], facts=())
 
 
