@@ -297,6 +297,30 @@ def test_no_history_breaks_a_promise(started: datetime, history: list[Act]) -> N
     judge(story.events)
 
 
+@any_of(
+    st.sampled_from(STARTS),
+    st.lists(
+        st.tuples(
+            st.sampled_from(("hand", "hand", "hand", "hours", "done", "failed")),
+            st.integers(0, 4),
+            st.sampled_from((0, 5, 120, 300, 600, -60)),
+        ),
+        min_size=25,
+        max_size=50,
+    ),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_small_limit_holds_wherever_the_account_moves(started: datetime, history: list[Act]) -> None:
+    """The zone changes every few actions, so that days overlap."""
+    story = History(started)
+    story.act("open", 0)
+    story.act("limits", 0)
+    for what, which, minutes in history:
+        story.at += minutes * MINUTE
+        story.act(what, which)
+    judge(story.events)
+
+
 def test_a_long_history_is_read_from_a_part_of_it() -> None:
     """Else everything above would have compared the whole stream with itself."""
     story = History(datetime(2026, 5, 4, 6, tzinfo=UTC))
