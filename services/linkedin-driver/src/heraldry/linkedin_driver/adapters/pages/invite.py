@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
@@ -138,20 +139,27 @@ def notes_left_in(said: str) -> int | None:
 
 
 async def signs_of(reader: Reader, dialog: Locator) -> Signs:
-    send = await reader.find("send", send_with_note(dialog))
+    said, email, limit, premium = await asyncio.gather(
+        text(dialog),
+        reader.find("email asked", (css(dialog, 'input[type="email"]'),)),
+        reader.find("weekly limit", (css(dialog, LIMIT_MARK),)),
+        reader.find("premium", (css(dialog, 'a[href*="/premium/"]'),)),
+    )
+    send, adding, without, note = await asyncio.gather(
+        reader.find("send", send_with_note(dialog)),
+        reader.find("add a note", add_note(dialog)),
+        reader.find("send without a note", without_note(dialog)),
+        reader.find("note", note_field(dialog)),
+    )
     return Signs(
-        text=await text(dialog),
-        email_field=await reader.find("email asked", (css(dialog, 'input[type="email"]'),)) is not None,
-        limit_mark=await reader.find(
-            "weekly limit",
-            (css(dialog, LIMIT_MARK),),
-        )
-        is not None,
-        premium=await reader.find("premium", (css(dialog, 'a[href*="/premium/"]'),)) is not None,
-        add_note=await reader.find("add a note", add_note(dialog)) is not None,
-        without_note=await _is_ready(await reader.find("send without a note", without_note(dialog))),
+        text=said,
+        email_field=email is not None,
+        limit_mark=limit is not None,
+        premium=premium is not None,
+        add_note=adding is not None,
+        without_note=await _is_ready(without),
         send=send is not None,
-        note=await reader.find("note", note_field(dialog)) is not None,
+        note=note is not None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -190,23 +191,23 @@ async def _card(reader: Reader) -> Locator:
 
 async def read_card(reader: Reader) -> Card:
     card = await _card(reader)
-    name = await _name(reader, card)
-    stretches = await texts(card)
-    own = await reader.mark(
-        "own profile", (css(card, 'a[href*="/edit/intro"]'), css(card, 'a[href*="/edit/forms/intro"]'))
+    editing = (css(card, 'a[href*="/edit/intro"]'), css(card, 'a[href*="/edit/forms/intro"]'))
+    pictures = (
+        css(card, 'img[src*="profile-displayphoto"]'),
+        css(card, '[aria-label="Profile photo"] img'),
+        css(card, "img.pv-top-card-profile-picture__image, img[class*='profile-picture']"),
     )
-    picture = await reader.find(
-        "picture",
-        (
-            css(card, 'img[src*="profile-displayphoto"]'),
-            css(card, '[aria-label="Profile photo"] img'),
-            css(card, "img.pv-top-card-profile-picture__image, img[class*='profile-picture']"),
-        ),
+    name, stretches, own, picture, member = await asyncio.gather(
+        _name(reader, card),
+        texts(card),
+        reader.mark("own profile", editing),
+        reader.find("picture", pictures),
+        _member(reader, card),
     )
     return Card(
         card=card,
         slug=await _slug(reader, own),
-        member=await _member(reader, card),
+        member=member,
         name=name,
         degree=degree_of(stretches),
         headline=await _headline(card, stretches, name) if name else None,
@@ -350,14 +351,15 @@ def more_button(card: Locator) -> tuple[Candidate, ...]:
 async def _signs(reader: Reader, found: Card) -> Signs:
     card, name = found.card, found.name or ""
     asked = await _is_asked(reader, found)
-    accept = await reader.find("accept", role(card, "button", named=words.ACCEPT))
-    ignore = await reader.find("ignore", role(card, "button", named=words.IGNORE))
-    connect = await reader.find("connect", connect_control(card, found.slug, name))
-    pending = await reader.find("pending", (*pending_control(card), *pending_link(found)))
-    withdrawn = await reader.find(
-        "withdrawn", (css(card, '[componentkey^="ConnectButtonstate"][componentkey$="_withdrawn"]'),)
+    withdrawing = '[componentkey^="ConnectButtonstate"][componentkey$="_withdrawn"]'
+    accept, ignore, connect, pending, withdrawn, follow = await asyncio.gather(
+        reader.find("accept", role(card, "button", named=words.ACCEPT)),
+        reader.find("ignore", role(card, "button", named=words.IGNORE)),
+        reader.find("connect", connect_control(card, found.slug, name)),
+        reader.find("pending", (*pending_control(card), *pending_link(found))),
+        reader.find("withdrawn", (css(card, withdrawing),)),
+        reader.find("follow", role(card, "button", named=words.FOLLOW)),
     )
-    follow = await reader.find("follow", role(card, "button", named=words.FOLLOW))
     return Signs(
         is_own=found.is_own,
         pending=pending is not None and is_about(await label(pending), name),
