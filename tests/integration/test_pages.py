@@ -52,6 +52,7 @@ PAGES: Final = (
     "add-by-link",
     "contact",
     "linkedin",
+    "linking",
     "email",
     "rate",
     "likings",
@@ -166,6 +167,7 @@ def place(stack: Stack) -> Iterator[Place]:
             "add-by-link": "/identities/new?way=share",
             "contact": of,
             **{name: f"{of}?section={name}" for name in ("linkedin", "email", "likings", "share")},
+            "linking": f"{of}/linkedin",
             "rate": f"{of}?section=email&tab=rate",
             "connect": f"{of}/inboxes/new",
             "test-mail": f"{of}/inboxes/{inbox}/test",
@@ -379,7 +381,7 @@ def test_an_identity_is_added_manually_with_the_keyboard_alone(
             "LinkedIn URL": "https://www.linkedin.com/in/lea",
             "Schedule-meeting URL": "https://meet.example/lea",
         }.items():
-            keys.type(text, into=page.get_by_label(label))
+            keys.type(text, into=page.locator("#way-manually").get_by_label(label))
         keys.press("Enter", on=page.get_by_role("button", name="Add identity"))
         expect(page.get_by_role("heading", name="Léa Fournier")).to_be_visible()
         identity = page.url.rsplit("/", 1)[-1]
