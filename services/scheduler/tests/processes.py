@@ -34,7 +34,7 @@ from heraldry.contracts.campaigns import (
     GetImport,
     ImportView,
     OpenImport,
-    SendEmail,
+    Step,
 )
 from heraldry.contracts.identity import ContactDetails, IdentityCreated, WorkingHours
 from heraldry.sandbox.clock import SandboxClock
@@ -125,7 +125,7 @@ class Service(Replicas):
         for _ in range(times):
             await js.publish(subjects.event(str(NORTHWIND), entry.context, str(identity), entry.name), body)
 
-    async def campaign(self, *steps: SendEmail, identity: UUID = ADA) -> UUID:
+    async def campaign(self, *steps: Step, identity: UUID = ADA) -> UUID:
         campaign = uuid4()
         settings = CampaignSettings(name="Spring", identity=identity, steps=steps)
         await self.send(CreateCampaign(campaign=campaign, settings=settings))

@@ -26,6 +26,7 @@ from heraldry.contracts.campaigns import (
     LeadsImported,
     OpenImport,
     SendEmail,
+    SendInvitation,
     UndoImport,
 )
 from heraldry.scheduler.domain.tables import MOST_BYTES, MOST_ROWS
@@ -383,3 +384,19 @@ async def test_an_import_of_another_organization_is_unknown(service: Service) ->
     with pytest.raises(Refused) as refusal:
         await service.bring(campaign, people(1), by=STRANGER)
     assert refusal.value.code == "campaign.unknown"
+
+
+async def test_leads_without_an_address_are_known_by_their_profile_in_every_campaign(
+    service: Service,
+) -> None:
+    name = uuid4().hex
+    campaign = await service.campaign(SendInvitation(note="Hello {{ name }}"))
+    file = f"name,linkedin\nAda,linkedin.com/in/{name}\nBob,\n".encode()
+    view = await service.checked(campaign, file)
+    assert [(one.row, one.code) for one in view.problems] == [(3, "linkedin-url.missing")]
+    await service.send(ConfirmImport(import_id=view.import_id, skip_errors=True))
+    await service.view(view.import_id, lambda one: one.state == "imported" and one.enrolled == 1)
+    other = await service.campaign(SendInvitation())
+    again = f"name,email,linkedin\nAda,{name}@x.example,https://se.linkedin.com/in/{name.upper()}/\n".encode()
+    view = await service.checked(other, again)
+    assert (view.good, view.skipped) == (0, {"duplicate-in-organization": 1})

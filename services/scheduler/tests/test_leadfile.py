@@ -369,9 +369,9 @@ def test_a_missing_variable_refuses_the_row_and_is_named() -> None:
         (
             3,
             "variable.missing",
-            "The emails use {{ company_size }} without a fallback, but 'Company Size' is empty.",
+            "The steps use {{ company_size }} without a fallback, but 'Company Size' is empty.",
         ),
-        (1, "column.missing", "The emails use {{ town }} without a fallback, but no column is town."),
+        (1, "column.missing", "The steps use {{ town }} without a fallback, but no column is town."),
     ]
 
 

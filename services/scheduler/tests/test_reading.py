@@ -9,11 +9,11 @@ from uuid import UUID
 
 import pytest
 from heraldry.contracts.base import Refused
-from heraldry.contracts.campaigns import CampaignSettings, SendEmail
+from heraldry.contracts.campaigns import CampaignSettings, SendEmail, SendInvitation, Step
 from heraldry.scheduler.adapters.templates import LiquidTemplates
 from heraldry.scheduler.domain.leadfile import lead_of
 from heraldry.scheduler.ports import Speaker
-from heraldry.scheduler.reading import Reading, missing_in, read
+from heraldry.scheduler.reading import Reading, missing_in, needs_of, read
 
 ADA = Speaker("Ada")
 NAMES: Sequence[str] = ("first_name", "last_name", "city", "team")
@@ -118,3 +118,71 @@ def test_a_file_that_is_no_text_is_refused_whole(content: bytes, said: str) -> N
 def test_text_in_wide_characters_is_text(encoding: str) -> None:
     found = reading("Email,City\nada@x.example,Malmö\n".encode(encoding), "Hello")
     assert len(found.good) == 1
+
+
+def for_linkedin(content: bytes, *steps: Step) -> Reading:
+    """Read for a campaign of these steps, some of them on LinkedIn."""
+    campaign = CampaignSettings(name="Spring", identity=UUID(int=2), steps=steps)
+    templates = LiquidTemplates()
+    missing, needs = missing_in(templates, campaign, ADA), needs_of(templates, campaign, ADA)
+    return read(content, "csv", (), missing, str, needs)
+
+
+def test_a_campaign_of_linkedin_steps_needs_profiles_and_no_addresses() -> None:
+    file = (
+        b"name,linkedin,email\n"
+        b"Ada,linkedin.com/in/Ada,\n"
+        b"Bob,,bob@x.example\n"
+        b"Cleo,https://example.com/cleo,\n"
+        b"Dan,https://www.linkedin.com/in/dan,dan@x.example\n"
+        b"Eve,https://www.linkedin.com/in/eve,no address\n"
+    )
+    found = for_linkedin(file, SendInvitation())
+    assert problems(found) == [
+        (3, "linkedin-url.missing"),
+        (4, "linkedin-url.malformed"),
+        (6, "address.invalid"),
+    ]
+    assert found.good == [
+        (2, "linkedin.com/in/ada", "https://www.linkedin.com/in/ada", "linkedin.com/in/ada"),
+        (5, "dan@x.example", "dan@x.example", "linkedin.com/in/dan"),
+    ]
+
+
+def test_a_campaign_of_both_channels_needs_both_and_says_of_each_what_is_missing() -> None:
+    steps = (SendEmail(subject="Hello", text="Hi"), SendInvitation())
+    found = for_linkedin(b"name,linkedin,email\nAda,,\nBob,linkedin.com/in/bob,bob@x.example\n", *steps)
+    assert problems(found) == [(2, "linkedin-url.missing"), (2, "address.missing")]
+    assert len(found.good) == 1
+    found = for_linkedin(b"name,email\nAda,ada@x.example\n", *steps)
+    assert [(one.code, "LinkedIn profiles" in one.text) for one in found.problems] == [
+        ("column.missing", True)
+    ]
+
+
+def test_without_steps_an_address_or_a_profile_is_enough() -> None:
+    file = b"name,linkedin,email\nAda,linkedin.com/in/ada,\nBob,,bob@x.example\nCleo,,\n"
+    found = for_linkedin(file)
+    assert problems(found) == [(4, "address.missing")]
+    assert [row for row, *_ in found.good] == [2, 3]
+
+
+def test_who_is_in_the_file_twice_is_known_by_the_profile_too() -> None:
+    file = (
+        b"name,linkedin,email\n"
+        b"Ada,linkedin.com/in/ada,\n"
+        b"Ada again,https://se.linkedin.com/in/ADA/,ada@x.example\n"
+        b"Bob,linkedin.com/in/bob,ada@x.example\n"
+    )
+    found = for_linkedin(file, SendInvitation())
+    assert [(one.row, one.code) for one in found.skipped_rows] == [(3, "duplicate-in-file")]
+    assert [row for row, *_ in found.good] == [2, 4]
+
+
+def test_a_note_too_long_for_linkedin_is_said_for_the_row_whose_it_is() -> None:
+    note = SendInvitation(note="{{ first_name }}, " + "x" * 285)
+    fits, long = b"A" * 13, b"B" * 14
+    file = b"first_name,linkedin\n%s,linkedin.com/in/ada\n%s,linkedin.com/in/bob\n" % (fits, long)
+    found = for_linkedin(file, note)
+    assert problems(found) == [(3, "text.too-long")]
+    assert "301 characters" in found.problems[0].text

@@ -132,7 +132,9 @@ class Enrolling:
 
     async def _chunk(self, present: Import, identity: UUID, chunk: Sequence[Candidate], by: By) -> int:
         """Enroll these, but for who became known since the file was checked; how many are this import's."""
-        known = await self.imports.known(present, [one.digest for one in chunk])
+        known = await self.imports.known(
+            present, [one.digest for one in chunk], [one.found.profile for one in chunk]
+        )
         free = asyncio.Semaphore(LEADS_AT_ONCE)
 
         async def enroll(one: Candidate) -> bool:
@@ -149,8 +151,8 @@ class Enrolling:
                 became = await self.leads.enroll(new, Asking(uuid5(present.id, str(person)), by))
             return became == "enrolled"
 
-        left_out = known.leads.keys() | known.suppressed
-        return sum(await asyncio.gather(*(enroll(one) for one in chunk if one.digest not in left_out)))
+        new_ones = [one for one in chunk if not known.leaves_out(one.digest, one.found.profile)]
+        return sum(await asyncio.gather(*map(enroll, new_ones)))
 
     async def _drop_uncounted(self, import_id: UUID) -> None:
         """The leads that were enrolled after its end, or before it was undone."""

@@ -40,7 +40,7 @@ from heraldry.scheduler.domain.tables import MOST_BYTES, too_large
 from heraldry.scheduler.ports import Templates
 from heraldry.scheduler.projections import campaigns, suppressed
 from heraldry.scheduler.projections import imports as rows
-from heraldry.scheduler.reading import Hashed, Reading, Report, missing_in, read
+from heraldry.scheduler.reading import Hashed, Reading, Report, missing_in, needs_of, read
 from heraldry.scheduler.speakers import Speakers
 from nats.js.errors import APIError
 
@@ -61,10 +61,16 @@ GONE: Final = (BlobUnknownError, KeyDestroyedError, KeyUnknownError)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What an organization knows of the people behind these digests already. `leads`: and of which campaign."""
+    """What an organization knows of the people behind these digests and profiles already. `leads`, `profiles`: and of
+    which campaign.
+    """
 
     leads: Mapping[str, str]
     suppressed: frozenset[str]
+    profiles: Mapping[str, str]
+
+    def leaves_out(self, digest: str, profile: str) -> bool:
+        return digest in self.leads or digest in self.suppressed or profile in self.profiles
 
 
 class Imports:
@@ -146,13 +152,15 @@ class Imports:
             return done
         importing.ensure_checkable(present)
         found = await self.campaign(present.campaign, present.organization)
-        missing = missing_in(self._templates, found.settings, await self._speakers.speaker(found.identity))
+        speaker = await self._speakers.speaker(found.identity)
+        missing = missing_in(self._templates, found.settings, speaker)
+        needs = needs_of(self._templates, found.settings, speaker)
         async with self._checking:
             async with self._while_it_lasts(present):
                 content = await self.content(present)
             hashed = await self.hashed(present.organization)
             try:
-                work = partial(read, content, present.format, command.columns, missing, hashed)
+                work = partial(read, content, present.format, command.columns, missing, hashed, needs)
                 reading = await asyncio.to_thread(work)
             except Refused as refusal:
                 if refusal.code in FOR_GOOD:
@@ -271,7 +279,7 @@ class Imports:
         key = await self._keys.create(organization_subject(organization))
         return partial(keyed_hash, key)
 
-    async def known(self, present: Import, digests: Sequence[str]) -> Known:
+    async def known(self, present: Import, digests: Sequence[str], profiles: Sequence[str]) -> Known:
         """What is known of these people besides this import. Lets others work in between."""
         leads: dict[str, str] = {}
         unwanted: set[str] = set()
@@ -281,7 +289,11 @@ class Imports:
             leads.update((persons[person], which) for person, which in found.items())
             unwanted |= self._model.read(partial(suppressed.among, hashes=some))
             await asyncio.sleep(0)
-        return Known(leads, frozenset(unwanted))
+        others: dict[str, str] = {}
+        for some in rows.batches([one for one in profiles if one]):
+            others |= self._model.read(partial(rows.profiles_among, present=present, profiles=some))
+            await asyncio.sleep(0)
+        return Known(leads, frozenset(unwanted), others)
 
     async def clear(self, present: Import) -> None:
         """Delete what was stored for it, and destroy its key."""
@@ -291,14 +303,15 @@ class Imports:
 
     async def _sort(self, present: Import, reading: Reading) -> int:
         """Leave out who is known already; how many remain."""
-        known = await self.known(present, [digest for _, digest, _ in reading.good])
-        names = {which: self._name(which) for which in set(known.leads.values())}
+        known = await self.known(present, [one[1] for one in reading.good], [one[3] for one in reading.good])
+        names = {which: self._name(which) for which in {*known.leads.values(), *known.profiles.values()}}
         remaining = 0
-        for row, digest, address in reading.good:
+        for row, digest, shown, profile in reading.good:
             if digest in known.suppressed:
-                reading.skip(row, "suppressed", f"{address} is on your suppression list.")
-            elif digest in known.leads:
-                told = f"{address} is a lead of your campaign {names[known.leads[digest]]} already."
+                reading.skip(row, "suppressed", f"{shown} is on your suppression list.")
+            elif known.leaves_out(digest, profile):
+                which = known.leads.get(digest) or known.profiles[profile]
+                told = f"{shown} is a lead of your campaign {names[which]} already."
                 reading.skip(row, "duplicate-in-organization", told)
             else:
                 remaining += 1

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from heraldry.contracts.base import Value
-from heraldry.contracts.campaigns import CampaignSettings, Column, LeadData, RowProblem
+from heraldry.contracts.campaigns import CampaignSettings, Column, LeadData, RowProblem, SendEmail
 from heraldry.scheduler.adapters.encodings import Encoded, encoded, no_text
 from heraldry.scheduler.domain.columns import checked, guessed, meant
 from heraldry.scheduler.domain.importing import Format
 from heraldry.scheduler.domain.leadfile import (
+    BY_EMAIL,
+    EITHER,
     OF_THE_FILE,
     Found,
     Missing,
+    Needs,
     Wrong,
     clean,
     judged,
@@ -22,12 +25,17 @@ from heraldry.scheduler.domain.leadfile import (
     nothing_missing,
 )
 from heraldry.scheduler.domain.tables import Table, csv_table, json_table, unreadable
-from heraldry.scheduler.ports import Speaker, TemplateError, Templates
+from heraldry.scheduler.ports import MissingVariableError, Speaker, TemplateError, Templates
 
 MOST_SAID: Final = 200  # problems, and rows left out
 LONGEST_CELL: Final = 200  # of the sample
 NO_ADDRESSES: Final = RowProblem(
     row=1, code="column.missing", text="No column holds email addresses. Choose the one that does."
+)
+NO_PROFILES: Final = RowProblem(
+    row=1,
+    code="column.missing",
+    text="No column holds LinkedIn profiles, and the campaign has LinkedIn steps. Choose the one that does.",
 )
 
 Hashed = Callable[[str], str]
@@ -44,7 +52,7 @@ class Report(Value):
 
 
 class Candidate(NamedTuple):
-    """A row that can be a lead. `digest`: the keyed hash of its address."""
+    """A row that can be a lead. `digest`: the keyed hash of its address, or of its profile without one."""
 
     row: int
     digest: str
@@ -57,7 +65,9 @@ class Candidate(NamedTuple):
 
 @dataclass(slots=True)
 class Reading:
-    """What a file holds by itself, whatever the organization knows already. `good`: row, digest and address."""
+    """What a file holds by itself, whatever the organization knows already. `good`: row, digest, what the row calls
+    the lead, and the profile as profiles are compared.
+    """
 
     encoding: str
     delimiter: str
@@ -68,7 +78,7 @@ class Reading:
     problems: list[RowProblem] = field(default_factory=list[RowProblem])
     skipped: dict[str, int] = field(default_factory=dict[str, int])
     skipped_rows: list[RowProblem] = field(default_factory=list[RowProblem])
-    good: list[tuple[int, str, str]] = field(default_factory=list[tuple[int, str, str]])
+    good: list[tuple[int, str, str, str]] = field(default_factory=list[tuple[int, str, str, str]])
 
     def skip(self, row: int, code: str, text: str) -> None:
         self.skipped[code] = self.skipped.get(code, 0) + 1
@@ -95,7 +105,12 @@ class Reading:
 
 
 def read(
-    content: bytes, form: Format, columns: Sequence[Column], missing: Missing, hashed: Hashed
+    content: bytes,
+    form: Format,
+    columns: Sequence[Column],
+    missing: Missing,
+    hashed: Hashed,
+    needs: Needs = BY_EMAIL,
 ) -> Reading:
     """Every row judged. Without columns they are guessed, or what a program's keys say.
 
@@ -111,33 +126,76 @@ def read(
         known = meant(table.headers) if form == "jsonl" else guessed(table.headers, table.sample)
     sample = tuple(tuple(clean(cell[:LONGEST_CELL]) for cell in row) for row in table.sample)
     reading = Reading(file.encoding, table.delimiter, known, sample)
-    addressed = any(column.field == "email" for column in known)
-    if not addressed:
-        reading.problems.append(NO_ADDRESSES)
-    seen: dict[str, int] = {}
-    for one in judged(table, known, missing, lossy=file.lossy):
+    lacking = _columns_missing(known, needs)
+    reading.problems.extend(lacking)
+    seen = _Seen()
+    for one in judged(table, known, missing, needs=needs, lossy=file.lossy):
         reading.rows += 1
         if isinstance(one, Wrong):
             reading.wrong.append(one.row)
-            if addressed:
+            if not lacking:
                 reading.say(one.problems)
-        elif (before := seen.setdefault(one.address, one.row)) != one.row:
-            reading.skip(one.row, "duplicate-in-file", f"{one.values['email']} is in row {before} already.")
+        elif (before := seen.before(one)) is not None:
+            reading.skip(one.row, "duplicate-in-file", f"{one.shown} is in row {before} already.")
         else:
-            reading.good.append((one.row, hashed(one.address), one.values["email"]))
+            reading.good.append((one.row, hashed(one.address), one.shown, one.profile))
     return reading
+
+
+def _columns_missing(known: Sequence[Column], needs: Needs) -> Sequence[RowProblem]:
+    """What no row can have. Said once, in place of every row."""
+    there = {column.field for column in known}
+    if not needs.channels and not there & {"email", "linkedin_url"}:
+        return [NO_ADDRESSES]
+    lacking = [NO_ADDRESSES] if needs.email and "email" not in there else []
+    return [*lacking, NO_PROFILES] if needs.linkedin and "linkedin_url" not in there else lacking
+
+
+class _Seen:
+    """Who came before in the file, by address and by profile."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, int] = {}
+
+    def before(self, one: Found) -> int | None:
+        """The row in which this lead is already; else it is noted."""
+        names = (one.address, one.profile) if one.profile else (one.address,)
+        before = next((self._rows[name] for name in names if name in self._rows), None)
+        if before is None:
+            self._rows.update(dict.fromkeys(names, one.row))
+        return before
 
 
 def candidates(
     content: bytes, form: Format, columns: Sequence[Column], left_out: Container[int], hashed: Hashed
 ) -> Iterator[Candidate]:
     """The rows of a file that was checked, as it was checked: who is in it twice comes once."""
-    file = encoded(content)
-    seen: set[str] = set()
-    for one in judged(_table(file, form), columns, nothing_missing, lossy=file.lossy):
-        if isinstance(one, Found) and one.row not in left_out and one.address not in seen:
-            seen.add(one.address)
+    file, seen = encoded(content), _Seen()
+    for one in judged(_table(file, form), columns, nothing_missing, needs=EITHER, lossy=file.lossy):
+        if isinstance(one, Found) and one.row not in left_out and seen.before(one) is None:
             yield Candidate(one.row, hashed(one.address), one)
+
+
+def needs_of(templates: Templates, settings: CampaignSettings, speaker: Speaker) -> Needs:
+    """What a campaign needs of a row: what its channels do, and that LinkedIn takes what is written to it."""
+    channels = frozenset(settings.channels)
+    if "linkedin" not in channels:
+        return Needs(channels)
+
+    def unfit(values: Mapping[str, str]) -> Sequence[str]:
+        said = list[str]()
+        for step in settings.steps:
+            if isinstance(step, SendEmail):
+                continue
+            try:
+                templates.words(step, lead_of(values), speaker)
+            except MissingVariableError:
+                continue  # said by its name
+            except TemplateError as error:
+                said.append(error.detail)
+        return said
+
+    return Needs(channels, unfit)
 
 
 def missing_in(templates: Templates, settings: CampaignSettings, speaker: Speaker) -> Missing:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 from heraldry.contracts.addresses import Malformed, normalised, travelling
-from heraldry.contracts.campaigns import Column, LeadData, RowProblem, Target
+from heraldry.contracts.campaigns import Channel, Column, LeadData, RowProblem, Target
+from heraldry.contracts.profiles import NoProfile, profile_address
+from heraldry.scheduler.domain.people import profile_of
 from heraldry.scheduler.domain.tables import MOST_ROWS, Table, too_large
 
 LONGEST: Final[dict[Target, int]] = {
@@ -26,20 +28,21 @@ ONE_LINE: Final = frozenset({"name", "first_name", "last_name", "email", "linked
 IGNORED: Final = ""  # the name under which a row's ignored columns are lost
 NOT_OWN: Final = ONE_LINE | {IGNORED}
 LONGEST_QUOTE: Final = 60
-LINKEDIN: Final = re.compile(
-    r"(?:https?://)?(?:[a-z0-9-]+\.)?linkedin\.com/(in|pub)/([^/?#\s]{2,200})(?:[/?#]\S*)?", re.IGNORECASE
-)
 LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 USUAL: Final = re.compile(  # an address that is compared in small letters, and needs no closer look
     rf"(?=[^@]{{1,64}}@)[A-Za-z0-9_%+'-]+(?:\.[A-Za-z0-9_%+'-]+)*@(?:{LABEL}\.)+(?![0-9]+\Z){LABEL}"
 ).fullmatch
-USUAL_PROFILE: Final = re.compile(r"(?:https://www\.linkedin\.com/in/[\w-]{2,200})?").fullmatch  # or none
+USUAL_PROFILE: Final = re.compile(
+    r"(?:https://www\.linkedin\.com/in/[a-z0-9_-]{2,200})?"
+).fullmatch  # or none
 OF_THE_FILE: Final = frozenset({"column.missing", "identity.incomplete"})  # the same for every row
 DIRECTIONS: Final = frozenset("\u200b\u2060\ufeff\u200e\u200f\u202a\u202b\u202c\u202d\u202e")
 
 
 class Found(NamedTuple):
-    """A row that can be a lead. `address`: as addresses are compared; `values`: by the names templates use."""
+    """A row that can be a lead. `address`: as addresses are compared, or profiles where there is none; `values`: by
+    the names templates use.
+    """
 
     row: int
     address: str
@@ -48,6 +51,17 @@ class Found(NamedTuple):
     @property
     def data(self) -> LeadData:
         return lead_of(self.values)
+
+    @property
+    def profile(self) -> str:
+        """As profiles are compared; empty: none."""
+        url = self.values.get("linkedin_url", "")
+        return profile_of(url) if url else ""
+
+    @property
+    def shown(self) -> str:
+        """What the row calls the lead."""
+        return self.values.get("email") or self.values.get("linkedin_url", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,28 @@ class Wrong:
 
 Judged: TypeAlias = Found | Wrong
 Missing: TypeAlias = Callable[[Mapping[str, str]], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a campaign needs of its leads. Without channels: an address or a profile, one is enough. `unfit`: what
+    LinkedIn would not take of the texts such a lead gets.
+    """
+
+    channels: frozenset[Channel]
+    unfit: Callable[[Mapping[str, str]], Sequence[str]] | None = None
+
+    @property
+    def email(self) -> bool:
+        return "email" in self.channels
+
+    @property
+    def linkedin(self) -> bool:
+        return "linkedin" in self.channels
+
+
+EITHER: Final = Needs(frozenset())
+BY_EMAIL: Final = Needs(frozenset({"email"}))
 
 
 def nothing_missing(values: Mapping[str, str]) -> Sequence[str]:
@@ -82,13 +118,18 @@ def lead_of(values: Mapping[str, str]) -> LeadData:
 
 
 def judged(
-    table: Table, columns: Sequence[Column], missing: Missing, *, lossy: bool = False
+    table: Table,
+    columns: Sequence[Column],
+    missing: Missing,
+    *,
+    needs: Needs = BY_EMAIL,
+    lossy: bool = False,
 ) -> Iterator[Judged]:
     """Every row, in order. `missing`: the variables of the templates that such a lead lacks.
 
     Refused `import.too-large` at the first row too many, `import.unreadable`.
     """
-    judge = _Judge(columns, missing, lossy=lossy)
+    judge = _Judge(columns, missing, needs, lossy=lossy)
     for many, (row, cells) in enumerate(table.rows(), start=1):
         if many > MOST_ROWS:
             raise too_large(f"The file has more than {MOST_ROWS:,} rows.")
@@ -98,7 +139,8 @@ def judged(
 class _Judge:
     """Says what a row is. What is the same for every row is worked out once."""
 
-    def __init__(self, columns: Sequence[Column], missing: Missing, *, lossy: bool) -> None:
+    def __init__(self, columns: Sequence[Column], missing: Missing, needs: Needs, *, lossy: bool) -> None:
+        self._needs, self._profiled = needs, needs.linkedin
         self._columns, self._width, self._missing, self._lossy = columns, len(columns), missing, lossy
         self._longest = [LONGEST.get(column.field, 0) for column in columns]
         self._names = [
@@ -114,9 +156,11 @@ class _Judge:
             address = values.get("email", "")
             if (
                 USUAL(address)
+                and (not self._profiled or values.get("linkedin_url"))
                 and (len(text) <= SHORT or max(map(len, cells)) <= SHORT)
                 and USUAL_PROFILE(values.get("linkedin_url", ""))
                 and not self._missing(values)
+                and (self._needs.unfit is None or not self._needs.unfit(values))
             ):
                 return Found(row, address.lower(), values)
         return self._of_closely(row, cells, text)
@@ -138,18 +182,29 @@ class _Judge:
             for name, cell in zip(self._names, cells, strict=True)
         }
         problems = self._lengths(row, cells)
-        address = self._address(row, values, problems)
-        if profile := values.get("linkedin_url"):
+        profile = values.get("linkedin_url", "")
+        if profile:
             values["linkedin_url"] = _profile(row, profile, problems)
+        elif self._needs.linkedin:
+            problems.append(_said(row, "linkedin-url.missing", "This row has no LinkedIn profile."))
+        address = self._address(row, values, problems)
         problems += [self._lacks(row, variable) for variable in self._missing(values)]
+        if not problems and self._needs.unfit is not None:
+            problems += [_said(row, "text.too-long", detail) for detail in self._needs.unfit(values)]
         return Wrong(row, tuple(problems)) if problems else Found(row, address, values)
 
     def _address(self, row: int, values: dict[str, str], problems: list[RowProblem]) -> str:
-        """The address as addresses are compared; empty where it is a problem."""
+        """The address as addresses are compared, or the profile; empty where it is a problem."""
         given = values.get("email", "")
-        if not given:
+        if not given and self._needs.email:
             problems.append(_said(row, "address.missing", "This row has no email address."))
             return ""
+        if not given:
+            profile = values.get("linkedin_url", "")
+            if not profile and not problems:
+                detail = "This row has neither an email address nor a LinkedIn profile."
+                problems.append(_said(row, "address.missing", detail))
+            return profile_of(profile) if profile else ""
         if given[:7].casefold() == "mailto:":
             given = given[7:]
         try:
@@ -177,7 +232,7 @@ class _Judge:
 
     def _lacks(self, row: int, variable: str) -> RowProblem:
         header = self._headers.get(variable)
-        used = f"The emails use {{{{ {variable} }}}} without a fallback, but"
+        used = f"The steps use {{{{ {variable} }}}} without a fallback, but"
         if variable.startswith("identity."):
             return _said(1, "identity.incomplete", f"{used} the identity has none.")
         if header is None:
@@ -202,12 +257,12 @@ def _char(char: str) -> str:
 
 def _profile(row: int, given: str, problems: list[RowProblem]) -> str:
     """One way to write it: `https://www.linkedin.com/in/<name>`."""
-    found = LINKEDIN.fullmatch(given)
-    if found is None:
+    try:
+        return profile_address(given)
+    except NoProfile as problem:
         detail = f"{_quoted(given)} is no LinkedIn profile. It looks like https://www.linkedin.com/in/name."
-        problems.append(_said(row, "linkedin-url.malformed", detail))
+        problems.append(_said(row, problem.code, detail))
         return ""
-    return f"https://www.linkedin.com/{found.group(1).casefold()}/{found.group(2)}"
 
 
 def _quoted(cell: str) -> str:

@@ -132,14 +132,23 @@ def next_ordinal(db: Connection, campaign: UUID) -> int:
 
 def leads_among(db: Connection, present: Import, persons: Sequence[str]) -> Mapping[str, str]:
     """Who of these is in the campaign already, or may still get a step of another one; and that campaign."""
-    marks = ", ".join("?" * len(persons))
+    return _among(db, "person", persons, present)
+
+
+def profiles_among(db: Connection, present: Import, profiles: Sequence[str]) -> Mapping[str, str]:
+    """The same of profiles, whatever address stands beside them."""
+    return _among(db, "profile", profiles, present)
+
+
+def _among(db: Connection, column: str, values: Sequence[str], present: Import) -> Mapping[str, str]:
+    marks = ", ".join("?" * len(values))
     found = db.execute(
-        f"SELECT person, campaign FROM lead WHERE person IN ({marks}) AND organization = ? AND import_id <> ?"
+        f"SELECT {column}, campaign FROM lead WHERE {column} IN ({marks}) AND {column} <> '' AND organization = ? AND import_id <> ?"
         f" AND (campaign = ? OR ({GOING_ON}"
         f" AND campaign NOT IN (SELECT id FROM campaign WHERE organization = ? AND state = 'finished')))"
         f" ORDER BY campaign = ?",
         (
-            *persons,
+            *values,
             str(present.organization),
             str(present.id),
             str(present.campaign),
