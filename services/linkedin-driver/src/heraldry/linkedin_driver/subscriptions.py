@@ -46,7 +46,10 @@ IMPORTS: Final[tuple[Reaction, ...]] = (
 
 CONTROL: Final[tuple[Reaction, ...]] = (
     reaction(
-        "linkedin-control", (LinkedInStepDispatched, LinkedInStepCancelled), take_steps, from_start=True
+        "linkedin-driver-control",
+        (LinkedInStepDispatched, LinkedInStepCancelled),
+        take_steps,
+        from_start=True,
     ),
 )
 
