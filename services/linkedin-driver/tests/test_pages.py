@@ -15,6 +15,7 @@ from heraldry.chassis.testing.pages import serving
 from heraldry.linkedin_driver.adapters import browser
 from heraldry.linkedin_driver.adapters.site import Site
 from heraldry.linkedin_driver.probe import Asked, PageName, look
+from PIL import Image
 
 pytestmark = [pytest.mark.parts, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 
@@ -150,6 +151,12 @@ WITHOUT_ROLES = f"""<html lang="sv"><body>{CHANGED}{NAV}<main><h1>Skickade</h1><
 <p>Skickades för 2 veckor sedan</p><button onclick="changed(1)">Dra tillbaka</button></div></div></main></body></html>"""
 UNKNOWN = "<html><body><main><p>Something else altogether, signed Ada Berg</p></main></body></html>"
 
+STRICT = UNKNOWN.replace(
+    "<body>", "<head><meta http-equiv=Content-Security-Policy content=\"style-src 'self'\"></head><body>"
+)
+SHADOWED = UNKNOWN.replace(
+    "<main>", "<div><template shadowrootmode=open><b>Kim Öberg wrote this</b></template></div><main>"
+)
 
 Read: TypeAlias = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -373,8 +380,11 @@ async def test_what_stands_in_the_way_is_named(read: Read, code: str) -> None:
     assert answer["resolution"]
 
 
-async def test_an_unknown_page_is_kept_without_what_stands_on_it(read: Read, tmp_path: Path) -> None:
-    answer = await read({"/login": UNKNOWN}, "login", evidence=tmp_path / "seen")
+@pytest.mark.parametrize("page", [UNKNOWN, STRICT, SHADOWED], ids=["plain", "strict policy", "shadow root"])
+async def test_an_unknown_page_is_kept_without_what_stands_on_it(
+    read: Read, tmp_path: Path, page: str
+) -> None:
+    answer = await read({"/login": page}, "login", evidence=tmp_path / "seen")
     assert (answer["code"], answer["missing"]) == ("linkedin.layout-changed", ("password",))
     kept = {path.name: path for path in (tmp_path / "seen").iterdir()}
     assert {answer["snapshot"], answer["screenshot"]} == {str(path) for path in kept.values()}
@@ -382,6 +392,8 @@ async def test_an_unknown_page_is_kept_without_what_stands_on_it(read: Read, tmp
     assert "Ada" not in outline
     assert "paragraph" in outline
     assert all(path.stat().st_mode & 0o077 == 0 for path in kept.values())
+    with Image.open(kept["page.png"]) as picture:
+        assert picture.convert("L").getextrema() == (255, 255)  # nothing but the white of the page
 
 
 async def test_a_browser_is_gone_at_its_deadline() -> None:

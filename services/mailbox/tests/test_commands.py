@@ -90,7 +90,7 @@ def test_a_hostile_file_ends_in_a_document(
     (tmp_path / "x.eml").write_bytes(HOSTILE[name])
     begun = time.process_time()
     assert commands.main(["explain", str(tmp_path / "x.eml")]) == 0
-    assert time.process_time() - begun < 2.0
+    assert time.process_time() - begun < 10
     assert said(capsys)[0]["kind"] == "other"
 
 

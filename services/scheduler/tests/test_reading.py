@@ -74,7 +74,7 @@ def test_the_largest_file_is_read_in_a_moment_also_with_conditions(text: str) ->
     rows = "".join(f"ada{n}@x.example,{f'City {n}' * (n % 3 > 0)}\n" for n in range(10_000))
     begun = time.process_time()
     found = reading(f"Email,City\n{rows}".encode(), text, text)
-    assert time.process_time() - begun < 4
+    assert time.process_time() - begun < 15
     assert len(found.good) == 10_000
 
 

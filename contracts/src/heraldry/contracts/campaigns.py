@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self, cast
 from uuid import UUID
 
 from heraldry.contracts.base import Command, Erased, Personal, Published, Query, Value
+from heraldry.contracts.texts import PlainText
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 Lead = Personal("person")
@@ -72,7 +73,7 @@ class SendInvitation(Value):
     kind: Literal["invitation"] = "invitation"
     delay: Delay = 0
     only_if: Condition = "always"
-    note: Annotated[str, Field(max_length=2_000)] = ""
+    note: Annotated[PlainText, Field(max_length=2_000)] = ""
 
 
 class SendMessage(Value):
@@ -83,7 +84,7 @@ class SendMessage(Value):
     kind: Literal["message"] = "message"
     delay: Delay = 0
     only_if: Condition = "always"
-    text: Annotated[str, Field(min_length=1, max_length=20_000)]
+    text: Annotated[PlainText, Field(min_length=1, max_length=20_000)]
 
 
 def kind_of(step: object) -> object:

@@ -9,6 +9,7 @@ from uuid import UUID
 from heraldry.contracts.base import Command, Erased, Internal, Personal, Query, Value
 from heraldry.contracts.linkedin import ActionKind, SlowedDown
 from heraldry.contracts.scheduler import LinkedInLimits, WithdrawalPolicy
+from heraldry.contracts.texts import OneLine, PlainText
 from pydantic import Field
 
 Invitee = Personal("person")
@@ -60,8 +61,8 @@ class InviteOnLinkedIn(Command):
     identity: UUID
     person: UUID
     profile: Annotated[str, Field(min_length=1, max_length=500)]
-    name: Annotated[str, Field(max_length=200)] = ""
-    note: Annotated[str, Field(max_length=LONGEST_NOTE)] = ""
+    name: Annotated[OneLine, Field(max_length=200)] = ""
+    note: Annotated[PlainText, Field(max_length=LONGEST_NOTE)] = ""
 
 
 class LinkedInUse(Value):

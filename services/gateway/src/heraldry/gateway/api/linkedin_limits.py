@@ -14,20 +14,22 @@ from heraldry.contracts.linkedin_steps import (
 )
 from heraldry.contracts.profiles import NoProfile, profile_address
 from heraldry.contracts.scheduler import ABOVE_RECOMMENDED, ChangeLinkedInLimits, LinkedInLimits
-from heraldry.gateway.api.answers import CLOSED, Body, with_position
+from heraldry.contracts.texts import OneLine, PlainText
+from heraldry.gateway.api.answers import Body, with_position
 from heraldry.gateway.state import Call, Gateway
 from litestar import Controller, Response, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
-from pydantic import Field
+from pydantic import Field, StrictInt
 
 RECOMMENDED: Final = LinkedInLimits()
 
 
-class Limits(LinkedInLimits):
-    """A day, in the identity's local day. Recommended are the defaults. Fields it does not have are refused."""
+class Limits(Body):
+    """A day, in the identity's local day. Both are needed: what is left out would silently become something else."""
 
-    model_config = CLOSED
+    invitations: Annotated[StrictInt, Field(ge=0, le=1000)]
+    messages: Annotated[StrictInt, Field(ge=0, le=1000)]
 
 
 class LimitWarning(Body):
@@ -50,8 +52,8 @@ class NewInvitation(Body):
     """`profile`: the address of the person's LinkedIn profile. `note`: sent along, as it is."""
 
     profile: Annotated[str, Field(min_length=1, max_length=500)]
-    name: Annotated[str, Field(max_length=200)] = ""
-    note: Annotated[str, Field(max_length=LONGEST_NOTE)] = ""
+    name: Annotated[OneLine, Field(max_length=200)] = ""
+    note: Annotated[PlainText, Field(max_length=LONGEST_NOTE)] = ""
 
 
 class Invited(Body):

@@ -19,12 +19,12 @@ from heraldry.contracts.scheduler import (
     WithdrawalResult,
     WithdrawInvitations,
 )
-from heraldry.gateway.api.answers import CLOSED, Body, Written, with_position, written
+from heraldry.gateway.api.answers import Body, Written, with_position, written
 from heraldry.gateway.state import Call, Gateway
 from litestar import Controller, Response, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
-from pydantic import Field
+from pydantic import Field, StrictInt
 
 AT_ONCE: Final = 500  # invitations of one request
 PAGE: Final = 50
@@ -33,10 +33,10 @@ After = Annotated[str, QueryParameter(description="`next` of the page before")]
 Limit = Annotated[int, QueryParameter(ge=1, le=LARGEST_PAGE)]
 
 
-class Policy(WithdrawalPolicy):
+class Policy(Body):
     """`days`: invitations pending longer are withdrawn, 1 to 180; null: none is, unless by hand."""
 
-    model_config = CLOSED
+    days: Annotated[StrictInt, Field(ge=1, le=180)] | None
 
 
 class ToWithdraw(Body):

@@ -99,6 +99,10 @@ class SharedController(Controller):
         form = await posted(request)
         try:
             visit = await visiting(request, gateway, token, asked_id(form))
+            if not (
+                visit.link.state == "used" and visit.link.yours
+            ):  # who used it may send the same form again
+                check(visit)
         except Refused as refusal:
             return gone(refusal)
         await count_try(gateway, visit)

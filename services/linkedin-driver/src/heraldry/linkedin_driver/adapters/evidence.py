@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -12,10 +13,31 @@ from playwright.async_api import Error, Page
 # Only the shape of the page stays: no text, no picture.
 _BLOTTED: Final = """
 *, *::before, *::after, *::placeholder { color: transparent !important; text-shadow: none !important;
-  background-image: none !important; -webkit-text-fill-color: transparent !important; caret-color: transparent !important; }
+  background-image: none !important; -webkit-text-fill-color: transparent !important; caret-color: transparent !important;
+  transition: none !important; animation: none !important; }
 img, video, canvas, picture, svg, iframe { visibility: hidden !important; }
 """
 _PATIENCE: Final = 5_000
+# By sheets of the document's own making, which no policy of the page forbids, in every open shadow root too; true only
+# where every text is seen to be blotted out.
+_BLOT: Final = """
+(rules) => {
+  const roots = [document];
+  for (let at = 0; at < roots.length; at++)
+    for (const each of roots[at].querySelectorAll('*')) if (each.shadowRoot) roots.push(each.shadowRoot);
+  for (const root of roots) {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(rules);
+    root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
+  }
+  const clear = (colour) => colour === 'transparent' || /,\\s*0\\)$/.test(colour);
+  return roots.every(root => [...root.querySelectorAll('*')].every(each => {
+    const style = getComputedStyle(each);
+    return clear(style.webkitTextFillColor) && (
+      !/^(img|video|canvas|picture|svg|iframe)$/i.test(each.tagName) || style.visibility === 'hidden');
+  }));
+}
+"""
 
 # What may be read: the words of controls, roles and addresses. Anything else could be a name or a number.
 _KEPT: Final = frozenset(
@@ -49,8 +71,11 @@ async def keep(page: Page, folder: Path) -> tuple[Path | None, Path | None]:
     """Picture and outline of the page in the folder, readable by their owner only; None for what could not be had."""
     screenshot: Path | None = None
     snapshot: Path | None = None
-    with suppress(Error, OSError):
-        screenshot = _written(folder, "page.png", await page.screenshot(style=_BLOTTED, timeout=_PATIENCE))
+    with suppress(Error, OSError, TimeoutError):
+        async with asyncio.timeout(_PATIENCE / 1000):
+            blotted = await page.evaluate(_BLOT, _BLOTTED)
+        if blotted:
+            screenshot = _written(folder, "page.png", await page.screenshot(timeout=_PATIENCE))
     with suppress(Error, OSError):
         seen = await page.locator("body").aria_snapshot(timeout=_PATIENCE)
         snapshot = _written(folder, "page.txt", redacted(seen).encode())
