@@ -150,11 +150,10 @@ WITHOUT_ROLES = f"""<html lang="sv"><body>{CHANGED}{NAV}<main><h1>Skickade</h1><
 <p>Skickades för 3 dagar sedan</p><button onclick="changed(1)">Dra tillbaka</button></div><div><a href="/in/cy/">Cy Tan</a>
 <p>Skickades för 2 veckor sedan</p><button onclick="changed(1)">Dra tillbaka</button></div></div></main></body></html>"""
 UNKNOWN = "<html><body><main><p>Something else altogether, signed Ada Berg</p></main></body></html>"
-
 STRICT = UNKNOWN.replace(
     "<body>", "<head><meta http-equiv=Content-Security-Policy content=\"style-src 'self'\"></head><body>"
 )
-SHADOWED = UNKNOWN.replace(
+ROOTED = UNKNOWN.replace(
     "<main>", "<div><template shadowrootmode=open><b>Kim Öberg wrote this</b></template></div><main>"
 )
 
@@ -380,7 +379,7 @@ async def test_what_stands_in_the_way_is_named(read: Read, code: str) -> None:
     assert answer["resolution"]
 
 
-@pytest.mark.parametrize("page", [UNKNOWN, STRICT, SHADOWED], ids=["plain", "strict policy", "shadow root"])
+@pytest.mark.parametrize("page", [UNKNOWN, STRICT, ROOTED], ids=["plain", "strict policy", "shadow root"])
 async def test_an_unknown_page_is_kept_without_what_stands_on_it(
     read: Read, tmp_path: Path, page: str
 ) -> None:
