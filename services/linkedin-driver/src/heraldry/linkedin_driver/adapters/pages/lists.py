@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -23,11 +24,12 @@ from heraldry.linkedin_driver.adapters.pages.parts import (
 from heraldry.linkedin_driver.adapters.pages.withdraw import withdrawn_name
 from heraldry.linkedin_driver.adapters.problems import LayoutChanged
 from heraldry.linkedin_driver.adapters.site import slug_of
-from playwright.async_api import Locator
+from playwright.async_api import Error, Locator
 
 ROUNDS: Final = 200  # of loading more, at most
 _STILL: Final = 5  # rounds without anything new, after which the list is taken as whole
 _PAUSE: Final = 200  # milliseconds
+_GONE: Final = 1_000  # milliseconds after which a control is gone that was there
 
 # Whatever scrolls: the window, or a part of the page with its own bar.
 _DOWN: Final = """
@@ -229,8 +231,10 @@ async def _all(
         if await cards.count():
             await cards.last.evaluate(_DOWN)
         more = await reader.find("load more", role(main, "button", "link", named=words.LOAD_MORE))
-        if more and await more.is_enabled():
-            await more.click()
+        if more:
+            with suppress(Error):  # it may go away while it is looked at: all is there
+                if await more.is_enabled(timeout=_GONE):
+                    await more.click(timeout=_GONE)
         await reader.page.wait_for_timeout(_PAUSE)
     return tuple(found.values())
 
