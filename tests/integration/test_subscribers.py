@@ -141,7 +141,7 @@ def them(stack: Stack) -> Generator[Admin]:
         yield admin
 
 
-@pytest.mark.requirement("R-AUD-3")
+@pytest.mark.requirement("R-AUD-3", "R-ID-7")
 def test_every_published_event_arrives_once_and_in_order_per_stream(us: Admin, tmp_path: Path) -> None:
     with outside_of(us.stack) as outside:
         ada = us.identity("Ada", outside.zone_about(12))

@@ -136,7 +136,7 @@ class Recorder(Submitter):
 
 class NoMailbox(Mailbox):
     def open(self, account: Account) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  never called
-        raise NotImplementedError(account.address)
+        raise AssertionError(f"nobody reads here, not even {account.address}")
 
 
 @dataclass(frozen=True, slots=True)
