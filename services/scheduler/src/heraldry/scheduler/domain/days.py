@@ -5,18 +5,36 @@ A permit lies in the local day of every zone in force within 25 hours, and the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol, TypeVar
+from uuid import UUID
 
 from heraldry.contracts.base import Refused
 from heraldry.contracts.identity import WorkingHours
-from heraldry.scheduler.domain.calendar import LONGEST_DAY, day_end, day_start, next_opening, working_until
+from heraldry.scheduler.domain.calendar import (
+    HOUR,
+    LONGEST_DAY,
+    day_end,
+    day_start,
+    next_opening,
+    working_until,
+)
 from heraldry.scheduler.domain.sender_events import Zone
 
 LEAVES_WITHIN: Final = timedelta(minutes=10)
 LEAST_TIME: Final = timedelta(seconds=30)  # for less than this nothing begins in working hours
+
+
+class Permitted(Protocol):
+    """What was permitted; `at`: when."""
+
+    @property
+    def at(self) -> datetime: ...
+
+
+P = TypeVar("P", bound=Permitted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +67,15 @@ def moved(zones: Sequence[Zone], zone: str, at: datetime) -> tuple[Zone, ...]:
         return tuple(zones)
     past = tuple(one if one.until else Zone(name=one.name, until=at) for one in zones)
     return (*(one for one in past if one.until and one.until > at - LONGEST_DAY), Zone(name=zone))
+
+
+def still_counting(permits: Mapping[UUID, P], at: datetime) -> Mapping[UUID, P]:
+    """Those that can count at `at`, or later, in any zone. The oldest come first: time never goes back."""
+    oldest = at - LONGEST_DAY - HOUR
+    first = next(iter(permits.values()), None)
+    if first is None or first.at > oldest:
+        return permits
+    return {key: permit for key, permit in permits.items() if permit.at > oldest}
 
 
 def day_ends(zones: Sequence[Zone], at: datetime) -> tuple[datetime, ...]:

@@ -27,7 +27,7 @@ from heraldry.contracts.scheduler import (
     allowed,
 )
 from heraldry.scheduler.domain.calendar import HOUR, LONGEST_DAY
-from heraldry.scheduler.domain.days import LEAVES_WITHIN, DayUse, day_use, moved
+from heraldry.scheduler.domain.days import LEAVES_WITHIN, DayUse, day_use, moved, still_counting
 from heraldry.scheduler.domain.linkedin_sender_events import (
     Event,
     LinkedInSenderOpened,
@@ -359,12 +359,7 @@ def as_of(sender: LinkedInSender, at: datetime) -> LinkedInSender:
     """The sender at a later time: permits that can count no more are forgotten, wherever reading began."""
     if at <= sender.last:
         return sender
-    oldest = at - LONGEST_DAY - HOUR
-    first = next(iter(sender.permits.values()), None)  # the oldest: time never goes back
-    if first is None or first.at > oldest:
-        return replace(sender, last=at)
-    recent = {key: permit for key, permit in sender.permits.items() if permit.at > oldest}
-    return replace(sender, last=at, permits=recent)
+    return replace(sender, last=at, permits=still_counting(sender.permits, at))
 
 
 def _marked(sender: LinkedInSender, mark: Mark) -> LinkedInSender:

@@ -28,7 +28,7 @@ from heraldry.contracts.scheduler import (
     StepDispatched,
 )
 from heraldry.scheduler.domain.calendar import HOUR, LONGEST_DAY
-from heraldry.scheduler.domain.days import LEAVES_WITHIN, moved
+from heraldry.scheduler.domain.days import LEAVES_WITHIN, moved, still_counting
 from heraldry.scheduler.domain.sender_events import (
     Event,
     Mark,
@@ -360,12 +360,7 @@ def as_of(sender: Sender, at: datetime) -> Sender:
     """The sender at a later time: permits that can count no more are forgotten, wherever reading began."""
     if at <= sender.last:
         return sender
-    oldest = at - LONGEST_DAY - HOUR
-    first = next(iter(sender.permits.values()), None)  # the oldest: time never goes back
-    if first is None or first.at > oldest:
-        return replace(sender, last=at)
-    recent = {key: permit for key, permit in sender.permits.items() if permit.at > oldest}
-    return replace(sender, last=at, permits=recent)
+    return replace(sender, last=at, permits=still_counting(sender.permits, at))
 
 
 def _marked(sender: Sender, mark: Mark) -> Sender:
