@@ -14,8 +14,6 @@ from tests.integration.support import Admin, Answer, Outside, eventually, organi
 pytestmark = pytest.mark.stack
 STEPS: Final = ({"subject": "Hello", "text": "Good morning"}, {"delay": 48, "text": "Still there?"})
 
-EVERY_DAY: Final = [{"day": day, "start": "00:00", "end": "24:00"} for day in range(1, 8)]
-
 
 @pytest.fixture(scope="module")
 def us(stack: Stack) -> Iterator[Admin]:
@@ -27,12 +25,6 @@ def us(stack: Stack) -> Iterator[Admin]:
 def outside(stack: Stack) -> Iterator[Outside]:
     with outside_of(stack) as found:
         yield found
-
-
-def identity_of(us: Admin, outside: Outside) -> str:
-    """Active on every day of the week: tests run on any."""
-    hours = {"zone": outside.zone_about(12), "week": EVERY_DAY}
-    return str(us.call("POST", "/identities", {"name": "Astrid Lind", "hours": hours})["id"])
 
 
 def campaign_of(us: Admin, identity: str, *addresses: str) -> str:
@@ -71,7 +63,7 @@ def becomes(us: Admin, campaign: str, address: str, state: str) -> Answer:
 
 @pytest.mark.requirement("R-LIM-6")
 def test_every_waiting_step_says_why_and_until_when(us: Admin, outside: Outside) -> None:
-    identity = identity_of(us, outside)
+    identity = us.identity(zone=outside.zone_about())
     inbox = us.connected(identity, outside.account())
     us.call("PUT", f"/inboxes/{inbox}/rate", {"per_day": 2, "per_hour": 1})
     lea, kim, bob, eve = (outside.account(name).address for name in ("lea", "kim", "bob", "eve"))
@@ -102,7 +94,7 @@ def test_every_waiting_step_says_why_and_until_when(us: Admin, outside: Outside)
 def test_a_lead_ends_by_its_reply_fails_with_its_inbox_and_goes_on_when_it_is_back(
     us: Admin, outside: Outside
 ) -> None:
-    identity, account = identity_of(us, outside), outside.account()
+    identity, account = us.identity(zone=outside.zone_about()), outside.account()
     inbox = us.connected(identity, account)
     lea, kim, bob = (outside.account(name) for name in ("lea", "kim", "bob"))
     campaign = campaign_of(us, identity, lea.address, kim.address, bob.address)
