@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -33,6 +34,7 @@ from heraldry.scheduler.domain.enrollment import (
 )
 from heraldry.scheduler.domain.sequence import (
     Assign,
+    AssignLinkedIn,
     Command,
     CountAsSent,
     Drop,
@@ -49,6 +51,7 @@ from heraldry.scheduler.domain.sequence import (
     RecordUnknown,
     RegainInbox,
     Retry,
+    Skip,
     Suppress,
     decide,
     pause_after,
@@ -259,6 +262,22 @@ def test_leads_that_have_begun_fail_with_their_inbox_and_recover_with_it() -> No
     back = after(ASSIGN, sent(0), lose, regain)
     assert (lead(back).state, lead(back).step, lead(back).due) == ("in progress", 1, NOON + 2 * DAY)
     back.when(regain).then_nothing()
+
+
+def test_a_lead_fails_with_its_inbox_only_once_its_next_step_is_an_email() -> None:
+    plan = tuple(Planned(kind, DAY) for kind in ("email", "invitation", "message", "email"))
+    lose, member = LoseInbox(INBOX, NOON), AssignLinkedIn(ADA, OTHER, "m", "invitation", NOON)
+
+    def done(step: int) -> RecordSent:
+        return replace(sent(step), plan=plan)
+
+    for before in ((), (member,), (member, done(1)), (member, unknown(1), CountAsSent(plan, NOON + 7 * DAY))):
+        after(ASSIGN, done(0), *before).when(lose).then_nothing()
+    joined = after(member, done(0), done(1), done(2), ASSIGN)
+    skipped = after(ASSIGN, done(0), member, done(1), Skip(2, "connected", plan, NOON))
+    for reached in (after(ASSIGN), joined, skipped, after(ASSIGN, done(0), member, done(1), done(2))):
+        (failed,) = reached.when(lose).events
+        assert isinstance(failed, LeadFailed)
 
 
 def test_what_left_while_the_inbox_was_lost_is_not_sent_again_when_it_is_back() -> None:

@@ -214,7 +214,7 @@ class Leads:
 
     async def watch(self, now: datetime) -> None:
         """What nothing else brings on. A step without news is asked to be closed, never tried anew; an
-        outcome that nobody decides on counts as sent.
+        outcome that nobody decides on counts as sent; whose email is due without its inbox fails.
         """
         lost = self._model.read(lambda db: lead_rows.lost_on_their_way(db, now - NO_NEWS_FOR))
         self._asked &= {row.attempt for row in lost}
@@ -226,6 +226,16 @@ class Leads:
         for row in self._model.read(lambda db: lead_rows.undecided(db, now - sequence.UNDECIDED_FOR)):
             command = sequence.CountAsSent(self._plan(row.campaign), self._clock.now())
             await self.of_row(row, command, Asking(uuid4(), _by(row)))
+        for row in self._model.read(lambda db: lead_rows.due_without_inbox(db, now)):
+            await self._lose_inbox(row, Asking(uuid4(), _by(row)))
+
+    async def _lose_inbox(self, row: Row, asking: Asking) -> None:
+        """If it is so, as the account's stream says."""
+        account = await self._scheduling.state(row.sender)
+        if isinstance(account, Sender) and (
+            account.closed == "disconnected" or str(account.identity) != row.identity
+        ):
+            await self.of_row(row, sequence.LoseInbox(account.inbox, self._clock.now()), asking)
 
     async def record(
         self,
@@ -269,7 +279,7 @@ class Leads:
         address = "" if isinstance(lead.data, Erased) else lead.data.email
         if await self._suppressions.includes(lead.organization, address):
             return "The address is on the suppression list. Take it off first."
-        if lead.inbox is None:
+        if lead.inbox is None or lead.kind != "email":
             return ""
         account = await self._scheduling.state(lead.sender)
         if not isinstance(account, Sender) or account.identity != lead.identity:

@@ -49,8 +49,8 @@ async def disconnect_inbox(gateway: Gateway, call: Call, inbox: UUID, *, confirm
     if not confirmed and (found := await of_disconnection(gateway, call, inbox)).begun:
         raise Refused(
             "inbox.in-use",
-            f"{_use(found)} this inbox: {_names(found)}. Disconnecting it means that {_begun(found)} until the"
-            " same address is connected again. Confirm to disconnect it all the same.",
+            f"{_use(found)} this inbox: {_names(found)}. Disconnecting it means that {_begun(found)} at"
+            f" {'its' if found.begun == 1 else 'their'} next email until the same address is connected again. Confirm to disconnect it all the same.",
             extra=_extra(found),
         )
     return (await gateway.contexts.send(DisconnectInbox(inbox=inbox), by=call.by, id=call.command)).position

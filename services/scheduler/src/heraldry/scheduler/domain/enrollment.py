@@ -64,7 +64,7 @@ class LeadDropped(AnyEvent):
 
 
 class InboxAssigned(AnyEvent):
-    """Private. Every email of this lead goes through this inbox (R-BOX-11)."""
+    """Private. Every email of this lead goes through this inbox (R-BOX-11). It begins with one."""
 
     enrollment: UUID
     identity: UUID
@@ -189,6 +189,7 @@ class Enrollment:
     data: LeadData | Erased
     state: LeadState = "waiting"
     step: int = 0  # the next one
+    kind: NextKind = "email"  # of that step, once the lead has begun
     tries: int = 0  # of that step, which did not leave
     due: datetime | None = None  # of the next step; None: as the campaign's start says, or nothing is due
     inbox: UUID | None = None
@@ -235,9 +236,9 @@ def evolve(state: State, event: Event) -> State:
         return NOT_ENROLLED
     match event:
         case InboxAssigned(identity=identity, inbox=inbox, sender=sender):
-            return replace(state, identity=identity, inbox=inbox, sender=sender, due=event.at)
-        case LinkedInAssigned(identity=identity, sender=sender):
-            return replace(state, identity=identity, linkedin=sender, due=event.at)
+            return replace(state, identity=identity, inbox=inbox, sender=sender, kind="email", due=event.at)
+        case LinkedInAssigned(identity=identity, sender=sender, kind=kind):
+            return replace(state, identity=identity, linkedin=sender, kind=kind, due=event.at)
         case StepSent() | StepFailed() | StepUnknown() | StepUndecided() | StepSkipped() | StepPutOff():
             return _went_on(state, event)
         case LeadReplied():
@@ -262,20 +263,20 @@ def _went_on(
     event: StepSent | StepFailed | StepUnknown | StepUndecided | StepSkipped | StepPutOff,
 ) -> Enrollment:
     match event:
-        case StepSkipped(step=step, next_due=next_due):
-            return _on(lead, step + 1, next_due)
+        case StepSkipped(step=step):
+            return _on(lead, step, event)
         case StepPutOff(until=until):
             return replace(lead, due=until)
-        case StepSent(step=step, attempt=attempt, next_due=next_due):
+        case StepSent(step=step, attempt=attempt):
             subject = "" if isinstance(event.subject, Erased) else event.subject
             mail = Mail(step, attempt, event.message_id, subject, event.sent_at)
             thread = tuple(sorted((*lead.thread, mail), key=lambda one: one.step))
             if step < lead.step:  # the proof of one that counted as sent came late
                 left = tuple(one for one in lead.undecided if one[1] != attempt)
                 return replace(lead, thread=thread, undecided=left)
-            return _on(replace(lead, thread=thread), step + 1, next_due)
-        case StepUndecided(step=step, attempt=attempt, next_due=next_due):
-            return _on(replace(lead, undecided=(*lead.undecided, (step, attempt))), step + 1, next_due)
+            return _on(replace(lead, thread=thread), step, event)
+        case StepUndecided(step=step, attempt=attempt):
+            return _on(replace(lead, undecided=(*lead.undecided, (step, attempt))), step, event)
         case StepFailed(tries=tries, next_due=next_due):
             lead = replace(lead, tries=tries, due=next_due, unknown=None)
             return replace(lead, state=_open(lead)) if lead.state in UNENDED else lead
@@ -286,8 +287,9 @@ def _went_on(
             assert_never(event)
 
 
-def _on(lead: Enrollment, step: int, due: datetime | None) -> Enrollment:
-    lead = replace(lead, step=step, tries=0, due=due, unknown=None)
+def _on(lead: Enrollment, step: int, event: StepSent | StepUndecided | StepSkipped) -> Enrollment:
+    """To the step after this one."""
+    lead = replace(lead, step=step + 1, kind=event.next_kind, tries=0, due=event.next_due, unknown=None)
     return replace(lead, state=_open(lead)) if lead.state in UNENDED else lead
 
 

@@ -192,7 +192,9 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class LoseInbox:
-    """The inbox its sequence began through was disconnected, or belongs to another identity by now."""
+    """The inbox its emails go through was disconnected, or belongs to another identity by now. It fails if its
+    next step is an email: until then it needs no inbox.
+    """
 
     inbox: UUID
     at: datetime
@@ -497,9 +499,9 @@ def _stopped_here(
         case Fail(code=code, reason=reason, resolution=resolution):
             return (_lead_failed(lead, code, reason, resolution, at),) if lead.goes_on else ()
         case LoseInbox(inbox=inbox):
-            if lead.inbox != inbox or lead.state not in UNENDED:
+            if lead.inbox != inbox or lead.kind != "email" or lead.state not in UNENDED:
                 return ()
-            reason = "The inbox its sequence goes through was disconnected."
+            reason = "The inbox its emails go through was disconnected."
             resolution = (
                 "Connect the same address again: the lead goes on by itself. No other inbox takes over."
             )

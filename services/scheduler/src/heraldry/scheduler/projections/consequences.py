@@ -8,6 +8,11 @@ from sqlite3 import Connection
 from typing import Final, cast
 
 _BEGUN: Final = "state IN ('waiting', 'in progress', 'outcome unknown') AND (sender <> '' OR linkedin <> '') AND ready = 1"
+# an email is among the steps it has not got yet
+_TO_BE_MAILED: Final = (
+    "EXISTS (SELECT 1 FROM campaign, json_each(campaign.settings, '$.steps') AS step WHERE campaign.id = lead.campaign"
+    " AND step.key >= lead.step AND json_extract(step.value, '$.kind') = 'email')"
+)
 _RUNNING: Final = "state IN ('active', 'paused')"
 
 
@@ -27,7 +32,9 @@ def of_deletion(db: Connection, organization: str, identity: str) -> Found:
 
 
 def of_disconnection(db: Connection, organization: str, inbox: str) -> Found:
-    """Shuffle goes on through the identity's other inboxes: only where there is none, its campaigns stop."""
+    """Shuffle goes on through the identity's other inboxes: only where there is none, its campaigns stop. A lead
+    with steps on LinkedIn alone before it needs no inbox.
+    """
     chosen = (
         f"organization = ? AND {_RUNNING} AND (inbox = ? OR (inbox = '' AND identity IN"
         " (SELECT identity FROM account WHERE inbox = ? AND closed NOT IN ('disconnected', 'identity-deleted'))"
@@ -35,7 +42,7 @@ def of_disconnection(db: Connection, organization: str, inbox: str) -> Found:
         " AND account.inbox <> ? AND closed NOT IN ('disconnected', 'identity-deleted'))))"
     )
     stopped = _campaigns(db, chosen, (organization, inbox, inbox, inbox))
-    begun = f"organization = ? AND sender IN (SELECT sender FROM account WHERE inbox = ?) AND {_BEGUN}"
+    begun = f"organization = ? AND sender IN (SELECT sender FROM account WHERE inbox = ?) AND {_BEGUN} AND {_TO_BE_MAILED}"
     count = _count(db, begun, (organization, inbox))
     using = _campaigns(
         db,

@@ -83,6 +83,18 @@ def undecided(db: Connection, before: datetime) -> Sequence[Row]:
     return _rows(db, where, (before.isoformat(), AT_ONCE))
 
 
+def due_without_inbox(db: Connection, now: datetime) -> Sequence[Row]:
+    """Leads whose next step is an email that is due, whose inbox was disconnected before they came to it or
+    belongs to another identity by now.
+    """
+    where = (
+        "rowid IN (SELECT lead.rowid FROM account CROSS JOIN lead INDEXED BY lead_due"
+        " ON via = account.sender AND next_kind = 'email' AND due_at <= ? AND offer = 'next' AND ready = 1"
+        " WHERE account.closed = 'disconnected' OR account.identity <> lead.identity LIMIT ?)"
+    )
+    return _rows(db, where, (now.isoformat(), AT_ONCE))
+
+
 def _ids(db: Connection, where: str, value: str) -> Sequence[str]:
     found = db.execute(f"SELECT enrollment FROM lead WHERE {where}", (value,)).fetchall()
     return [row[0] for row in cast("list[tuple[str]]", found)]
