@@ -349,14 +349,36 @@ def test_the_banner_of_a_halt_and_its_end_are_sound(browser: Browser, place: Pla
             place.office.call("DELETE", "/halt")
 
 
+@pytest.mark.requirement("R-ID-9")
 def test_on_a_phone_a_menu_leads_from_section_to_section(browser: Browser, place: Place) -> None:
+    shows = {
+        "Contact details": "Save contact details",
+        "LinkedIn": "Link LinkedIn",
+        "Email": "Connect an inbox",
+        "Share identity link": "Make a link",
+        "Likings opt-out": "Opt out of automated likes",
+    }
+    identity = place.paths["contact"]
     with visitor(browser, place, width=390) as (page, _):
-        page.goto(place.paths["contact"])
+        page.goto(identity)
         sections = page.get_by_role("button", name="Section")
         sections.click()
-        page.get_by_role("link", name="Likings opt-out").click()
-        expect(page.get_by_role("switch", name="Opt out of automated likes")).to_be_visible()
-        expect(sections).to_have_text("Section: Likings opt-out")
+        menu = page.get_by_role("navigation", name="Configuration")
+        assert {one.strip() for one in menu.get_by_role("link").all_inner_texts()} == shows.keys()
+        page.keyboard.press("Escape")
+        for section, control in shows.items():
+            sections.click()
+            page.get_by_role("link", name=section).click()
+            expect(sections).to_have_text(f"Section: {section}")
+            expect(page.locator("[data-section-panel]:visible")).to_contain_text(control)
+        switch = page.get_by_role("switch", name="Opt out of automated likes")
+        expect(switch).to_have_accessible_description(re.compile("Heraldry likes nothing at present"))
+        switch.check()
+        page.locator("#likings").get_by_role("button", name="Save").click()
+        expect(page.locator("#likings").get_by_text("Saved.")).to_be_visible()
+    assert place.office.call("GET", identity)["likings_opted_out"] is True
+    history = place.office.call("GET", f"{identity}/history")["entries"]
+    assert history[0]["type"] == "LikingsOptOutChanged"
 
 
 @pytest.mark.requirement("R-ADD-5")
