@@ -122,9 +122,9 @@ def test_an_identity_no_campaign_uses_is_deleted_without_a_question(us: Admin) -
     assert {one, other}.isdisjoint(found["identity"] for found in us.get("/identities"))
 
 
-@pytest.mark.requirement("R-BOX-11")
+@pytest.mark.requirement("R-BOX-11", "R-BOX-13")
 def test_disconnecting_an_inbox_warns_of_its_leads_which_the_same_address_brings_back(
-    us: Admin, running: Running
+    us: Admin, outside: Outside, running: Running
 ) -> None:
     inbox, where = running.inbox, f"/identities/{running.identity}/inboxes/{running.inbox}/disconnect"
     refused = us.refusal("POST", f"/inboxes/{inbox}/disconnect")
@@ -140,5 +140,31 @@ def test_disconnecting_an_inbox_warns_of_its_leads_which_the_same_address_brings
     failed = eventually(lambda: running.begun_is("failed"), "the lead that had begun has failed")
     assert failed["failure"][0] == "inbox.disconnected"
     assert "same address" in failed["failure"][2]
-    us.connected(running.identity, running.account)
+    with browser(us) as http:
+        form = f"/identities/{running.identity}/inboxes"
+        shown = http.get(f"{form}/new?inbox={inbox}").text
+        assert f'name="inbox" value="{inbox}"' in shown
+        other = http.post(form, data={**_typed(outside.account()), "inbox": inbox})
+        assert other.status_code == 422
+        assert f"Only {running.account.address} can be reconnected here." in other.text
+        assert f'name="inbox" value="{inbox}"' in other.text
+        assert http.post(form, data={**_typed(running.account), "inbox": inbox}).status_code == 303
     eventually(lambda: running.begun_is("in progress"), "the same address brings it back")
+    (kept,) = us.get(f"/identities/{running.identity}/inboxes")
+    assert (kept["inbox"], kept["state"]) == (inbox, "connected")
+
+    def history() -> list[str] | None:
+        entries = us.get(f"/identities/{running.identity}/history")["entries"]
+        types = [one["type"] for one in reversed(entries) if one["inbox"] == inbox]
+        return types if types.count("MailboxConnected") == 2 else None
+
+    whole = eventually(history, "its history goes on")
+    connected = ["MailboxConnected", "EmailSent", "MailboxDisconnected", "MailboxConnected"]
+    assert [one for one in whole if one in connected] == connected
+
+
+def _typed(account: Account) -> Mapping[str, object]:
+    """The form of an inbox, as a page sends it."""
+    form = account.form()
+    servers = {f"{kind}_{name}": value for kind in ("imap", "smtp") for name, value in form[kind].items()}
+    return {"email": form["address"], "password": form["password"], **servers}

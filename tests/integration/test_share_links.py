@@ -271,6 +271,10 @@ def test_the_owner_of_an_identity_connects_and_reconnects_its_inbox_any_number_o
     assert ada.look(f"/inbox?inbox={inbox['inbox']}").status_code == 200
     # nothing else of the platform
     assert ada.look(f"/inbox?inbox={elsewhere}").status_code == 404
+    assert ada.send({**typed(taken), "inbox": elsewhere}, "/inbox").status_code == 404
+    another = ada.send({**typed(outside.account("eva")), "inbox": inbox["inbox"]}, "/inbox")
+    assert another.status_code == 422
+    assert f"Only {account.address} can be reconnected here." in words(another)
     assert "Quendolina" not in "".join(answer.text for answer in (ada.look(), ada.look("/inbox"), refused))
     for path in (f"/identities/{identity}", "/identities", "/activity", "/api/v1/identities", "/events"):
         assert ada.http.get(us.stack.url + path).status_code in {303, 401}, path

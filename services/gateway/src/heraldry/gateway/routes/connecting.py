@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
+from heraldry.contracts.addresses import normalised
 from heraldry.contracts.base import Refused
 from heraldry.contracts.mailbox import FindInbox, InboxView, Server
 from heraldry.gateway.api.inboxes import connect
 from heraldry.gateway.pages.models import Diagnosis
-from heraldry.gateway.routes.inbox_models import diagnosis
+from heraldry.gateway.routes.inbox_models import diagnosis, find
 from heraldry.gateway.routes.shown import Form, errors_of, is_answerable
 from heraldry.gateway.state import Asker, Gateway
 from pydantic import ValidationError
@@ -25,7 +26,7 @@ LOOK: Final = 0.25  # seconds between two looks
 class Tried:
     """`connected` or still `connecting`; else what is wrong, in the form or at the servers.
 
-    `refused`: the code of the refusal, where it was one.
+    `refused`: the code of the refusal, where it was one. `again`: the inbox that was to be reconnected.
     """
 
     position: str = ""
@@ -34,6 +35,15 @@ class Tried:
     errors: Mapping[str, str] = field(default_factory=dict[str, str])
     diagnosis: Diagnosis | None = None
     refused: str = ""
+    again: InboxView | None = None
+
+    @property
+    def reconnect(self) -> UUID | None:
+        return self.again.inbox if self.again else None
+
+    def typed(self, form: Form) -> Mapping[str, object]:
+        """What the form shows again. The address of an inbox that is reconnected is not typed but given."""
+        return {**form.values, "email": self.again.address} if self.again else form.values
 
 
 async def tried(gateway: Gateway, asker: Asker, identity: UUID, form: Form) -> Tried:
@@ -41,6 +51,18 @@ async def tried(gateway: Gateway, asker: Asker, identity: UUID, form: Form) -> T
 
     Raises what no form can show: Refused as `identity.unknown`.
     """
+    if not form.text("inbox"):
+        return await _tried(gateway, asker, identity, form)
+    again = await find(gateway, asker, identity, _id(form.text("inbox")))
+    if normalised(form.text("email")) != normalised(again.address):
+        other = (
+            f"Only {again.address} can be reconnected here. Connect another address as an inbox of its own."
+        )
+        return Tried(errors={"email": other}, again=again)
+    return replace(await _tried(gateway, asker, identity, form), again=again)
+
+
+async def _tried(gateway: Gateway, asker: Asker, identity: UUID, form: Form) -> Tried:
     try:
         inbox, position = await connect(
             gateway,
@@ -84,6 +106,13 @@ async def _outcome(gateway: Gateway, asker: Asker, inbox: InboxView) -> InboxVie
         await asyncio.sleep(LOOK)
         inbox = await gateway.contexts.ask(FindInbox(inbox=inbox.inbox), by=asker.by)
     return inbox
+
+
+def _id(typed: str) -> UUID:
+    try:
+        return UUID(typed)
+    except ValueError:
+        raise Refused("inbox.unknown", "There is no such inbox.", status=404) from None
 
 
 class _Malformed(Exception):  # noqa: N818  as Refused is

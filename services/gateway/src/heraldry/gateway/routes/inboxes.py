@@ -44,10 +44,10 @@ class InboxPagesController(Controller):
         inbox: FromQuery[UUID | None] = None,
     ) -> Response[str]:
         name = await _name(gateway, call, identity)
-        form, again = ConnectInboxForm(), inbox is not None
+        form = ConnectInboxForm()
         if inbox is not None:
             form = filled(ConnectInboxForm, values(await find(gateway, call, identity, inbox)))
-        page = ConnectInboxPage(identity=identity, identity_name=name, form=form, reconnect=again)
+        page = ConnectInboxPage(identity=identity, identity_name=name, form=form, reconnect=inbox)
         return html("connect_inbox.html", await shell(request, gateway, call, "identities"), page)
 
     @post(status_code=200)
@@ -69,8 +69,9 @@ class InboxPagesController(Controller):
         page = ConnectInboxPage(
             identity=identity,
             identity_name=name,
-            form=filled(ConnectInboxForm, form.values, outcome.errors),
+            form=filled(ConnectInboxForm, outcome.typed(form), outcome.errors),
             diagnosis=outcome.diagnosis,
+            reconnect=outcome.reconnect,
         )
         around = await shell(request, gateway, call, "identities")
         return html("connect_inbox.html", around, page, status=422)

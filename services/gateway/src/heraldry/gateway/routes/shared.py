@@ -147,7 +147,7 @@ class SharedController(Controller):
             identity_name=await name_of(gateway, visit),
             action=visit.url,
             form=form,
-            reconnect=inbox is not None,
+            reconnect=inbox,
         )
         return page_of(request, gateway, visit, "shared_inbox.html", page)
 
@@ -172,8 +172,9 @@ class SharedController(Controller):
             organization=organization_of(gateway, visit),
             identity_name=await name_of(gateway, visit),
             action=visit.url,
-            form=filled(ConnectInboxForm, form.values, errors),
+            form=filled(ConnectInboxForm, outcome.typed(form), errors),
             diagnosis=outcome.diagnosis,
+            reconnect=outcome.reconnect,
         )
         return page_of(request, gateway, visit, "shared_inbox.html", page, status=422)
 

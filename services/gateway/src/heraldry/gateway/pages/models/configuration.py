@@ -219,14 +219,14 @@ class ConfigurationPage:
 class ConnectInboxPage:
     """connect_inbox.html at GET /identities/<id>/inboxes/new; posts to /identities/<id>/inboxes.
 
-    `reconnect`: the address is given and cannot be changed.
+    `reconnect`: the inbox that is connected again. Its address is given and cannot be changed.
     """
 
     identity: UUID
     identity_name: str
     form: ConnectInboxForm = field(default_factory=ConnectInboxForm)
     diagnosis: Diagnosis | None = None
-    reconnect: bool = False
+    reconnect: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

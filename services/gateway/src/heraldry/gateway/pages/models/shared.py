@@ -67,7 +67,7 @@ class SharedRefreshPage:
 class SharedInboxPage:
     """shared_inbox.html at GET /share/<token>/inbox?inbox=; posts to /share/<token>/inbox.
 
-    `reconnect`: the address is given and cannot be changed.
+    `reconnect`: the inbox that is connected again. Its address is given and cannot be changed.
     """
 
     organization: str
@@ -75,7 +75,7 @@ class SharedInboxPage:
     action: str
     form: ConnectInboxForm = field(default_factory=ConnectInboxForm)
     diagnosis: Diagnosis | None = None
-    reconnect: bool = False
+    reconnect: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
