@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
+import httpx
 import psutil
 from heraldry.chassis.bus import border
 from heraldry.chassis.bus.follow import Entry, Follower
@@ -93,6 +95,12 @@ class Driver(Replicas):
 
     def go_on(self, replica: str) -> None:
         self.processes[replica].send_signal(signal.SIGCONT)
+
+    async def health(self, replica: str = "0") -> dict[str, Any]:
+        """What a replica says of itself."""
+        told = json.loads((self.nats.data / "run" / f"{CONTEXT}-{replica}.json").read_text())
+        async with httpx.AsyncClient() as client:
+            return (await client.get(f"{told['url']}/health/ready")).json()
 
     async def advance(self, by: timedelta) -> None:
         """Move business time forward, also where a busy machine answers late."""

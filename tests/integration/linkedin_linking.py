@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -11,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
 from heraldry.chassis.vault.sealed import public_key, seal
 from heraldry.contracts.base import Refused
 from heraldry.contracts.identity import IdentityCreated, IdentityDeleted, WorkingHours
@@ -24,12 +22,6 @@ from tests.integration.linkedin_driver import CONTEXT, EMAIL, NORTHWIND, USER, D
 @dataclass
 class Linking(Driver):
     """Any number of identities, each with an account at the stand-in."""
-
-    async def health(self, replica: str = "0") -> dict[str, Any]:
-        """What a replica says of itself."""
-        told = json.loads((self.nats.data / "run" / f"{CONTEXT}-{replica}.json").read_text())
-        async with httpx.AsyncClient() as client:
-            return (await client.get(f"{told['url']}/health/ready")).json()
 
     async def identity(self, name: str = "Ada", identity: UUID | None = None) -> UUID:
         """A new identity of Northwind, as its context tells of it."""

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
+from heraldry.chassis.chromium import chromium_path
 from heraldry.chassis.halt import HaltFlags, organization
 from heraldry.chassis.testing.waiting import until
 from heraldry.contracts.base import Refused
@@ -31,6 +33,7 @@ from heraldry.contracts.linkedin import (
 )
 from heraldry.contracts.linkedin_steps import LinkedInStepCancelled
 from heraldry.sandbox.linkedin.people import Scenario
+from PIL import Image
 
 from tests.integration.linkedin_driver import ADA, EMAIL, ME, NORTHWIND, USER, Driver, driving, step
 
@@ -45,6 +48,7 @@ class Linked:
 
     driver: Driver
     linked: LinkedInLinked
+    browser: Path
 
     async def dispatch(self, kind: ActionKind, slug: str, **more: object) -> UUID:
         return await self.driver.dispatch(step(self.linked, kind, slug, self.driver.clock.now(), **more))
@@ -68,9 +72,20 @@ class Linked:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def account(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Linked]:
-    async with driving(tmp_path_factory.mktemp("driver")) as driver:
-        yield Linked(driver, await driver.link())
+    folder = tmp_path_factory.mktemp("driver")
+    browser = folder / "chromium"
+    put_there(browser)
+    async with driving(folder, {"HERALDRY_CHROMIUM": str(browser)}) as driver:
+        yield Linked(driver, await driver.link(), browser)
         assert driver.strangers() == []
+
+
+def put_there(browser: Path) -> None:
+    """The installed one, under a name at which it can be missing."""
+    found = chromium_path()
+    assert found
+    browser.write_text(f'#!/bin/sh\nexec "{found}" "$@"\n')
+    browser.chmod(0o755)
 
 
 def code_of(view: ActionView) -> str:
@@ -236,6 +251,50 @@ async def test_a_session_that_ends_before_or_after_the_click_asks_to_link_again(
     account.linked = await driver.sign_in()
     assert (await driver.action(clicked)).state == "done"  # found by the look-up
     assert driver.happened("invited", after) == 1
+
+
+async def test_a_page_that_is_not_understood_ends_its_action_alone_and_is_kept_without_what_stands_on_it(
+    account: Linked,
+) -> None:
+    driver, friend = account.driver, account.driver.person(connected=True)
+    account.treat(message="never_ready")
+    text = "Zeppelin at noon"
+    failed = await account.act("message", friend, text=text)
+    account.treat()
+    assert (failed.state, code_of(failed)) == ("failed", "linkedin.layout-changed")
+    assert failed.diagnosis is not None
+    assert "On the page “message” this was not found: send." in failed.diagnosis.cause
+    told = await account.failure(failed.attempt)
+    assert (told.proven, told.again) == (True, False)
+    assert LinkedInActionStarted.__name__ not in [one.type for one in failed.steps]
+    (kept,) = (driver.nats.data / "evidence").iterdir()
+    assert {one.name for one in kept.iterdir()} == {"page.png", "page.txt"}
+    assert {one.stat().st_mode & 0o077 for one in (kept, *kept.iterdir())} == {0}
+    with Image.open(kept / "page.png") as picture:
+        assert picture.size[0] > 1000
+    outline = (kept / "page.txt").read_text()
+    assert "textbox" in outline
+    assert not [word for word in ("Kim", "Zeppelin", "noon", "Bergström") if word in outline]
+    assert (await account.act("message", friend, text=text)).state == "done"
+    assert driver.happened("message sent", friend) == 1
+
+
+async def test_while_the_browser_is_missing_an_action_waits_and_nothing_else(account: Linked) -> None:
+    driver, slug = account.driver, account.driver.person()
+    account.browser.unlink()
+    await until(lambda: driver.kill_browsers() == 0, seconds=30)
+    attempt = await account.dispatch("invitation", slug)
+    nothing = "Nothing was done; it is tried again. There is no browser on the server"
+    waiting = await driver.action(attempt, lambda view: view.steps[-1].detail.startswith(nothing))
+    assert waiting.state == "queued"
+    health = await driver.health()
+    assert health["ready"]
+    assert "no browser" in health["notes"]["browser"]
+    assert (await driver.account(lambda _: True)).state == "linked"
+    put_there(account.browser)
+    assert (await driver.action(attempt)).state == "done"
+    assert driver.happened("invited", slug) == 1
+    assert "notes" not in await driver.health()
 
 
 async def test_every_event_of_a_withdrawal_names_who_asked_for_it(account: Linked) -> None:
