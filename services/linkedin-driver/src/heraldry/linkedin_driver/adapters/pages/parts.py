@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from functools import reduce
+from typing import Final, Literal, TypeAlias, cast
 
 from heraldry.linkedin_driver.adapters.pages.words import Words
 from playwright.async_api import Frame, Locator, Page
@@ -41,6 +42,7 @@ TEXTS: Final = """
   return found;
 }
 """
+_TEXTS_OF_EACH: Final = f"(roots) => roots.map({TEXTS.strip()})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,14 @@ class Reader:
 
     async def find(self, part: str, candidates: Sequence[Candidate]) -> Locator | None:
         """The first visible element of the first candidate that has one."""
-        for candidate in candidates:
+        for place, candidate in enumerate(candidates):
             shown = candidate.locator.filter(visible=True)
             if await shown.count():
                 self.matched[part] = candidate.name
                 return shown.first
+            rest = candidates[place + 1 :]
+            if place == 0 and len(rest) > 1 and not await _any_of(rest).count():
+                return None
         return None
 
     async def mark(self, part: str, candidates: Sequence[Candidate]) -> Locator | None:
@@ -106,9 +111,23 @@ class Reader:
         return found
 
 
+def _any_of(candidates: Sequence[Candidate]) -> Locator:
+    """What any of them finds, asked for at once: most parts are on no page, and every question takes its time."""
+    return reduce(Locator.or_, (candidate.locator for candidate in candidates)).filter(visible=True)
+
+
 async def texts(root: Locator) -> tuple[str, ...]:
     """What stands there to be read, stretch by stretch."""
-    return tuple(await root.evaluate(TEXTS))
+    there = await texts_of_each(
+        root
+    )  # one question of the browser, where waiting for the element takes three
+    return there[0] if there else tuple(await root.evaluate(TEXTS))
+
+
+async def texts_of_each(roots: Locator) -> list[tuple[str, ...]]:
+    """As `texts`, of every element there is at this moment."""
+    found = cast("list[list[str]]", await roots.evaluate_all(_TEXTS_OF_EACH))
+    return [tuple(stretches) for stretches in found]
 
 
 async def text(root: Locator) -> str:

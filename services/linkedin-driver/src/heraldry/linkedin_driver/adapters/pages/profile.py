@@ -18,8 +18,8 @@ from heraldry.linkedin_driver.adapters.pages.parts import (
     labelled,
     main_of,
     role,
-    text,
     texts,
+    texts_of_each,
     worded,
 )
 from heraldry.linkedin_driver.adapters.problems import LayoutChanged
@@ -239,7 +239,7 @@ async def _name(reader: Reader, card: Locator) -> str | None:
 async def _headline(card: Locator, stretches: Sequence[str], name: str) -> str | None:
     """The first paragraph that is no badge and cannot be pressed; else what comes after the name."""
     paragraphs = card.locator("p:not(a p):not(button p)").filter(visible=True)
-    told = [await text(each) for each in await paragraphs.all()]
+    told = [" ".join(stretches) for stretches in await texts_of_each(paragraphs)]
     found = next((each for each in told if each and not _is_beside_name(each, name)), None)
     return found or headline_of(stretches, name)
 
@@ -435,7 +435,7 @@ async def close_menu(page: Page) -> None:
 
 async def _items(menu: Locator) -> tuple[str, ...]:
     entries = menu.locator(f"{CONTROLS}, li").filter(visible=True)
-    read = [await text(each) for each in await entries.all()]
+    read = [" ".join(stretches) for stretches in await texts_of_each(entries)]
     return tuple(dict.fromkeys(filter(None, read)))
 
 
