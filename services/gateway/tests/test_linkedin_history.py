@@ -21,6 +21,7 @@ from heraldry.contracts.linkedin import (
     LinkedInLinkingFailed,
     LinkedInLinkingStarted,
     Obstacle,
+    VerificationCodeGiven,
     VerificationCodeRequested,
 )
 from heraldry.contracts.mailbox import EmailQueued
@@ -108,9 +109,16 @@ def test_an_account_that_waits_for_its_code_says_so_until_the_try_has_ended(tmp_
     linking: dict[str, Any] = {"account": UUID(int=7), "identity": ADA, "linking": UUID(int=6), "at": NOON}
     started = LinkedInLinkingStarted(**linking, email="ada@northwind.example")
     asked = VerificationCodeRequested(**linking, by="SMS", until=NOON)
+    given = VerificationCodeGiven(**linking)
     failed = LinkedInLinkingFailed(**linking, diagnosis=WHY)
     for number, (events, state) in enumerate(
-        (((started,), "linking"), ((started, asked), "code wanted"), ((started, asked, failed), "failed"))
+        (
+            ((started,), "linking"),
+            ((started, asked), "code wanted"),
+            ((started, asked, given), "code given"),
+            ((started, asked, given, asked), "code wanted"),
+            ((started, asked, given, failed), "failed"),
+        )
     ):
         folder = tmp_path / str(number)
         folder.mkdir()

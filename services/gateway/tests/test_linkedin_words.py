@@ -15,6 +15,7 @@ from heraldry.contracts.linkedin import (
     LinkedInActionQueued,
     LinkedInSlowedDown,
     Obstacle,
+    VerificationCodeGiven,
     VerificationCodeRequested,
 )
 from heraldry.contracts.scheduler import WithdrawalPolicy, WithdrawalPolicyChanged
@@ -52,6 +53,7 @@ def withdrawn(name: str | Erased, *, automatic: bool) -> InvitationWithdrawn:
             ),
             "LinkedIn wants the code from the authenticator again: the last one was expired",
         ),
+        (VerificationCodeGiven(**OF, linking=UUID(int=5)), "The code was given to LinkedIn"),
         (
             LinkedInSlowedDown(**OF, kind="note", until=NOON, diagnosis=WHY),
             "LinkedIn wants no more of invitations with a note until 24 November 2026, 13:00",

@@ -20,6 +20,7 @@ from heraldry.contracts.linkedin import (
     LinkedInSlowedDown,
     LinkedInUnlinked,
     Obstacle,
+    VerificationCodeGiven,
     VerificationCodeRequested,
 )
 from heraldry.linkedin_driver.domain.account import (
@@ -91,6 +92,7 @@ CLAIMED = SignInClaimed(linking=FIRST, claim=ONE, held_until=SOON, at=NOW)
 BY_SMS = VerificationCodeRequested(**OF, by="SMS", hint="ending with 34", until=OPEN_UNTIL, at=NOW)
 BY_APP = LinkedInApprovalRequested(**OF, until=OPEN_UNTIL, at=NOW)
 ENTERED = VerificationCodeEntered(linking=FIRST, secret="code", held_until=SOON, at=NOW)
+GIVEN = VerificationCodeGiven(**OF, at=NOW)
 IN = SignedIn(
     linking=FIRST,
     identity=ADA,
@@ -142,7 +144,7 @@ def test_linking_without_a_checkpoint() -> None:
 def test_the_code_is_asked_for_and_linking_goes_on_with_it() -> None:
     working.when(ASK).then(BY_SMS)
     code_wanted.when(ASK).then_nothing()
-    code_wanted.when(ENTER).then(ENTERED)
+    code_wanted.when(ENTER).then(ENTERED, GIVEN)
     entered = code_wanted.given(ENTERED)
     linking = account(entered).linking
     assert linking is not None
@@ -157,7 +159,7 @@ def test_a_wrong_or_expired_code_can_be_entered_again(rejected: Any) -> None:
     again = BY_SMS.model_copy(update={"rejected": rejected, "until": later + HELD_OPEN})
     entered.when(replace(ASK, rejected=rejected, real_now=later)).then(again)
     second = replace(ENTER, secret="another", real_now=later)
-    entered.given(again).when(second).then(ENTERED.model_copy(update={"secret": "another"}))
+    entered.given(again).when(second).then(ENTERED.model_copy(update={"secret": "another"}), GIVEN)
 
 
 def test_a_new_code_is_sent_except_by_an_authenticator() -> None:
@@ -178,7 +180,7 @@ def test_no_code_is_taken_where_none_is_wanted() -> None:
 
 def test_the_page_is_held_open_for_ten_minutes() -> None:
     assert timedelta(minutes=10) == HELD_OPEN
-    code_wanted.when(replace(ENTER, real_now=OPEN_UNTIL - SECOND)).then(ENTERED)
+    code_wanted.when(replace(ENTER, real_now=OPEN_UNTIL - SECOND)).then(ENTERED, GIVEN)
     code_wanted.when(replace(ENTER, real_now=OPEN_UNTIL)).then_refused("linkedin.code-too-late")
     code_wanted.when(replace(RESEND, real_now=OPEN_UNTIL)).then_refused("linkedin.code-too-late")
     code_wanted.when(Abandon(OPEN_UNTIL - SECOND, NOW)).then_nothing()

@@ -68,6 +68,14 @@ class VerificationCodeRequested(Published):
     until: datetime
 
 
+class VerificationCodeGiven(Published):
+    """A person gave the code; the browser that holds the page open enters it. What comes next says how it went."""
+
+    account: UUID
+    identity: UUID
+    linking: UUID
+
+
 class LinkedInApprovalRequested(Published):
     """LinkedIn wants a tap on Yes in its app; its page is held open until `until` (real clock)."""
 
@@ -309,6 +317,7 @@ class DecideActionOutcome(Command):
 AccountState = Literal[
     "linking",
     "code wanted",
+    "code given",
     "approval wanted",
     "failed",
     "linked",

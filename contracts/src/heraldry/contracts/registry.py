@@ -59,6 +59,7 @@ PUBLISHED: Final[Mapping[str, Mapping[str, type[Published]]]] = MappingProxyType
         "linkedin-driver": {
             "LinkedInLinkingStarted": linkedin.LinkedInLinkingStarted,
             "VerificationCodeRequested": linkedin.VerificationCodeRequested,
+            "VerificationCodeGiven": linkedin.VerificationCodeGiven,
             "LinkedInApprovalRequested": linkedin.LinkedInApprovalRequested,
             "LinkedInLinked": linkedin.LinkedInLinked,
             "LinkedInLinkingFailed": linkedin.LinkedInLinkingFailed,

@@ -44,7 +44,7 @@ class Waiting(_Shown):
 
 
 class LinkedInState(_Shown):
-    """`state`: linking, code wanted, approval wanted, failed, linked, needs reconnect, restricted."""
+    """`state`: linking, code wanted, code given, approval wanted, failed, linked, needs reconnect, restricted."""
 
     account: UUID
     state: str

@@ -11,7 +11,7 @@ from heraldry.gateway.instants import instant
 
 LINKEDIN: Final = Projection(
     name="linkedin",
-    version=3,
+    version=4,
     schema="""
 CREATE TABLE linkedin_account (id TEXT PRIMARY KEY, organization TEXT NOT NULL, identity TEXT NOT NULL,
   state TEXT NOT NULL, since TEXT NOT NULL, detail TEXT NOT NULL) STRICT;
@@ -59,6 +59,11 @@ def code_requested(db: Connection, event: linkedin.VerificationCodeRequested, fa
     _linking(db, event, "code wanted")
 
 
+@LINKEDIN.on(linkedin.VerificationCodeGiven)
+def code_given(db: Connection, event: linkedin.VerificationCodeGiven, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
+    _linking(db, event, "code given")
+
+
 @LINKEDIN.on(linkedin.LinkedInApprovalRequested)
 def approval_requested(db: Connection, event: linkedin.LinkedInApprovalRequested, fact: Fact) -> None:  # noqa: ARG001  a handler's signature
     _linking(db, event, "approval wanted")
@@ -72,6 +77,7 @@ def linking_failed(db: Connection, event: linkedin.LinkedInLinkingFailed, fact: 
 def _linking(
     db: Connection,
     event: linkedin.VerificationCodeRequested
+    | linkedin.VerificationCodeGiven
     | linkedin.LinkedInApprovalRequested
     | linkedin.LinkedInLinkingFailed,
     state: str,
@@ -79,7 +85,7 @@ def _linking(
 ) -> None:
     db.execute(
         "UPDATE linkedin_account SET state = ?, since = ?, detail = ?"
-        " WHERE id = ? AND state IN ('linking', 'code wanted', 'approval wanted')",
+        " WHERE id = ? AND state IN ('linking', 'code wanted', 'code given', 'approval wanted')",
         (state, instant(event.at), detail, str(event.account)),
     )
 

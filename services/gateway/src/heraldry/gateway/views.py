@@ -152,7 +152,7 @@ class InboxSeen:
 
 @dataclass(frozen=True, slots=True)
 class LinkedInSeen:
-    """`state`: linking, code wanted, approval wanted, failed, linked, needs reconnect, restricted, unlinked.
+    """`state`: linking, code wanted, code given, approval wanted, failed, linked, needs reconnect, restricted, unlinked.
     `slowed`: (kind, until when) of what LinkedIn wants no more of now; `waiting`: of what the day's
     limit is used up.
     """

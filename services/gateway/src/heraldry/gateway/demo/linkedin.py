@@ -24,6 +24,7 @@ REPLY: Final = "Not now, thank you. {name}"
 COUNTED: Final = Counter(
     {  # what a subscriber gets of it, at least
         "VerificationCodeRequested": 1,
+        "VerificationCodeGiven": 1,
         "LinkedInLinked": 1,
         "InvitationAccepted": 1,
         "InvitationWithdrawn": 1,

@@ -14,6 +14,7 @@ from heraldry.contracts.share_links import TakeShareLink
 from heraldry.gateway.api.linkedin import account, enter_code, link, resend_code, try_again
 from heraldry.gateway.pages.forms import CredentialsForm, LinkedInForm, filled
 from heraldry.gateway.pages.models import SharedLinkingPage
+from heraldry.gateway.pages.models.linkedin import UNDER_WAY
 from heraldry.gateway.routes.linkedin import EMPTY_CODE, OVERTAKEN, given, told
 from heraldry.gateway.routes.linkedin_models import linking
 from heraldry.gateway.routes.shown import Form, asked_id, errors_of, is_answerable, posted, reader_zone
@@ -38,7 +39,6 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from pydantic import ValidationError
 
-UNDER_WAY: Final = frozenset({"linking", "code wanted", "approval wanted"})
 EVERY: Final = "every 2s, refresh from:body"  # nothing is told to whoever has no account: the page asks
 
 

@@ -13,6 +13,7 @@ from heraldry.gateway.sentences.words import Said, Words, text
 ACCOUNTS: Final = (
     "LinkedInLinkingStarted",
     "VerificationCodeRequested",
+    "VerificationCodeGiven",
     "LinkedInApprovalRequested",
     "LinkedInLinked",
     "LinkedInLinkingFailed",
@@ -51,30 +52,34 @@ SLOWED: Final[Mapping[SlowedDown, str]] = {
     "message": "messages",
     "everything": "anything",
 }
+ALWAYS: Final[Mapping[type[Event], Said]] = {
+    linkedin.VerificationCodeGiven: Said("The code was given to LinkedIn", "Code given", "info"),
+    linkedin.LinkedInApprovalRequested: Said(
+        "LinkedIn wants the sign-in approved in its app", "Approval wanted", "warn"
+    ),
+    linkedin.LinkedInLinked: Said("LinkedIn account linked", "Linked"),
+    linkedin.LinkedInRestricted: Said("LinkedIn restricted the account", "Restricted", "bad"),
+    linkedin.LinkedInUnlinked: Said("LinkedIn account unlinked", "Unlinked", "idle"),
+}
+"""What is said in the same words whatever the event holds."""
 
 
 def said(event: Event, words: Words) -> Said | None:
+    if (always := ALWAYS.get(type(event))) is not None:
+        return always
     match event:
         case linkedin.LinkedInLinkingStarted():
             return Said(f"Linking LinkedIn as {text(event.email)} started", "Started", "info")
         case linkedin.VerificationCodeRequested():
             again = f" again: the last one was {event.rejected}" if event.rejected else ""
             return Said(f"LinkedIn wants the code {CODES[event.by]}{again}", "Code wanted", "warn")
-        case linkedin.LinkedInApprovalRequested():
-            return Said("LinkedIn wants the sign-in approved in its app", "Approval wanted", "warn")
-        case linkedin.LinkedInLinked():
-            return Said("LinkedIn account linked", "Linked")
         case linkedin.LinkedInLinkingFailed():
             return Said(f"Linking LinkedIn failed: {event.diagnosis.cause}", "Failed", "bad")
         case linkedin.LinkedInNeedsReconnect():
             return Said(f"LinkedIn needs to be linked again: {event.diagnosis.cause}", "Reconnect", "bad")
-        case linkedin.LinkedInRestricted():
-            return Said("LinkedIn restricted the account", "Restricted", "bad")
         case linkedin.LinkedInSlowedDown():
             until = words.time(event.until)
             return Said(f"LinkedIn wants no more of {SLOWED[event.kind]} until {until}", "Paused", "warn")
-        case linkedin.LinkedInUnlinked():
-            return Said("LinkedIn account unlinked", "Unlinked", "idle")
         case scheduler.LinkedInLimitsChanged():
             limits = event.limits
             return Said(

@@ -25,6 +25,7 @@ from heraldry.contracts.linkedin import (
     LinkedInUnlinked,
     Obstacle,
     SlowedDown,
+    VerificationCodeGiven,
 )
 from heraldry.linkedin_driver.domain import linking as linkings
 from heraldry.linkedin_driver.domain.linking import (
@@ -297,6 +298,8 @@ def evolve(state: State, event: Event) -> State:
             )
         case LinkedInLinkingFailed():
             return replace(state, linking=None, diagnosis=event.diagnosis)
+        case VerificationCodeGiven():
+            return state
         case LinkedInNeedsReconnect():
             return replace(state, standing="needs reconnect", diagnosis=event.diagnosis)
         case LinkedInRestricted():

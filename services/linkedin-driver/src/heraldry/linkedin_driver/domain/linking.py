@@ -22,6 +22,7 @@ from heraldry.contracts.linkedin import (
     LinkedInLinkingFailed,
     LinkedInProfile,
     Obstacle,
+    VerificationCodeGiven,
     VerificationCodeRequested,
 )
 from heraldry.linkedin_driver.domain.obstacles import (
@@ -159,7 +160,7 @@ Step: TypeAlias = (
     | LinkedInApprovalRequested
     | SignedIn
 )
-Event: TypeAlias = Step | LinkedInLinked | LinkedInLinkingFailed
+Event: TypeAlias = Step | VerificationCodeGiven | LinkedInLinked | LinkedInLinkingFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +256,9 @@ def about_the_code(command: OfTheCode, linking: Linking | None) -> Sequence[Even
         return (
             VerificationCodeEntered(
                 linking=linking.id, secret=command.secret, held_until=command.held_until, at=command.at
+            ),
+            VerificationCodeGiven(
+                account=linking.account, identity=linking.identity, linking=linking.id, at=command.at
             ),
         )
     if wanted.by == "authenticator":

@@ -33,7 +33,7 @@ from heraldry.linkedin_driver.domain.linking import (
 
 accounts = Projection(
     name="accounts",
-    version=1,
+    version=2,
     tables=("accounts",),
     schema="""CREATE TABLE accounts (
   account TEXT PRIMARY KEY, organization TEXT NOT NULL, identity TEXT NOT NULL, email TEXT NOT NULL DEFAULT '',
@@ -87,7 +87,7 @@ def claimed(db: Connection, event: SignInClaimed, _: Fact) -> None:
 
 @accounts.on(VerificationCodeEntered)
 def code_entered(db: Connection, event: VerificationCodeEntered, _: Fact) -> None:
-    _goes_on(db, event.linking, "working", event.held_until)
+    _goes_on(db, event.linking, "entering", event.held_until)
 
 
 @accounts.on(VerificationCodeMissed)
@@ -182,7 +182,7 @@ def unlinked(db: Connection, event: LinkedInUnlinked, _: Fact) -> None:
 # --- questions
 
 
-_STATE: Final = {"code": "code wanted", "approval": "approval wanted"}
+_STATE: Final = {"code": "code wanted", "entering": "code given", "approval": "approval wanted"}
 _Row = tuple[str, str, str, str, str, str, str | None, str, str, str | None, int, str | None, str, str]
 
 
@@ -214,7 +214,7 @@ def _view(row: _Row) -> AccountView:
         slowed,
         since,
     ) = row
-    wanted = stage in _STATE
+    wanted = stage in {"code", "approval"}
     return AccountView.model_validate(
         {
             "account": account,
@@ -243,14 +243,17 @@ def to_abandon(db: Connection, real_now: datetime) -> tuple[UUID, ...]:
     """Accounts whose page nobody holds open any more."""
     return _ids(
         db,
-        "SELECT account FROM accounts WHERE stage IN ('working', 'inside', 'code', 'approval') AND until <= ?",
+        "SELECT account FROM accounts"
+        " WHERE stage IN ('working', 'entering', 'inside', 'code', 'approval') AND until <= ?",
         (real_now.isoformat(),),
     )
 
 
 def held_open(db: Connection) -> tuple[UUID, ...]:
     """Accounts for whose linking somebody holds a page open, or did."""
-    return _ids(db, "SELECT account FROM accounts WHERE stage IN ('working', 'code', 'approval')", ())
+    return _ids(
+        db, "SELECT account FROM accounts WHERE stage IN ('working', 'entering', 'code', 'approval')", ()
+    )
 
 
 def linked(db: Connection) -> tuple[UUID, ...]:

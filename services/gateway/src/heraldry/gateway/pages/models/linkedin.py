@@ -14,6 +14,7 @@ LinkedInState = Literal[
     "new",
     "linking",
     "code wanted",
+    "code given",
     "approval wanted",
     "failed",
     "linked",
@@ -25,6 +26,7 @@ LINKEDIN_STATES: Final[dict[LinkedInState, Chip]] = {
     "new": Chip("Not linked", "idle"),
     "linking": Chip("Signing in", "info"),
     "code wanted": Chip("Code wanted", "warn"),
+    "code given": Chip("Checking the code", "info"),
     "approval wanted": Chip("Approval wanted", "warn"),
     "failed": Chip("Not connected", "bad"),
     "linked": Chip("Linked", "good"),
@@ -32,6 +34,7 @@ LINKEDIN_STATES: Final[dict[LinkedInState, Chip]] = {
     "restricted": Chip("Restricted", "bad"),
     "unlinked": Chip("Not linked", "idle"),
 }
+UNDER_WAY: Final = frozenset({"linking", "code wanted", "code given", "approval wanted"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +88,7 @@ class Linking:
     @property
     def moves(self) -> bool:
         """Something goes on without the person who looks at it."""
-        return self.state in {"linking", "approval wanted"}
+        return self.state in {"linking", "code given", "approval wanted"}
 
     @property
     def asks(self) -> bool:
@@ -131,7 +134,7 @@ class LinkedInAccount:
 
     @property
     def under_way(self) -> bool:
-        return self.state in {"linking", "code wanted", "approval wanted"}
+        return self.state in UNDER_WAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,12 +149,14 @@ class LinkedInSection:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnlinkPage:
     """unlink_linkedin.html at GET /identities/<id>/linkedin/unlink; posts there. Opens as a dialog where scripts
-    run.
+    run. `campaigns`: those with LinkedIn steps of this identity, id and name; `waiting`: how many leads will wait.
     """
 
     identity: UUID
     identity_name: str
     member: str
+    campaigns: tuple[tuple[UUID, str], ...] = ()
+    waiting: int = 0
 
     @property
     def url(self) -> str:
