@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 from heraldry.chassis.health import Health
 from heraldry.contracts.base import Accepted, By, Command, Query, Refused
+from heraldry.contracts.campaigns import Consequences, GetConsequences
 from heraldry.contracts.identity import (
     ChangeContactDetails,
     ContactDetails,
@@ -42,7 +43,7 @@ from heraldry.gateway.views import IdentitySeen, OrganizationSeen
 from litestar.testing import TestClient
 
 A = TypeVar("A")
-ADA, BOB, US = UUID(int=1), UUID(int=2), UUID(int=9)
+ADA, BOB, US, SPRING = UUID(int=1), UUID(int=2), UUID(int=9), UUID(int=4)
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PASSWORD, CODE = "correct horse", "482 913"
 API, PAGE = f"/api/v1/identities/{ADA}/linkedin", f"/identities/{ADA}/linkedin"
@@ -94,6 +95,8 @@ class Others:
                 return (self.account(),) if self.state else ()
             case ListInboxes() | ListShareLinks():
                 return ()
+            case GetConsequences(unlinked=identity) if identity == ADA:
+                return Consequences(campaigns=((SPRING, "Spring"),), begun=0, waiting=12)
             case _:
                 raise AssertionError(query)
 
@@ -287,11 +290,12 @@ def test_the_page_asks_for_the_code_where_it_was_sent_to_and_until_when(
     page = http.get(PAGE).text
     for shown in ("a text message to your phone", "a number ending in 07", "until 12:00 (UTC)"):
         assert shown in page
-    others.state, others.more = "linking", {}
+    others.state, others.more = "code given", {}
     carried = form(page, f"{PAGE}/code")
     after = http.post(f"{PAGE}/code", data={**carried, "code": CODE})
     assert after.status_code == 200
-    assert "Signing in to LinkedIn" in after.text
+    assert "Checking the code" in after.text
+    assert 'name="code"' not in after.text
     assert others.commands(EnterCode)[0].code.endswith("319284")
 
 
@@ -357,7 +361,12 @@ def test_a_failure_says_why_and_what_to_do_and_is_tried_again_as_far_as_that_can
 def test_what_goes_on_by_itself_is_looked_at_again_also_without_a_script(
     http: TestClient[Any], others: Others
 ) -> None:
-    for state, by_itself in {"linking": True, "approval wanted": True, "code wanted": False}.items():
+    for state, by_itself in {
+        "linking": True,
+        "code given": True,
+        "approval wanted": True,
+        "code wanted": False,
+    }.items():
         others.state = state
         assert ('<meta http-equiv="refresh"' in http.get(PAGE).text) is by_itself, state
 
@@ -401,6 +410,8 @@ def test_unlinking_says_first_what_it_does(http: TestClient[Any], others: Others
     assert http.get(f"{PAGE}/unlink").status_code == 404
     others.state = "linked"
     page = http.get(f"{PAGE}/unlink").text
+    assert f'<a href="/campaigns/{SPRING}"><bdi>Spring</bdi></a>' in page
+    assert "<b>12 leads wait</b>" in page
     assert "Invitations that are pending stay pending" in page
     assert others.sent == []
     answer = http.post(f"{PAGE}/unlink", data=form(page, f"{PAGE}/unlink"))

@@ -17,6 +17,7 @@ from heraldry.contracts.campaigns import (
     CampaignSettings,
     CreateCampaign,
     GetCampaign,
+    GetConsequences,
     GetLead,
     LeadData,
     LeadFailed,
@@ -69,6 +70,7 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 EMAIL = SendEmail(subject="Hello {{ first_name }}", text="Good morning {{ first_name }}")
 INVITE = SendInvitation(note="Shall we connect, {{ first_name }}?")
 WRITE = SendMessage(delay=24, only_if="connected", text="Thanks for connecting, {{ first_name }}")
+LAST_ALONE = SendEmail(delay=24, subject="Hello", text="Hi")
 LAST = SendEmail(delay=24, text="Did you see my mail?")
 SPRING: Sequence[Step] = (EMAIL, INVITE, WRITE, LAST)
 
@@ -304,6 +306,24 @@ async def test_an_email_only_to_who_is_not_connected_is_left_out_for_who_is(one:
     assert await one.kinds(after=DAY) == ["invitation", "invitation", "email"]
     assert (await one.steps())[-1].enrollment == kim
     assert (await one.view(lea)).state == "finished"
+
+
+async def test_unlinking_names_the_campaigns_and_counts_the_leads_that_would_wait(one: Works) -> None:
+    ask = GetConsequences(unlinked=ADA)
+    campaign, (first, _) = await one.campaign("Lea", "Kim", steps=(INVITE, LAST_ALONE))
+    await one.campaign("Ann", steps=(EMAIL,))
+    await one.parts.scheduling.up_to_date()
+    found = await one.questions.consequences(ask, asking())
+    assert (found.campaigns, found.begun, found.waiting) == (((campaign, "Spring"),), 0, 2)
+    assert await one.kinds() == ["email", "invitation", "invitation"]
+    step = next(s for s in await one.steps() if s.enrollment == first)
+    assert isinstance(step, LinkedInStepDispatched)
+    await one.says(InvitationSent.model_validate({**one.about(step), "proof": "the page"}))
+    await one.parts.scheduling.up_to_date()
+    found = await one.questions.consequences(ask, asking())
+    assert found.waiting == 1, "only mails are before the other"
+    nothing = await one.questions.consequences(GetConsequences(unlinked=uuid4()), asking())
+    assert (nothing.campaigns, nothing.waiting) == ((), 0)
 
 
 async def test_an_acceptance_is_known_in_every_campaign_of_the_identity(one: Works) -> None:

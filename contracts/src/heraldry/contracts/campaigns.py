@@ -592,17 +592,18 @@ class GetImport(Query[ImportView]):
 
 
 class Consequences(Value):
-    """What deleting an identity or disconnecting an inbox would do: said before it is done."""
+    """What deleting an identity, disconnecting an inbox or unlinking LinkedIn would do: said before it is done."""
 
     campaigns: tuple[tuple[UUID, str], ...]  # active or paused ones that use it: id and name
     begun: int  # leads in mid-sequence that would fail
-    waiting: int  # leads that have not begun
+    waiting: int  # leads that have not begun; of unlinking: all that would wait for a LinkedIn step
 
 
 class GetConsequences(Query[Consequences]):
-    """Of an identity's deletion, or of one inbox's disconnection."""
+    """Of an identity's deletion, of one inbox's disconnection, or of unlinking the LinkedIn account of `unlinked`."""
 
     context: ClassVar[str] = "scheduler"
     answer: ClassVar[object] = Consequences
     identity: UUID | None = None
     inbox: UUID | None = None
+    unlinked: UUID | None = None

@@ -74,16 +74,18 @@ class LeadQuestions:
     async def consequences(self, query: GetConsequences, asking: Asking) -> Consequences:
         """R-ID-4, R-BOX-11: said before it is done."""
         mine = str(asking.by.organization)
-        if (query.identity is None) == (query.inbox is None):
-            raise Refused("input.invalid", "Name an identity or an inbox.", status=422)
-        if query.identity is not None:
-            identity = str(query.identity)
-            found = self._model.read(lambda db: consequences.of_deletion(db, mine, identity))
-        else:
-            inbox = str(query.inbox)
-            found = self._model.read(lambda db: consequences.of_disconnection(db, mine, inbox))
+        match query.identity, query.inbox, query.unlinked:
+            case UUID() as one, None, None:
+                ask = consequences.of_deletion
+            case None, UUID() as one, None:
+                ask = consequences.of_disconnection
+            case None, None, UUID() as one:
+                ask = consequences.of_unlinking
+            case _:
+                raise Refused("input.invalid", "Name one identity or one inbox.", status=422)
+        found = self._model.read(lambda db: ask(db, mine, str(one)))
         names = [
-            (UUID(one), CampaignSettings.model_validate_json(text).name) for one, text in found.campaigns
+            (UUID(id_), CampaignSettings.model_validate_json(text).name) for id_, text in found.campaigns
         ]
         return Consequences(campaigns=tuple(names), begun=found.begun, waiting=found.waiting)
 

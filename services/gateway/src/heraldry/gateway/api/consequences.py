@@ -1,4 +1,4 @@
-"""What deleting an identity or disconnecting an inbox does to campaigns: said first, done when it is confirmed."""
+"""What deleting an identity, disconnecting an inbox or unlinking LinkedIn does to campaigns: said first, done when it is confirmed."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ async def of_deletion(gateway: Gateway, call: Call, identity: UUID) -> Consequen
 
 async def of_disconnection(gateway: Gateway, call: Call, inbox: UUID) -> Consequences:
     return await gateway.contexts.ask(GetConsequences(inbox=inbox), by=call.by, seen=call.seen)
+
+
+async def of_unlinking(gateway: Gateway, call: Call, identity: UUID) -> Consequences:
+    return await gateway.contexts.ask(GetConsequences(unlinked=identity), by=call.by, seen=call.seen)
 
 
 async def delete_identity(

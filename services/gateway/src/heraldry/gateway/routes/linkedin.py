@@ -16,6 +16,7 @@ from heraldry.contracts.identity import (
     WorkingHours,
 )
 from heraldry.contracts.linkedin import LinkedInProfile, LinkLinkedIn
+from heraldry.gateway.api.consequences import of_unlinking
 from heraldry.gateway.api.identities import identity_of
 from heraldry.gateway.api.linkedin import (
     account,
@@ -242,7 +243,14 @@ class LinkedInPagesController(Controller):
     ) -> Response[str]:
         shown = await _page(gateway, call, identity)
         await tried(gateway, call.by, identity, call.seen)
-        page = UnlinkPage(identity=identity, identity_name=shown.identity_name, member=shown.linking.member)
+        found = await of_unlinking(gateway, call, identity)
+        page = UnlinkPage(
+            identity=identity,
+            identity_name=shown.identity_name,
+            member=shown.linking.member,
+            campaigns=found.campaigns,
+            waiting=found.waiting,
+        )
         return html("unlink_linkedin.html", await shell(request, gateway, call, "identities"), page)
 
     @post("/unlink", status_code=200)

@@ -1,4 +1,4 @@
-"""What deleting an identity, or disconnecting an inbox, would do to campaigns and leads."""
+"""What deleting an identity, disconnecting an inbox or unlinking LinkedIn would do to campaigns and leads."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from dataclasses import dataclass
 from sqlite3 import Connection
 from typing import Final, cast
 
-_BEGUN: Final = "state IN ('waiting', 'in progress', 'outcome unknown') AND (sender <> '' OR linkedin <> '') AND ready = 1"
+from heraldry.scheduler.projections.leads import UNENDED
+
+_BEGUN: Final = f"state IN {UNENDED} AND (sender <> '' OR linkedin <> '') AND ready = 1"
 # an email is among the steps it has not got yet
 _TO_BE_MAILED: Final = (
     "EXISTS (SELECT 1 FROM campaign, json_each(campaign.settings, '$.steps') AS step WHERE campaign.id = lead.campaign"
     " AND step.key >= lead.step AND json_extract(step.value, '$.kind') = 'email')"
 )
-_RUNNING: Final = "state IN ('active', 'paused')"
+_RUNNING: Final = "campaign.state IN ('active', 'paused')"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`campaigns`: id and settings. `begun`: leads that would fail. `waiting`: those that have not begun."""
+    """`campaigns`: id and settings. `begun`: leads that would fail. `waiting`: those that have not begun, or that
+    would wait for a LinkedIn step.
+    """
 
     campaigns: Sequence[tuple[str, str]]
     begun: int
@@ -50,6 +54,22 @@ def of_disconnection(db: Connection, organization: str, inbox: str) -> Found:
         (organization, organization, inbox),
     )
     return Found(sorted({*stopped, *using}, key=lambda one: one[0]), count, _waiting(db, stopped))
+
+
+def of_unlinking(db: Connection, organization: str, identity: str) -> Found:
+    """Nothing fails: whoever has a LinkedIn step before them waits there."""
+    steps = (
+        "EXISTS (SELECT 1 FROM json_each(campaign.settings, '$.steps') AS step"
+        " WHERE json_extract(step.value, '$.kind') <> 'email'"
+    )
+    using = f"organization = ? AND identity = ? AND {_RUNNING} AND {steps})"
+    ahead = (
+        f"state IN {UNENDED} AND ready = 1 AND EXISTS (SELECT 1 FROM campaign WHERE campaign.id = lead.campaign"
+        f" AND {_RUNNING} AND {steps} AND step.key >= lead.step))"
+    )
+    values = (organization, identity)
+    waiting = _count(db, f"organization = ? AND identity = ? AND {ahead}", values)
+    return Found(_campaigns(db, using, values), 0, waiting)
 
 
 def _campaigns(db: Connection, where: str, values: Sequence[str]) -> Sequence[tuple[str, str]]:
