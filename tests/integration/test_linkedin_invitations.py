@@ -162,6 +162,9 @@ def test_invitations_are_counted_once_withdrawn_with_an_answer_each_and_not_sent
     assert first["actor"].startswith("user:")
     assert first["sent_at"] < first["withdrawn_at"]
     assert site.happened("withdrew") == [lea]
+    back = us.get(f"/linkedin/steps/{us.get(f'/linkedin/steps/{sent[0]}')['withdrawal']}")
+    assert (back["kind"], back["state"]) == ("withdrawal", "done")
+    assert us.get(f"/linkedin/steps/{sent[2]}")["withdrawal"] is None
 
     until = datetime.fromisoformat(first["blocked_until"])
     assert until - datetime.fromisoformat(first["withdrawn_at"]) == timedelta(days=21)

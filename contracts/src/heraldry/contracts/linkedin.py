@@ -423,7 +423,10 @@ class ActionStep(Value):
 
 
 class ActionView(Value):
-    """One action with everything that is recorded of it, oldest first. `accepted_at`: of an invitation."""
+    """One action with everything that is recorded of it, oldest first.
+
+    `accepted_at`, `withdrawal`: of an invitation; the latter is the newest attempt to withdraw it.
+    """
 
     attempt: UUID
     kind: ActionKind
@@ -438,6 +441,7 @@ class ActionView(Value):
     campaign: UUID | None = None
     diagnosis: Obstacle | None = None  # why it failed
     accepted_at: datetime | None = None
+    withdrawal: UUID | None = None
     steps: tuple[ActionStep, ...] = ()
     replies: tuple[str, ...] = ()
 

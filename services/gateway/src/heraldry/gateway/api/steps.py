@@ -33,7 +33,10 @@ class StepDecision(Body):
 
 
 class LinkedInStep(Body):
-    """An invitation, a message or a withdrawal, step by step (oldest first). `text`: what was written."""
+    """An invitation, a message or a withdrawal, step by step (oldest first). `text`: what was written.
+
+    `withdrawal`: of an invitation, the step that withdraws it or tried to last.
+    """
 
     attempt: UUID
     kind: ActionKind
@@ -46,6 +49,7 @@ class LinkedInStep(Body):
     campaign: UUID | None
     diagnosis: Obstacle | None
     accepted_at: datetime | None
+    withdrawal: UUID | None
     steps: tuple[Entry, ...]
     replies: tuple[str, ...]
 

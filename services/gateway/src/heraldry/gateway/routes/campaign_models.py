@@ -108,14 +108,7 @@ async def campaign_page(gateway: Gateway, call: Call, view: CampaignView, wanted
         inbox=inbox,
         pace="Spread over the working hours" if settings.pace == "even" else "As soon as the limits allow",
         numbers=Numbers(counts=view.counts, begun=view.begun),
-        steps=tuple(
-            (
-                when(step.delay, number),
-                _what(step),
-                _title(step.subject if step.kind == "email" else "", words_of(step)),
-            )
-            for number, step in enumerate(settings.steps)
-        ),
+        steps=step_lines(settings),
         sends=sends(settings),
         created=view.created,
         leads=await lead_table(gateway, call, wanted),
@@ -124,6 +117,18 @@ async def campaign_page(gateway: Gateway, call: Call, view: CampaignView, wanted
         emails="email" in settings.channels or not settings.steps,
         unsubscribe=gateway.secure or (bool(settings.steps) and "email" not in settings.channels),
         identities=identity_options(gateway, call) if lost else (),
+    )
+
+
+def step_lines(settings: CampaignSettings) -> tuple[tuple[str, str, str], ...]:
+    """Its steps: when each leaves, what it is, and its first words."""
+    return tuple(
+        (
+            when(step.delay, number),
+            _what(step),
+            _title(step.subject if step.kind == "email" else "", words_of(step)),
+        )
+        for number, step in enumerate(settings.steps)
     )
 
 

@@ -14,8 +14,9 @@ from heraldry.gateway.api.campaigns import found
 from heraldry.gateway.pages.models import Chip, Outcome
 from heraldry.gateway.pages.models.campaigns import LeadDetails, LeadStep
 from heraldry.gateway.routes.activity import REPLIED, STATES
-from heraldry.gateway.routes.campaign_models import lead_row
+from heraldry.gateway.routes.campaign_models import lead_row, step_lines
 from heraldry.gateway.routes.shown import asked, html, is_answerable, posted, redirect, shell
+from heraldry.gateway.routes.steps import DONE
 from heraldry.gateway.state import AnyRequest, Call, Gateway
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
@@ -25,7 +26,7 @@ UNKNOWN: Final = 404
 AWAY: Final = 503
 BRIEFLY: Final = 1.5  # seconds: the rest of the page does not wait for the driver
 ACCEPTED: Final = Chip("Accepted", "good")
-DONE: Final = Chip("Sent", "good")
+GOES_ON: Final = frozenset({"waiting", "in progress", "outcome unknown", "failed"})
 ACTIONS: Final[Mapping[ActionState, Chip]] = {
     "queued": Chip("Queued", "info"),
     "claimed": Chip("Taken in hand", "info"),
@@ -59,7 +60,7 @@ class LeadPagesController(Controller):
         call: NamedDependency[Call],
         gateway: NamedDependency[Gateway],
     ) -> Response[str]:
-        page = await _details(gateway, call, enrollment)
+        page = await lead_details(gateway, call, enrollment)
         return html("lead.html", await shell(request, gateway, call, "campaigns"), page)
 
     @post("/{enrollment:uuid}/retry", status_code=200)
@@ -78,7 +79,7 @@ class LeadPagesController(Controller):
         except Refused as wrong:
             if not is_answerable(wrong):
                 raise
-            page = await _details(gateway, call, enrollment)
+            page = await lead_details(gateway, call, enrollment)
             page = replace(page, outcome=Outcome("refused", wrong.detail))
             around = await shell(request, gateway, call, "campaigns")
             return html("lead.html", around, page, status=wrong.status)
@@ -86,34 +87,50 @@ class LeadPagesController(Controller):
         return redirect(request, where, positions=[accepted.position], flash="lead-retried")
 
 
-async def _details(gateway: Gateway, call: Call, enrollment: UUID) -> LeadDetails:
+async def lead_details(gateway: Gateway, call: Call, enrollment: UUID) -> LeadDetails:
     """Refused `lead.unknown`."""
     view = await gateway.contexts.ask(GetLead(enrollment=enrollment), by=call.by, seen=call.seen)
     campaign = await found(gateway, call, view.campaign)
     addresses = {one.id: one.address for one in gateway.views.inboxes(call.organization)}
-    done = [await _done(gateway, call, attempt) for attempt in view.attempts]
+    done = [step for attempt in view.attempts for step in await _done(gateway, call, attempt)]
+    lines = step_lines(campaign.settings)
     return LeadDetails(
         id=enrollment,
         campaign=view.campaign,
         campaign_name=campaign.settings.name,
         row=lead_row(view, addresses),
         facts=_facts(view),
-        done=tuple(one for one in done if one is not None),
+        done=tuple(done),
+        left_out=tuple(lines[step][1] for step in view.skipped if step < len(lines)),
+        ahead=lines[_next(view) :] if view.state in GOES_ON else (),
         profile=view.data.linkedin_url if isinstance(view.data, LeadData) else "",
         code=view.failure[0] if view.failure else "",
     )
 
 
-async def _done(gateway: Gateway, call: Call, attempt: UUID) -> LeadStep | None:
-    """None: nobody can say yet, or now, what it is."""
+def _next(view: LeadView) -> int:
+    """The first step that is still to come: one that is leaving, or of which nobody knows, is among those done."""
+    begun = view.state == "outcome unknown" or (view.waiting is not None and view.waiting.code == "leaving")
+    return view.step + begun
+
+
+async def _done(gateway: Gateway, call: Call, attempt: UUID) -> tuple[LeadStep, ...]:
+    """Also the withdrawal of an invitation. None: nobody can say yet, or now, what it is."""
     try:
-        return _mail(gateway, call, attempt)
+        return (_mail(gateway, call, attempt),)
     except Refused as refusal:
         if refusal.status != UNKNOWN:
             raise
+    if (action := await _action(gateway, call, attempt)) is None:
+        return ()
+    back = action.withdrawal and await _action(gateway, call, action.withdrawal)
+    return (_on_linkedin(action), _on_linkedin(back)) if back else (_on_linkedin(action),)
+
+
+async def _action(gateway: Gateway, call: Call, attempt: UUID) -> ActionView | None:
     query = GetLinkedInAction(attempt=attempt)
     try:
-        return _on_linkedin(await gateway.contexts.ask(query, by=call.by, seen=call.seen, deadline=BRIEFLY))
+        return await gateway.contexts.ask(query, by=call.by, seen=call.seen, deadline=BRIEFLY)
     except Refused as refusal:
         if refusal.status not in {UNKNOWN, AWAY}:
             raise
@@ -140,7 +157,7 @@ def _on_linkedin(found: ActionView) -> LeadStep:
     elif found.accepted_at is not None:
         state = ACCEPTED
     else:
-        state = DONE if found.state == "done" else ACTIONS[found.state]
+        state = DONE[found.kind] if found.state == "done" else ACTIONS[found.state]
     return LeadStep(
         attempt=found.attempt,
         title=LINKEDIN[found.kind],

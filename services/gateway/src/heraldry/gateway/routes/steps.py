@@ -128,6 +128,7 @@ def step_page(found: ActionView, entries: tuple[HistoryEntry, ...], names: Mappi
         campaign=found.campaign,
         by=_by(found),
         accepted_at=found.accepted_at,
+        withdrawal=found.withdrawal,
         steps=(
             *(_step(one, details.get((one.type, one.at), "")) for one in entries),
             *(MailStep(title=name, state="waiting") for name in AHEAD.get(found.state, ())),

@@ -147,7 +147,8 @@ def action_of(db: Connection, organization: str, attempt: str) -> ActionView | N
     row = one_of(
         db,
         "SELECT attempt, kind, account, identity, person, name, profile, text, state, automatic, campaign,"
-        " diagnosis, accepted_at FROM actions WHERE attempt = ? AND organization = ?",
+        " diagnosis, accepted_at, (SELECT attempt FROM actions AS w WHERE w.invitation = actions.attempt"
+        " ORDER BY w.position DESC LIMIT 1) AS withdrawal FROM actions WHERE attempt = ? AND organization = ?",
         (attempt, organization),
     )
     if row is None:

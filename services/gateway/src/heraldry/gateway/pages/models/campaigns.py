@@ -286,7 +286,11 @@ class LeadStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeadDetails:
-    """lead.html at GET /leads/<enrollment>. `facts`: (label, value) of what is known; empty: it was erased."""
+    """lead.html at GET /leads/<enrollment>. `facts`: (label, value) of what is known; empty: it was erased.
+
+    `left_out`: steps whose condition did not hold. `ahead`: steps to come, the next one first: when, what it is, and
+    its first words.
+    """
 
     id: UUID
     campaign: UUID
@@ -294,6 +298,8 @@ class LeadDetails:
     row: LeadRow
     facts: tuple[tuple[str, str], ...] = ()
     done: tuple[LeadStep, ...] = ()
+    left_out: tuple[str, ...] = ()
+    ahead: tuple[tuple[str, str, str], ...] = ()
     profile: str = ""
     code: str = ""
     outcome: Outcome | None = None

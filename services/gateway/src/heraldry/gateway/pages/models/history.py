@@ -134,7 +134,8 @@ class UndecidedMail:
 class StepPage:
     """step.html at GET /activity/steps/<attempt>: one LinkedIn step, from its permit to what LinkedIn shows.
 
-    `by`: what asked for it. `text`: what was written; empty: nothing was, or it was erased.
+    `by`: what asked for it. `text`: what was written; empty: nothing was, or it was erased. `withdrawal`: of an
+    invitation, the step that withdraws it or tried to last.
     """
 
     attempt: UUID
@@ -149,6 +150,7 @@ class StepPage:
     campaign: UUID | None = None
     by: Literal["campaign", "policy", "hand"] = "hand"
     accepted_at: datetime | None = None
+    withdrawal: UUID | None = None
     steps: tuple[MailStep, ...] = ()
     resolution: str = ""
     replies: tuple[Reply, ...] = ()
