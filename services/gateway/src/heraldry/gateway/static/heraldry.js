@@ -123,6 +123,7 @@ document.addEventListener("submit", (event) => {
   const button = event.submitter ?? one("[data-busy]", form);
   if (button?.dataset.rest) { event.preventDefault(); event.stopImmediatePropagation(); return; }
   dirty.delete(form);
+  for (const old of all("[data-outcome]")) old.remove();
   if (button?.dataset.busy) queueMicrotask(() => { if (!event.defaultPrevented || form.hasAttribute("hx-post")) busy(button); });
 }, true);
 addEventListener("pageshow", (event) => { if (event.persisted) all("form").forEach(rest); });
@@ -302,11 +303,20 @@ document.body.addEventListener("htmx:configRequest", (event) => {
   const rows = event.detail.elt.dataset?.afterFirst;
   if (rows) event.detail.parameters.after = one("[data-cursor]", one(rows))?.dataset.cursor ?? "";
 });
+// Whoever pressed a button stands at it again when its form has been swapped.
+let pressed = -1;
+const buttons = (root) => all("button:not([hidden])", root).filter((button) => !button.closest("noscript"));
+function back(swapped) {
+  const button = buttons(swapped)[pressed];
+  if (document.activeElement === document.body) button?.focus();
+  pressed = -1;
+}
 let anchor = null;
 let open = [];
 let told = "";
 document.body.addEventListener("htmx:beforeSwap", (event) => {
   const live = event.detail.requestConfig?.elt;
+  if (live?.tagName === "FORM") pressed = buttons(event.detail.target).indexOf(document.activeElement);
   if (!live?.hasAttribute("data-live")) return;
   if (event.detail.xhr.status >= 400) { event.detail.shouldSwap = false; return; }
   if (occupied(live)) { event.detail.shouldSwap = false; waits.add(live.id); return; }
@@ -328,8 +338,8 @@ document.body.addEventListener("htmx:afterSwap", (event) => {
     if (now && now !== told) say(now);
   } else if (live.tagName === "FORM" && live.hasAttribute("hx-post")) {
     const swapped = event.detail.target.isConnected ? event.detail.target : document.getElementById(event.detail.target.id);
-    if (swapped) prepare(swapped);
-    say(one(".notice", swapped ?? document)?.textContent.trim());
+    if (swapped) { prepare(swapped); back(swapped); }
+    say((one("[data-outcome]", swapped ?? document) ?? one(".notice:not([hidden])", swapped ?? document))?.textContent.trim());
   } else if (live.dataset.announce === undefined) {
     say(one("#results")?.dataset.announce);
   }
