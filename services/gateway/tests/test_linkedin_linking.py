@@ -379,6 +379,20 @@ def test_an_account_that_is_linked_is_linked_again_only_where_that_is_asked_for(
     assert 'type="password"' in http.get(f"{PAGE}?again=yes").text
 
 
+@pytest.mark.parametrize(("where", "prefix"), [("/identities/credentials", "credentials-"), (PAGE, "link-")])
+def test_what_is_no_email_address_is_refused_beside_its_field(
+    http: TestClient[Any], others: Others, where: str, prefix: str
+) -> None:
+    others.state = "failed"
+    answer = http.post(where, data={"name": "Ada", "email": "abc", "password": PASSWORD})
+    assert answer.status_code == 422
+    assert f'id="{prefix}email-error">This is no email address.' in answer.text
+    assert 'value="abc"' in answer.text
+    by_api = http.post(API, json={"email": "abc", "password": PASSWORD})
+    assert (by_api.status_code, by_api.json()["field"]) == (422, "email")
+    assert others.sent == []
+
+
 @pytest.mark.parametrize(
     ("details", "expected"),
     [

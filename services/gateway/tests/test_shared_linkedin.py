@@ -188,7 +188,11 @@ def test_a_sign_in_takes_the_link_and_goes_on_sealed_in_the_name_of_the_link(
 
 @pytest.mark.parametrize(
     ("left_out", "told"),
-    [("name", "Enter your name."), ("password", "Enter the password."), ("email", "at least 3 characters")],
+    [
+        ("name", "Enter your name."),
+        ("password", "Enter the password."),
+        ("email", "This is no email address."),
+    ],
 )
 def test_what_is_missing_is_said_beside_the_field_and_takes_nothing(
     http: TestClient[Any], others: Others, left_out: str, told: str

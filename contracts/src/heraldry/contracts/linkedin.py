@@ -6,14 +6,24 @@ from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID, uuid5
 
+from heraldry.contracts.addresses import travelling
 from heraldry.contracts.base import Command, Erased, Personal, Published, Query, Value
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 Owner = Personal("identity")
 Invitee = Personal("person")
 CodeBy = Literal["authenticator", "SMS", "email"]
 ActionKind = Literal["invitation", "message", "withdrawal"]
 SlowedDown = Literal["invitation", "note", "message", "everything"]
+
+
+def _address(email: str) -> str:
+    """As it was given, if somebody can have it. Raises Malformed."""
+    travelling(email)
+    return email
+
+
+SignInAddress = Annotated[str, Field(max_length=254), AfterValidator(_address)]
 
 
 def account_of(identity: UUID) -> UUID:
@@ -277,7 +287,7 @@ class LinkLinkedIn(LinkedInCommand):
     `password` is sealed to the driver's public key. Refused `linkedin.linking-under-way` (409).
     """
 
-    email: Annotated[str, Field(min_length=3, max_length=254)]
+    email: SignInAddress
     password: str  # sealed box, base64
 
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 import structlog
 from heraldry.contracts.base import Refused
 from heraldry.gateway.api.answers import document, retry
+from heraldry.gateway.mistakes import in_words
 from heraldry.gateway.pages.models import ErrorPage, Shell
 from heraldry.gateway.pages.render import render
 from heraldry.gateway.routes.shown import surrounding
@@ -145,5 +146,5 @@ def _invalid(error: ValidationException) -> Refused:
     if isinstance(found, Sequence) and found and isinstance(found[0], Mapping):
         first = cast("Mapping[str, object]", found[0])
     field = KIND_OF_STEP.sub(r"\1", str(first.get("key", "")))
-    what = str(first.get("message", "")) or "The request cannot be read."
+    what = in_words(str(first.get("message", ""))) or "The request cannot be read."
     return Refused("input.invalid", f"{field}: {what}" if field else what, status=422, field=field)

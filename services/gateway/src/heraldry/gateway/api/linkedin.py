@@ -18,6 +18,7 @@ from heraldry.contracts.linkedin import (
     LinkLinkedIn,
     ListLinkedInAccounts,
     ResendCode,
+    SignInAddress,
     TryLinkingAgain,
     UnlinkLinkedIn,
 )
@@ -33,7 +34,7 @@ LONGEST_SECRET: Final = 200
 
 
 class LinkedInSignIn(Body):
-    email: Annotated[str, Field(min_length=3, max_length=254)]
+    email: SignInAddress
     password: Annotated[SecretStr, Field(min_length=1, max_length=LONGEST_SECRET)]
 
 

@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 from heraldry.chassis import halt as halts
 from heraldry.contracts.base import Refused
 from heraldry.gateway.application import random_id
+from heraldry.gateway.mistakes import in_words
 from heraldry.gateway.pages.forms import COMMAND_FIELD
 from heraldry.gateway.pages.models import Flash, Halted, Nav, Shell
 from heraldry.gateway.pages.render import render
@@ -173,7 +174,7 @@ def errors_of(error: ValidationError | Refused) -> dict[str, str]:
     if isinstance(error, Refused):
         return {error.field.rpartition(".")[2]: error.detail}
     return {
-        str(one["loc"][-1]) if one["loc"] else "": one["msg"].removeprefix("Value error, ")
+        str(one["loc"][-1]) if one["loc"] else "": in_words(one["msg"])
         for one in error.errors(include_input=False, include_url=False, include_context=False)
     }
 
