@@ -4,6 +4,7 @@ what it is asked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from heraldry.contracts.linkedin import (
     LinkedInActionQueued,
     LinkedInLinked,
     LinkedInProfile,
+    LinkedInUnlinked,
     ListLinkedInAccounts,
     ListPendingInvitations,
     ListWithdrawals,
@@ -52,7 +54,7 @@ from heraldry.gateway.state import Gateway
 from heraldry.gateway.views import Views
 
 A = TypeVar("A")
-ADA, MINA, US, LEA, TOM, KIM = (UUID(int=number) for number in (1, 8, 9, 21, 22, 23))
+ADA, BOB, MINA, US, LEA, TOM, KIM, INGRID = (UUID(int=number) for number in (1, 2, 8, 9, 21, 22, 23, 24))
 NOON: Final = datetime(2026, 11, 24, 12, tzinfo=UTC)
 UNTIL: Final = datetime(2026, 12, 15, 9, 30, tzinfo=UTC)
 WHERE: Final = f"/api/v1/identities/{ADA}/linkedin"
@@ -95,8 +97,8 @@ class Elsewhere:
 
     def _answer(self, query: object) -> object:
         match query:
-            case GetIdentity(identity=ident) if ident == ADA:
-                return IDENTITY
+            case GetIdentity(identity=ident) if ident in {ADA, BOB}:
+                return IDENTITY.model_copy(update={"identity": ident})
             case ListInboxes() | ListShareLinks() | ListLinkedInAccounts():
                 return ()
             case GetLinkedInUsage() if not self.unknown:
@@ -110,7 +112,7 @@ class Elsewhere:
             case GetWithdrawalResults():
                 return tuple(
                     WithdrawalResult(invitation=invitation, outcome=outcome)
-                    for invitation, outcome in zip((LEA, TOM, KIM), self.outcomes, strict=False)
+                    for invitation, outcome in zip((LEA, TOM, KIM, INGRID), self.outcomes, strict=False)
                 )
             case _:
                 raise Refused("linkedin.unknown", "There is no such thing.", status=404)
@@ -164,7 +166,7 @@ PENDING: Final = tuple(
 )
 WITHDRAWN: Final = tuple(
     Withdrawal(
-        invitation=None,
+        invitation=None if automatic else INGRID,
         person=LEA,
         name=name,
         sent_at=None if automatic else NOON - timedelta(days=30),
@@ -225,6 +227,10 @@ def events() -> tuple[Event, ...]:
         LinkedInLinked(
             at=NOON, account=ADA, identity=ADA, linking=UUID(int=30), sender="s", profile=LinkedInProfile()
         ),
+        LinkedInLinked(
+            at=NOON, account=BOB, identity=BOB, linking=UUID(int=31), sender="b", profile=LinkedInProfile()
+        ),
+        LinkedInUnlinked(at=NOON, account=BOB, identity=BOB),
         LinkedInActionQueued.model_validate({"at": NOON, **queued}),
     )
 
@@ -320,7 +326,11 @@ async def test_what_is_no_limit_is_refused(running: Running, body: Mapping[str, 
     "refusal",
     [
         Refused("quota.exhausted", "Used up.", extra={"until": UNTIL.isoformat()}),
-        Refused("invitation.withdrawn-lately", "Withdrawn lately.", extra={"until": UNTIL.isoformat()}),
+        Refused(
+            "invitation.withdrawn-lately",
+            "An invitation to this person was withdrawn less than three weeks ago. From 15 Dec 2026, 09:30 UTC.",
+            extra={"until": UNTIL.isoformat()},
+        ),
         Refused("linkedin.slowed-down", "LinkedIn wants no more.", extra={"until": UNTIL.isoformat()}),
     ],
 )
@@ -333,8 +343,9 @@ async def test_whoever_cannot_be_invited_now_is_refused_with_the_instant_it_is_p
     assert answer.json()["extra"]["until"] == UNTIL.isoformat()
     page = await running.http.post(f"{PAGE}/linkedin/invite", data=told(profile=PROFILE, note="Hello"))
     assert page.status_code == 422
-    assert "Tue 15 Dec, 10:30" in page.text
-    assert refusal.detail in page.text
+    said = re.sub(r"<[^>]*>", "", page.text.partition("Not sent.")[2].partition("</p>")[0])
+    assert said.count("15 Dec") == said.count("Tue 15 Dec, 10:30 (Stockholm)") == 1, said
+    assert refusal.detail.partition(".")[0] in said
     assert ">Hello</textarea>" in page.text, "nothing that was typed is lost"
 
 
@@ -364,6 +375,7 @@ async def test_what_is_no_invitation_is_refused_beside_its_field(
     page = await running.http.post(f"{PAGE}/linkedin/invite", data=told(**body))
     assert page.status_code == 422
     assert f'id="invite-{where}-error"' in page.text
+    assert "items" not in page.text, "characters are no items"
     assert running.elsewhere.sent == []
 
 
@@ -469,10 +481,21 @@ async def test_what_is_chosen_is_withdrawn_and_its_results_are_shown_until_none_
     assert "1 waiting, 1 accepted meanwhile" in page
     assert "every 2s" in page
     assert "Léa Fournier" in page
-    running.elsewhere.outcomes = ("withdrawn", "outcome unknown", "failed")
+    running.elsewhere.outcomes = ("withdrawn", "outcome unknown", "failed", "waiting")
     page = (await running.http.get(where)).text
-    assert "every 2s" not in page
+    assert "every 2s" not in page, "the history has what the scheduler has not heard of yet"
+    assert "2 withdrawn" in page
     assert "Outcome unknown" in page
+
+
+async def test_of_an_account_that_was_unlinked_nothing_is_said_to_be_allowed(running: Running) -> None:
+    running.elsewhere.limits = LinkedInLimits(invitations=30)
+    where = f"/identities/{BOB}"
+    page = (await running.http.get(where, params={"section": "linkedin", "tab": "withdrawals"})).text
+    assert "<b>Not linked.</b>" in page
+    for never in ("used today", "LinkedIn wants no more", WARNING, "Save limits", "data-pick", "left today"):
+        assert never not in page, never
+    assert "Ingrid Solberg" in page, "what was withdrawn stays to be read"
 
 
 async def test_nothing_chosen_is_said_and_nothing_is_asked_for(running: Running) -> None:

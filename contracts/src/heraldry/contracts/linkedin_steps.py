@@ -13,7 +13,8 @@ from heraldry.contracts.texts import OneLine, PlainText
 from pydantic import Field
 
 Invitee = Personal("person")
-LONGEST_NOTE = 300  # characters; LinkedIn itself takes 200 of an account without Premium
+LONGEST_NOTE = 300  # characters
+LONGEST_FREE_NOTE = 200  # of an account without Premium; LinkedIn itself says so
 LONGEST_MESSAGE = 8000
 Allowance = Literal["invitation", "message", "withdrawal"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -39,6 +39,7 @@ from heraldry.gateway.views import InviteeSeen
 
 PAGE: Final = 50  # invitations
 BLOCKED_FOR: Final = timedelta(days=21)  # R-WD-4
+HELD: Final = frozenset({"linked", "needs reconnect", "restricted"})
 UNKNOWN: Final = 404
 AWAY: Final = 503
 BRIEFLY: Final = 1.5  # seconds: the rest of the page does not wait for a service that is away
@@ -47,7 +48,7 @@ KINDS: Final[Mapping[Allowance, str]] = {
     "message": "Messages",
     "withdrawal": "Withdrawals",
 }
-DAYS: Final = "30"  # of the threshold, where nobody has chosen one
+DAYS: Final = "7"  # of the threshold, where nobody has chosen one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,7 @@ async def limits_section(
         limits=_limits(usage, may_change=call.session.role == "admin"),
         withdrawals=await _withdrawals(gateway, call, identity, place, usage),
         linked=states[identity] == "linked",
+        unlinked=states[identity] not in HELD,
     )
 
 
@@ -142,7 +144,7 @@ async def _withdrawals(
         next=pending.next,
         again_from=now + BLOCKED_FOR,
         allowance=allowance,
-        results=await results(gateway, call, place.request) if place.request else None,
+        results=await _results(gateway, call, place.request, withdrawn) if place.request else None,
         history=_history(gateway, call, withdrawn.withdrawals),
         history_total=withdrawn.total,
         history_after=place.withdrawn,
@@ -151,20 +153,25 @@ async def _withdrawals(
     )
 
 
-async def results(gateway: Gateway, call: Call, request: UUID) -> WithdrawalResults:
-    """Refused `withdrawal.unknown`."""
+async def _results(
+    gateway: Gateway, call: Call, request: UUID, withdrawn: WithdrawalPage
+) -> WithdrawalResults:
+    """What the history has already does not wait any more. Refused `withdrawal.unknown`."""
     query = GetWithdrawalResults(request=request)
     found = await gateway.contexts.ask(query, by=call.by, seen=call.seen)
     names = gateway.views.invitees(call.organization, [one.invitation for one in found])
-    return WithdrawalResults(request=request, rows=tuple(_result(one, names) for one in found))
+    done = {one.invitation for one in withdrawn.withdrawals}
+    return WithdrawalResults(request=request, rows=tuple(_result(one, names, done) for one in found))
 
 
-def _result(one: WithdrawalResult, names: Mapping[UUID, InviteeSeen]) -> WithdrawalRow:
+def _result(
+    one: WithdrawalResult, names: Mapping[UUID, InviteeSeen], done: Collection[UUID | None]
+) -> WithdrawalRow:
     who = names.get(one.invitation)
     return WithdrawalRow(
         name=who.name if who else "",
         profile=who.profile if who else "",
-        outcome=one.outcome,
+        outcome="withdrawn" if one.outcome == "waiting" and one.invitation in done else one.outcome,
         detail=one.detail,
     )
 

@@ -32,6 +32,10 @@ NUMBERS: Final[Mapping[str, str]] = {
     "messages": "Give a whole number from 0 to 1,000.",
     "days": "Give a whole number from 1 to 180.",
 }
+SAID_ONCE: Final[Mapping[str, str]] = {
+    "invitation.withdrawn-lately": "An invitation to this person was withdrawn less than three weeks ago."
+}
+"""Refusals that name their instant, which the page says in the reader's zone."""
 SAVED: Final = Outcome("saved", "Saved.")
 
 
@@ -206,7 +210,8 @@ def _refused(page: InvitePage, form: Form, wrong: ValidationError | Refused) -> 
     until = wrong.extra.get("until") if isinstance(wrong, Refused) else None
     if isinstance(wrong, Refused) and until:
         shown_again = filled(InviteForm, form.values)
-        return replace(page, form=shown_again, refused=Waiting(wrong.detail, datetime.fromisoformat(until)))
+        said = SAID_ONCE.get(wrong.code, wrong.detail)
+        return replace(page, form=shown_again, refused=Waiting(said, datetime.fromisoformat(until)))
     errors = errors_of(wrong)
     if not form.text("profile"):
         errors["profile"] = "Give the address of the person's profile."

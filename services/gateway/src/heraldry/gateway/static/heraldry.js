@@ -50,7 +50,8 @@ document.addEventListener("change", (event) => {
 // How long a text is, and a limit above what is recommended: said while it is typed.
 function tally(input) {
   const place = document.getElementById(input.dataset.counter);
-  place.textContent = `${[...input.value].length} of ${place.dataset.most} characters`;
+  const count = [...input.value].length, { most, free } = place.dataset;
+  place.textContent = count > free ? `${count} of ${most} characters: more than the ${free} that LinkedIn takes without Premium` : `${count} of ${most} characters, ${free} without Premium`;
 }
 document.addEventListener("input", (event) => {
   const input = event.target;

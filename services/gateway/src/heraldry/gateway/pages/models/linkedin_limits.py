@@ -8,7 +8,7 @@ from typing import Final, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
-from heraldry.contracts.linkedin_steps import LONGEST_NOTE
+from heraldry.contracts.linkedin_steps import LONGEST_FREE_NOTE, LONGEST_NOTE
 from heraldry.contracts.scheduler import (
     ABOVE_RECOMMENDED,
     RECOMMENDED_INVITATIONS,
@@ -144,13 +144,17 @@ class WithdrawalsPanel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkedInLimitsSection:
-    """What follows the account in the configuration's LinkedIn section. `problem`: why it cannot be read now."""
+    """What follows the account in the configuration's LinkedIn section. `problem`: why it cannot be read now.
+
+    `linked`: it can act now. `unlinked`: it cannot before somebody links it anew, so nothing is allowed or used.
+    """
 
     identity: UUID
     tab: LimitsTab = "limits"
     limits: LimitsPanel = field(default_factory=LimitsPanel)
     withdrawals: WithdrawalsPanel
     linked: bool = True
+    unlinked: bool = False
     problem: str = ""
 
     def url(self, **more: str) -> str:
@@ -179,6 +183,7 @@ class InvitePage:
     refused: Waiting | None = None
     queued: bool = False
     longest_note: int = LONGEST_NOTE
+    longest_free_note: int = LONGEST_FREE_NOTE
 
     @property
     def url(self) -> str:
