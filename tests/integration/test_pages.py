@@ -451,13 +451,15 @@ def test_every_contact_detail_is_changed_with_the_keyboard_alone(
         for label, text in values.items():
             keys.type(text, into=page.locator("#contact").get_by_label(label))
         keys.press("Enter", on=page.get_by_role("button", name="Save contact details"))
-        expect(page.locator("#contact").get_by_role("status")).to_have_text("Saved.")
+        expect(page.locator("#contact .foot").get_by_role("status")).to_have_text("Saved.")
+        expect(page.get_by_role("button", name="Save contact details")).to_be_focused()
         expect(page.get_by_role("heading", name="After Change")).to_be_visible()
         with page.expect_file_chooser() as chooser:
             keys.press("Enter", on=page.get_by_label("Replace the picture"))
         chooser.value.set_files(file)
         keys.press("Enter", on=page.get_by_role("button", name="Replace", exact=True))
         expect(page.locator("#picture-panel").get_by_text("Saved.")).to_be_visible()
+        expect(page.locator("main").get_by_text("Saved.")).to_have_count(1)  # only the newest
         expect(page.locator("#identity-head img")).not_to_have_attribute("src", str(before))
         page.reload()
         for label, text in values.items():

@@ -15,6 +15,7 @@ from heraldry.contracts.campaigns import (
     CampaignSettings,
     CampaignState,
     CampaignView,
+    Channel,
     LeadData,
     LeadPage,
     LeadView,
@@ -22,9 +23,14 @@ from heraldry.contracts.campaigns import (
     PreviewSteps,
     RenderedStep,
     SendEmail,
+    SendInvitation,
+    SendMessage,
 )
 from heraldry.contracts.identity import WorkingHours
+from heraldry.contracts.linkedin_steps import Allowance, GetLinkedInUsage, LinkedInUsage, LinkedInUse
+from heraldry.contracts.scheduler import LinkedInLimits, WithdrawalPolicy
 from heraldry.gateway.pages.models import Shell
+from heraldry.gateway.pages.models.campaigns import UploadPage
 from heraldry.gateway.pages.render import render
 from heraldry.gateway.routes.campaign_models import campaign_page, editor_page, row
 from heraldry.gateway.sessions import Session
@@ -36,6 +42,7 @@ ADA, BO, CAMPAIGN = UUID(int=1), UUID(int=2), UUID(int=3)
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 CALL = Call(Session("token", "csrf", UUID(int=8), UUID(int=9), "admin", demo=False), CAMPAIGN, CAMPAIGN, ())
 SETTINGS = CampaignSettings(name="Spring", identity=ADA, steps=(SendEmail(subject="Hi", text="Hello"),))
+ALLOWED: Mapping[Allowance, int] = {"invitation": 20, "message": 100, "withdrawal": 20}
 WITHOUT = {"name": "Alex Example", "email": "alex@example.com"}
 
 
@@ -50,9 +57,12 @@ class Views:
         return {ADA: "Ada Lovelace"}
 
     linked: tuple[UUID, ...] = ()
+    sending: tuple[UUID, ...] = ()
 
     def inboxes(self, _: UUID) -> Sequence[InboxSeen]:
-        return ()
+        return tuple(
+            InboxSeen(one, one, "bo@northwind.example", "connected", NOON, "") for one in self.sending
+        )
 
     def linkedin(self, _: UUID, now: datetime) -> Sequence[LinkedInSeen]:
         return tuple(LinkedInSeen(one, one, "linked", now, "") for one in self.linked)
@@ -70,6 +80,19 @@ class Scheduler:
         match query:
             case ListLeads():
                 return LeadPage(leads=self.leads, next="", total=len(self.leads))
+            case GetLinkedInUsage():
+                return LinkedInUsage(
+                    identity=BO,
+                    account=BO,
+                    limits=LinkedInLimits(),
+                    warnings=(),
+                    policy=WithdrawalPolicy(),
+                    use=tuple(
+                        LinkedInUse(kind=kind, used_today=0, allowed=allowed, next_possible=None)
+                        for kind, allowed in ALLOWED.items()
+                    ),
+                    zone="UTC",
+                )
             case PreviewSteps() if query.settings.identity != BO:
                 raise Refused("identity.unknown", "There is no such identity.", status=404)
             case PreviewSteps():
@@ -78,11 +101,11 @@ class Scheduler:
                 raise AssertionError(query)
 
 
-def gateway(*leads: LeadView, linked: tuple[UUID, ...] = ()) -> Gateway:
+def gateway(*leads: LeadView, linked: tuple[UUID, ...] = (), inboxes: tuple[UUID, ...] = ()) -> Gateway:
     parts = dict.fromkeys(Gateway.__dataclass_fields__)
     parts |= {
         "contexts": Scheduler(leads),
-        "views": Views(linked),
+        "views": Views(linked, inboxes),
         "public_url": "https://heraldry.example",
         "now": lambda: NOON,
     }
@@ -142,7 +165,7 @@ async def test_an_identity_that_was_deleted_keeps_its_name_and_nothing_leads_to_
 async def test_a_draft_that_lost_its_identity_gets_another_one_or_is_put_away() -> None:
     page = await shown("draft")
     assert "Choose another identity" in page
-    assert "End campaign" in page
+    assert "Finish campaign" in page
     editor = await editor_page(gateway(), CALL, campaign("draft"))
     assert editor.form.identity.error == "Ada Lovelace (deleted): choose another identity."
     assert [one.label for one in editor.identities] == ["Choose an identity", "Bo Lind (nothing connected)"]
@@ -184,3 +207,30 @@ async def test_variables_are_those_of_the_lead_that_the_preview_is_made_for() ->
     assert (other["email"], other["name"], other["city"], other["size"]) == ("", "Léa Fournier", "", "12")
     nobody = dict((await editor_page(gateway(), CALL, campaign("draft"))).variables)
     assert {name: nobody[name] for name in WITHOUT} == WITHOUT
+
+
+@pytest.mark.parametrize(
+    ("channels", "needed"),
+    [
+        (("email",), "A column of email addresses is needed."),
+        (("linkedin",), "A column of LinkedIn URLs is needed: this campaign writes no emails."),
+        (("email", "linkedin"), "A column of email addresses and one of LinkedIn URLs are needed."),
+        ((), "A column of email addresses or of LinkedIn URLs is needed."),
+    ],
+)
+def test_an_import_says_which_columns_this_campaign_needs(channels: Sequence[Channel], needed: str) -> None:
+    page = UploadPage(campaign=CAMPAIGN, campaign_name="Spring", channels=frozenset(channels))
+    assert needed in render("import_new.html", shell=Shell(csrf="c"), page=page)
+
+
+async def test_before_it_starts_a_campaign_says_the_limits_of_every_channel_it_uses() -> None:
+    steps = (SendEmail(subject="Hi", text="Hello"), SendInvitation(), SendMessage(text="Thanks"))
+    both = CampaignSettings(name="Spring", identity=BO, steps=steps)
+    counts = CampaignCounts(waiting=2)
+    view = campaign("draft", counts).model_copy(update={"settings": both, "pause_reason": None})
+    place = gateway(linked=(BO,), inboxes=(BO,))
+    page = await campaign_page(place, CALL, view, ListLeads(campaign=CAMPAIGN))
+    text = render("campaign.html", shell=Shell(csrf="c"), page=page)
+    assert "Start this campaign?" in text
+    assert "Emails leave from Shuffle: bo@northwind.example, within their limits" in text
+    assert "(20 connection requests and 100 messages a day)" in text

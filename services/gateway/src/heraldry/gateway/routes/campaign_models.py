@@ -25,6 +25,7 @@ from heraldry.contracts.campaigns import (
     words_of,
 )
 from heraldry.contracts.identity import GetIdentity
+from heraldry.contracts.linkedin_steps import Allowance, GetLinkedInUsage
 from heraldry.gateway.pages.campaign_forms import MalformedError, campaign_filled, settings_of, values_of
 from heraldry.gateway.pages.models import Option, Waiting
 from heraldry.gateway.pages.models.campaigns import (
@@ -53,7 +54,14 @@ COUNTED: Final[Mapping[StepKind, str]] = {
     "invitation": "LinkedIn invitation",
     "message": "LinkedIn message",
 }
+MANY: Final[Mapping[Allowance, str]] = {
+    "invitation": "connection requests",
+    "message": "messages",
+    "withdrawal": "withdrawals",
+}
 UNKNOWN: Final = 404
+AWAY: Final = 503
+BRIEFLY: Final = 1.5  # seconds: the rest of the page does not wait
 LOST: Final = "identity deleted"
 NOBODY: Final = Option("", "Choose an identity")
 VARIABLES: Final = ("first_name", "last_name", "name", "email", "linkedin_url")
@@ -98,6 +106,9 @@ async def campaign_page(gateway: Gateway, call: Call, view: CampaignView, wanted
         inbox = "Shuffle" if not inboxes else f"Shuffle: {', '.join(one.address for one in inboxes)}"
     else:
         inbox = addresses.get(settings.inbox, "Disconnected")
+    missing = () if lost else _missing(gateway, call, settings, [one.id for one in inboxes])
+    on_linkedin = "linkedin" in settings.channels
+    asks = view.state == "draft" and on_linkedin and not (lost or missing)
     return CampaignPage(
         id=view.campaign,
         name=settings.name,
@@ -113,11 +124,27 @@ async def campaign_page(gateway: Gateway, call: Call, view: CampaignView, wanted
         created=view.created,
         leads=await lead_table(gateway, call, wanted),
         lost=lost,
-        missing=() if lost else _missing(gateway, call, settings, [one.id for one in inboxes]),
+        missing=missing,
         emails="email" in settings.channels or not settings.steps,
+        on_linkedin=on_linkedin,
+        a_day=await _a_day(gateway, call, settings) if asks else "",
         unsubscribe=gateway.secure or (bool(settings.steps) and "email" not in settings.channels),
         identities=identity_options(gateway, call) if lost else (),
     )
+
+
+async def _a_day(gateway: Gateway, call: Call, settings: CampaignSettings) -> str:
+    """How much of its LinkedIn steps the account's limits let through, in words; empty: nobody can say now."""
+    kinds = {step.kind for step in settings.steps}
+    query = GetLinkedInUsage(identity=settings.identity)
+    try:
+        usage = await gateway.contexts.ask(query, by=call.by, seen=call.seen, deadline=BRIEFLY)
+    except Refused as refusal:
+        if refusal.status not in {UNKNOWN, AWAY}:
+            raise
+        return ""
+    allowed = [f"{one.allowed} {MANY[one.kind]}" for one in usage.use if one.kind in kinds]
+    return " and ".join(allowed)
 
 
 def step_lines(settings: CampaignSettings) -> tuple[tuple[str, str, str], ...]:

@@ -147,7 +147,8 @@ class ImportPagesController(Controller):
 async def _upload(gateway: Gateway, call: Call, campaign: UUID) -> UploadPage:
     """Refused `campaign.unknown`."""
     stored = await found(gateway, call, campaign)
-    return UploadPage(campaign=campaign, campaign_name=stored.settings.name)
+    settings = stored.settings
+    return UploadPage(campaign=campaign, campaign_name=settings.name, channels=frozenset(settings.channels))
 
 
 async def _refused(

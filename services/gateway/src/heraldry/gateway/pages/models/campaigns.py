@@ -16,7 +16,7 @@ from heraldry.contracts.campaigns import (
     LeadState,
     StepKind,
 )
-from heraldry.contracts.linkedin_steps import LONGEST_NOTE
+from heraldry.contracts.linkedin_steps import LONGEST_FREE_NOTE, LONGEST_NOTE
 from heraldry.gateway.pages.campaign_forms import CampaignForm, ColumnForm, UploadForm
 from heraldry.gateway.pages.models.shell import Chip, Option, Outcome, Waiting
 
@@ -161,6 +161,7 @@ class EditorPage:
     focus: int | None = None
     unsaved: bool = False
     longest_note: int = LONGEST_NOTE
+    longest_free_note: int = LONGEST_FREE_NOTE
 
     @property
     def url(self) -> str:
@@ -233,7 +234,8 @@ class CampaignPage:
 
     `steps`: (when, what, subject or first words) of each; `sends`: how many of what. `unsubscribe`: its mails carry an
     unsubscribe link, or it has none. `lost`: its identity was deleted; `identities` are those its leads can be given.
-    `missing`: what its identity lacks to do its steps.
+    `missing`: what its identity lacks to do its steps. `a_day`: what LinkedIn's limits let it do, in words; empty: not
+    asked, or not known now.
     """
 
     id: UUID
@@ -252,6 +254,8 @@ class CampaignPage:
     lost: bool = False
     missing: tuple[Channel, ...] = ()
     emails: bool = True  # it has some, or no step yet
+    on_linkedin: bool = False
+    a_day: str = ""
     unsubscribe: bool = True
     identities: tuple[Option, ...] = ()
     outcome: Outcome | None = None
@@ -315,8 +319,22 @@ class UploadPage:
 
     campaign: UUID
     campaign_name: str
+    channels: frozenset[Channel] = frozenset()  # of its steps; empty: there are none yet
     form: UploadForm = field(default_factory=UploadForm)
     limit_mb: int = 10
+
+    @property
+    def needed(self) -> str:
+        """Which columns the campaign needs."""
+        match "email" in self.channels, "linkedin" in self.channels:
+            case True, True:
+                return "A column of email addresses and one of LinkedIn URLs are needed."
+            case True, False:
+                return "A column of email addresses is needed."
+            case False, True:
+                return "A column of LinkedIn URLs is needed: this campaign writes no emails."
+            case _:
+                return "A column of email addresses or of LinkedIn URLs is needed."
 
     @property
     def url(self) -> str:
