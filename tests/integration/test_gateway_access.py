@@ -86,6 +86,16 @@ def test_a_repeated_command_changes_nothing(us: httpx.Client) -> None:
     assert first.json() == second.json()
     listed = us.get(f"{API}/identities", headers={"X-Position": first.headers["X-Position"]}).json()
     assert [one["name"] for one in listed] == ["Once"]
+    spelled = us.post(
+        f"{API}/identities",
+        content=b'{"hours": {"zone":  "UTC"}, "name": "Once"}',
+        headers={**key, "Content-Type": "application/json"},
+    )
+    assert spelled.json() == first.json(), "the same document, written otherwise"
+    other = us.post(f"{API}/identities", json={**body, "name": "Twice"}, headers=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency-key.other-request")
+    assert other.json()["field"] == "Idempotency-Key"
+    assert [one["name"] for one in us.get(f"{API}/identities").json()] == ["Once"]
 
 
 @pytest.mark.requirement("R-AUD-2")

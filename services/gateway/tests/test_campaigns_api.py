@@ -51,6 +51,7 @@ class Scheduler:
 
     sent: list[tuple[Command, UUID]] = field(default_factory=list[tuple[Command, UUID]])
     asked: list[tuple[object, tuple[str, ...]]] = field(default_factory=list[tuple[object, tuple[str, ...]]])
+    compared: list[tuple[UUID, bytes]] = field(default_factory=list[tuple[UUID, bytes]])
     wrong: tuple[RowProblem, ...] = ()
     left_out: tuple[RowProblem, ...] = ()
 
@@ -58,6 +59,9 @@ class Scheduler:
         assert by.organization == UUID(int=9)
         self.sent.append((command, id))
         return Accepted(position=f"scheduler:1:{len(self.sent)}", fresh=True)
+
+    async def check_repeat(self, command: UUID, body: bytes) -> None:
+        self.compared.append((command, body))
 
     async def ask(self, query: Query[A], *, by: By, seen: Sequence[str] = (), deadline: float = 5.0) -> A:
         del by, deadline
@@ -120,6 +124,7 @@ def running() -> Iterator[tuple[Scheduler, TestClient[Any]]]:
     scheduler = Scheduler()
     parts = dict.fromkeys(Gateway.__dataclass_fields__)
     parts |= {"contexts": scheduler, "sessions": Sessions(), "public_url": "http://testserver.local"}
+    parts |= {"check_repeat": scheduler.check_repeat}
     gateway = Gateway(**cast("dict[str, Any]", parts))
     app = application(gateway, cast("Health", None), cast("Files", {}))
     with TestClient(cast("Any", app), base_url="http://testserver.local") as client:
@@ -131,6 +136,7 @@ def running() -> Iterator[tuple[Scheduler, TestClient[Any]]]:
 def scheduler(running: tuple[Scheduler, TestClient[Any]]) -> Scheduler:
     fresh = running[0]
     fresh.sent.clear()
+    fresh.compared.clear()
     fresh.asked.clear()
     fresh.wrong = fresh.left_out = ()
     return fresh
@@ -194,6 +200,10 @@ def test_the_same_file_again_is_the_same_import(http: TestClient[Any], scheduler
         http.post(f"/api/v1/campaigns/{CAMPAIGN}/imports", content=b"email\na@b.example\n", headers=headers)
     half = len(scheduler.sent) // 2
     assert scheduler.sent[:half] == scheduler.sent[half:]
+    http.post(f"/api/v1/campaigns/{CAMPAIGN}/imports", content=b"email\nc@b.example\n", headers=headers)
+    first, again, other = scheduler.compared
+    assert first == again
+    assert (first[0], first[1] != other[1]) == (other[0], True), "another file is another request"
 
 
 def endless() -> Iterator[bytes]:

@@ -149,6 +149,10 @@ class Sessions:
         return Session(token, "csrf", UUID(int=8), US, "admin", demo=False)
 
 
+async def first_time(command: UUID, body: bytes) -> None:
+    del command, body
+
+
 async def sealed(context: str, secret: str) -> str:
     return f"sealed to {context}: {secret[::-1]}"
 
@@ -159,7 +163,7 @@ def running() -> Iterator[tuple[Others, TestClient[Any]]]:
     others = Others()
     parts = dict.fromkeys(Gateway.__dataclass_fields__)
     parts |= {"contexts": others, "sessions": Sessions(), "views": Views(), "halt": Halt(), "seal": sealed}
-    parts |= {"now": lambda: NOON, "public_url": "http://testserver.local"}
+    parts |= {"now": lambda: NOON, "public_url": "http://testserver.local", "check_repeat": first_time}
     gateway = Gateway(**cast("dict[str, Any]", parts))
     app = application(gateway, cast("Health", None), cast("Files", {}))
     with TestClient(cast("Any", app), base_url="http://testserver.local") as client:

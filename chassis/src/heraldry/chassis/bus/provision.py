@@ -38,7 +38,7 @@ class Budgets:
     keys: int = 256 * MIB
     parked: int = 64 * MIB
     vault: int = 256 * MIB
-    small: int = 64 * MIB  # each of CLOCK, SESSIONS, THROTTLES, HALT, LEASES, CHECKPOINTS
+    small: int = 64 * MIB  # each of CLOCK, SESSIONS, THROTTLES, REQUESTS, HALT, LEASES, CHECKPOINTS
     blobs: int = 8 * GIB
     replicas: int = 1
 
@@ -87,6 +87,7 @@ def streams(budgets: Budgets) -> tuple[StreamConfig, ...]:
         _bucket("CLOCK", small, budgets),
         _bucket("SESSIONS", small, budgets, lifetime=31 * DAY),
         _bucket("THROTTLES", small, budgets, lifetime=DAY),
+        _bucket("REQUESTS", small, budgets, lifetime=DAY),
         _bucket("HALT", small, budgets, history=16),
         _bucket("LEASES", small, budgets, lifetime=600.0),
         _bucket("CHECKPOINTS", small, budgets),

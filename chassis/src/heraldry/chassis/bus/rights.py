@@ -13,7 +13,7 @@ from dataclasses import dataclass
 EVENTS = "HERALDRY"
 KEYS = "KEYS"
 PARKED = "PARKED"
-BUCKETS = ("VAULT", "CLOCK", "SESSIONS", "THROTTLES", "HALT", "LEASES", "CHECKPOINTS")
+BUCKETS = ("VAULT", "CLOCK", "SESSIONS", "THROTTLES", "REQUESTS", "HALT", "LEASES", "CHECKPOINTS")
 BLOBS = "BLOBS"
 
 CONTEXTS = ("identity", "mailbox", "linkedin-driver", "scheduler", "gateway")
@@ -152,6 +152,7 @@ def service(context: str, durables: Mapping[str, Sequence[str]]) -> Rights:
             f"$JS.API.DIRECT.GET.KV_VAULT.$KV.VAULT.{PUBLIC}.>",
             *_whole("SESSIONS"),
             *_whole("THROTTLES"),
+            *_whole("REQUESTS"),
             # makes and removes the consumers of event subscribers, whose names are not known beforehand
             *(f"$JS.API.CONSUMER.{verb}.{EVENTS}.*" for verb in ("CREATE", "INFO", "DELETE")),
         ]

@@ -34,7 +34,11 @@ from litestar.types import ASGIApp
 
 LARGEST_BODY: Final = 8 * 1024 * 1024  # bytes: a picture of 5 MB in base64
 Key = Annotated[
-    str, HeaderParameter(name="Idempotency-Key", description="a UUID: the same change again is made once")
+    str,
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="a UUID: the same change again is made once; another change needs another one",
+    ),
 ]
 Position = Annotated[
     str,
@@ -113,7 +117,7 @@ def description() -> OpenAPIConfig:
         description=(
             "Refusals are problem documents (RFC 9457) with a stable `code`. A change answers with X-Position;"
             " sent back with a read (several, comma separated), the answer is not older. Idempotency-Key (a"
-            " UUID) makes a repeat of the same request harmless."
+            " UUID) makes a repeat of the same request harmless; with another body it is refused for a day."
         ),
         path="/api/v1",
         render_plugins=[JsonRenderPlugin(path="/openapi.json")],

@@ -10,14 +10,15 @@ from heraldry.gateway.pages.forms import CSRF_FIELD
 from heraldry.gateway.state import (
     BEARER,
     LINK_COOKIE,
+    SAFE,
     SESSION_COOKIE,
     VISITOR_COOKIE,
     AnyRequest,
     Gateway,
+    media_type_of,
 )
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_HEADER: Final = "x-csrf-token"
 BY_LINK: Final = "/unsubscribe/"  # the link itself is the authority, wherever the request comes from
 SHARED: Final = "/share/"  # its pages send no referrer, and so their forms the origin "null"
@@ -68,8 +69,7 @@ async def check(request: AnyRequest, gateway: Gateway) -> None:
 
 
 async def _posted(request: AnyRequest) -> str:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
+    if media_type_of(request) not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
         return ""
     found: object = (await request.form()).get(CSRF_FIELD, "")
     return found if isinstance(found, str) else ""

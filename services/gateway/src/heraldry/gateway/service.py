@@ -32,6 +32,7 @@ from heraldry.gateway.domain.types import TYPES
 from heraldry.gateway.live import Live
 from heraldry.gateway.passwords import Passwords
 from heraldry.gateway.projections import VIEWS
+from heraldry.gateway.repeats import Repeats
 from heraldry.gateway.sessions import Sessions
 from heraldry.gateway.share_tokens import ShareTokens
 from heraldry.gateway.state import Gateway
@@ -110,6 +111,7 @@ async def _gateway(house: House, core: Application, views: Views, live: Live) ->
         contexts=house.caller,
         sessions=Sessions(house.nc, key, real),
         throttles=Throttles(house.nc, key, real),
+        check_repeat=Repeats(house.nc, key).check,
         views=views,
         live=live,
         halt=house.halt,

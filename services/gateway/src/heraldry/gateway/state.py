@@ -26,6 +26,8 @@ VISITOR_COOKIE: Final = "heraldry_visitor"
 LINK_COOKIE: Final = "heraldry_link"  # whoever opened a share link; only at that link's own address
 SEEN_COOKIE: Final = "heraldry_seen"
 BEARER: Final = "bearer "
+IDEMPOTENCY_KEY: Final = "idempotency-key"
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 AnyRequest = Request[Any, Any, Any]
 
 
@@ -39,6 +41,9 @@ class Gateway:
     contexts: Contexts
     sessions: Sessions
     throttles: Throttles
+    check_repeat: Callable[
+        [UUID, bytes], Awaitable[None]
+    ]  # a command whose id is made of a key, and its body
     views: Views
     live: Live
     halt: HaltFlags
@@ -118,12 +123,25 @@ async def call_of(request: AnyRequest, gateway: Gateway) -> Call:
     if session is None:
         raise Refused("session.needed", "Sign in first: this session is unknown or has ended.", status=401)
     scope = uuid5(session.organization, f"{request.method} {request.url.path}")
-    return Call(session, scope, command_of(request, scope), seen_of(request))
+    call = Call(session, scope, command_of(request, scope), seen_of(request))
+    if media_type_of(request) in {"", "application/json"}:  # a file is compared when it has been received
+        await same_request(request, gateway, call.command, await request.body())
+    return call
+
+
+async def same_request(request: AnyRequest, gateway: Gateway, command: UUID, body: bytes) -> None:
+    """Refused `idempotency-key.other-request` where its key came with another body before."""
+    if request.headers.get(IDEMPOTENCY_KEY) and request.method not in SAFE:
+        await gateway.check_repeat(command, body)
+
+
+def media_type_of(request: AnyRequest) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def command_of(request: AnyRequest, scope: UUID) -> UUID:
     """Made of the Idempotency-Key, or a fresh id. Refused `idempotency-key.malformed`."""
-    given = request.headers.get("idempotency-key")
+    given = request.headers.get(IDEMPOTENCY_KEY)
     if not given:
         return random_id()
     try:

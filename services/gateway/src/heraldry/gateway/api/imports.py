@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 from uuid import UUID, uuid5
@@ -20,7 +21,7 @@ from heraldry.contracts.campaigns import (
     UndoImport,
 )
 from heraldry.gateway.api.answers import Body, Written, with_position, written
-from heraldry.gateway.state import AnyRequest, Call, Gateway
+from heraldry.gateway.state import AnyRequest, Call, Gateway, media_type_of, same_request
 from litestar import Controller, Response, delete, get, post, put
 from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
@@ -75,7 +76,7 @@ class File:
 
         Refused `import.missing`, `import.too-large`, `media-type.unsupported`.
         """
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        kind = media_type_of(request)
         try:
             if kind == FORM:
                 given: object = (await request.form()).get("file")
@@ -93,6 +94,14 @@ class File:
                 raise
             raise too_large() from None
         return await cls._whole(kept)
+
+    async def digest(self) -> bytes:
+        """Of its content; it is read from its beginning afterwards."""
+        found = hashlib.sha256()
+        while content := await self.content.read(PART):
+            found.update(content)
+        await self.content.seek(0)
+        return found.digest()
 
     @classmethod
     async def _whole(cls, kept: UploadFile) -> File:
@@ -146,6 +155,7 @@ class ImportsController(Controller):
         filename: Annotated[str, QueryParameter(description="how the file is called")] = "",
     ) -> Response[ImportView]:
         file = await File.received(request, filename)
+        await same_request(request, gateway, call.command, await file.digest())
         import_id, position = await bring(gateway, call, campaign, file)
         return with_position(await view(gateway, call, import_id, position), position, 202)
 
