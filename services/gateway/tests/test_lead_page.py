@@ -23,7 +23,7 @@ from heraldry.contracts.campaigns import (
     SendMessage,
     WaitReason,
 )
-from heraldry.contracts.linkedin import ActionStep, ActionView, GetLinkedInAction
+from heraldry.contracts.linkedin import ActionStep, ActionView, GetLinkedInAction, Obstacle
 from heraldry.gateway.pages.models import Shell
 from heraldry.gateway.pages.models.campaigns import LeadDetails
 from heraldry.gateway.pages.render import render
@@ -32,13 +32,16 @@ from heraldry.gateway.sessions import Session
 from heraldry.gateway.state import Call, Gateway
 
 A = TypeVar("A")
-LEAD, CAMPAIGN, INVITED, BACK = (UUID(int=n) for n in range(3, 7))
+LEAD, CAMPAIGN, INVITED, BACK, ELSEWHERE = (UUID(int=n) for n in range(3, 8))
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 CALL = Call(Session("token", "csrf", UUID(int=8), UUID(int=9), "admin", demo=False), LEAD, LEAD, ())
 STEPS = (
     SendInvitation(note="Shall we connect?"),
     SendMessage(delay=24, only_if="connected", text="Thanks"),
     SendEmail(delay=72, subject="A question", text="Hello"),
+)
+ALREADY = Obstacle(
+    code="invitation.already-invited", cause="An invitation to this person is pending already.", resolution=""
 )
 LEAVING = WaitReason(code="leaving", text="It is leaving now.", until=NOON)
 
@@ -86,14 +89,15 @@ class Others:
 def action(attempt: UUID) -> ActionView:
     return ActionView(
         attempt=attempt,
-        kind="invitation" if attempt == INVITED else "withdrawal",
+        kind="withdrawal" if attempt == BACK else "invitation",
         account=UUID(int=2),
         identity=UUID(int=1),
         person=UUID(int=7),
         name="Kim Lee",
         profile="https://www.linkedin.com/in/kim",
         text="",
-        state="done",
+        state="failed" if attempt == ELSEWHERE else "done",
+        diagnosis=ALREADY if attempt == ELSEWHERE else None,
         withdrawal=BACK if attempt == INVITED else None,
         steps=(ActionStep(type="LinkedInActionQueued", at=NOON, actor="system:scheduler", detail=""),),
     )
@@ -152,6 +156,12 @@ async def test_the_steps_to_come_are_those_that_nothing_was_done_about(
     assert [what for _, what, _ in page.ahead] == ahead
     assert ("Steps to come" in html) is bool(ahead)
     assert ("Left out, because" in html) is ("skipped" in known)
+
+
+async def test_a_lead_that_ended_because_the_person_was_invited_already_says_so() -> None:
+    _, html = await shown(step=3, state="finished", attempts=(ELSEWHERE,))
+    assert "Not done" in html
+    assert ALREADY.cause in html
 
 
 async def test_of_a_lead_that_failed_the_steps_to_come_depend_on_what_resolves_it() -> None:

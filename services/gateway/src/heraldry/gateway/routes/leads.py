@@ -164,6 +164,7 @@ def _on_linkedin(found: ActionView) -> LeadStep:
         state=state,
         href=f"/activity/steps/{found.attempt}",
         at=found.steps[0].at if found.steps else None,
+        why=found.diagnosis.cause if found.diagnosis and found.state == "failed" else "",
     )
 
 

@@ -279,13 +279,17 @@ class CampaignPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeadStep:
-    """A step that was done, or is leaving: a mail with its subject, or one on LinkedIn. `href`: where more is told."""
+    """A step that was done, or is leaving: a mail with its subject, or one on LinkedIn. `href`: where more is told.
+
+    `why`: it was not done, as a sentence.
+    """
 
     attempt: UUID
     title: str
     state: Chip
     href: str
     at: datetime | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
