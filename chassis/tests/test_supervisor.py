@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from heraldry.chassis.supervisor.ports import free_port, listening
+from heraldry.chassis.supervisor.status import down
 from heraldry.chassis.testing.stack import Stack, StackError
 
 pytestmark = pytest.mark.parts
@@ -154,11 +155,13 @@ def test_five_crashes_in_a_minute_and_it_stays_down_while_the_others_go_on(folde
             stack.wait_ready()
         assert stack.process_state("identity") == "down"
         assert stack.process_state("gateway") == "ready"
+        assert down(folder) == "crashed too often and not started again: identity (it ended with exit code 1)"
         assert "identity crashed 5 times within a minute and stays down" in stack.tail()
         assert "the reason is in the log" in stack.tail(8)
         assert stack.url in stack.output.read_text()
     finally:
         assert stack.stop() == 0
+    assert down(folder) is None
 
 
 def test_it_ends_if_every_service_stays_down(folder: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from heraldry.chassis.supervisor import folder as folders
 
@@ -33,3 +34,14 @@ def status(path: Path) -> dict[str, object]:
         return said | json.loads((path / "run" / "up.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return said | {"state": "starting"}
+
+
+def down(path: Path) -> str | None:
+    """Which processes crashed too often and are not started again, in words; None: none, or nobody watches them."""
+    try:
+        told: object = json.loads((path / "run" / "up.json").read_text(encoding="utf-8"))["processes"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    processes = cast("dict[str, dict[str, str]]", told)
+    stay = [f"{name} (it {one['reason']})" for name, one in processes.items() if one["state"] == "down"]
+    return f"crashed too often and not started again: {', '.join(stay)}" if stay else None

@@ -21,6 +21,7 @@ from heraldry.chassis.health import QuietServer, Watch, announce, listen
 from heraldry.chassis.host import House, run
 from heraldry.chassis.readmodel import ReadModel
 from heraldry.chassis.settings import Settings
+from heraldry.chassis.supervisor.status import down
 from heraldry.chassis.vault.sealed import open_from_link, own_private_key, public_key, seal
 from heraldry.chassis.views import ViewFeed
 from heraldry.contracts.base import Refused
@@ -66,6 +67,7 @@ async def build(house: House) -> None:
     elif token := await core.make_first_link():
         _write_first_link(settings, f"{_public_url(settings)}/first/{token}")
     house.health.check("views", lambda: None)
+    house.health.note("processes", partial(down, settings.data))
     await _serve(house, gateway, files)
 
 
