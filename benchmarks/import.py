@@ -58,6 +58,7 @@ from heraldry.scheduler.leads import Leads
 from heraldry.scheduler.linkedin import LinkedIn
 from heraldry.scheduler.ports import Speaker
 from heraldry.scheduler.reading import missing_in, read
+from heraldry.scheduler.scrapings import Scrapings
 from heraldry.scheduler.service import CONTEXT, PROJECTIONS, TYPES
 from heraldry.scheduler.speakers import Speakers
 from heraldry.scheduler.standing import Standing
@@ -143,7 +144,9 @@ async def enrolled(content: bytes, folder: Path) -> float:
         scheduling = Scheduling(runner, store, model, keys, clock, suppressions.includes)
         speakers = Speakers(runner, keys, clock)
         campaigns = Campaigns(runner, model, clock, scheduling, speakers, templates)
-        linkedin = LinkedIn(runner, store, model, keys, clock, Blocks(runner, keys, clock))
+        linkedin = LinkedIn(
+            runner, store, model, keys, clock, Blocks(runner, keys, clock), Scrapings(runner, clock, 100)
+        )
         leads = Leads(runner, model, keys, clock, scheduling, suppressions, linkedin)
         imports = Imports(runner, model, keys, clock, Blobs(nc, CONTEXT), campaigns, speakers, templates)
         said = ImportPerson(

@@ -33,6 +33,7 @@ from heraldry.scheduler.linkedin import LinkedIn
 from heraldry.scheduler.linkedin_leads import LinkedInLeads
 from heraldry.scheduler.linkedin_standing import LinkedInStanding
 from heraldry.scheduler.linkedin_subscriptions import OwnLinkedIn
+from heraldry.scheduler.scrapings import Scrapings
 from heraldry.scheduler.service import PROJECTIONS, TYPES
 from heraldry.scheduler.speakers import Speakers
 from heraldry.scheduler.standing import Standing
@@ -147,7 +148,8 @@ async def installation(folder: Path, start: datetime) -> AsyncGenerator[Installa
         stack.push_async_callback(feed.stop)
         suppressions = Suppressions(runner, keys, clock)
         blocks = Blocks(runner, keys, clock)
-        linkedin = LinkedIn(runner, store, model, keys, clock, blocks)
+        scrapings = Scrapings(runner, clock, 100)
+        linkedin = LinkedIn(runner, store, model, keys, clock, blocks, scrapings)
         scheduling = Scheduling(runner, store, model, keys, clock, suppressions.includes, linkedin)
         linkedin_standing = LinkedInStanding(linkedin, runner, model, clock)
         standing = Standing(scheduling, runner, model, keys, clock, linkedin_standing)
@@ -162,6 +164,6 @@ async def installation(folder: Path, start: datetime) -> AsyncGenerator[Installa
         steps = channels(clock, scheduling, linkedin, leads, letters)
         engine = Engine(store, model, clock, NoHalt(), campaigns, leads, steps, linkedin_leads.connected)
         withdrawals = Withdrawals(runner, model, keys, clock, linkedin, blocks)
-        of_linkedin = OwnLinkedIn(linkedin, linkedin_standing, withdrawals, linkedin_leads)
+        of_linkedin = OwnLinkedIn(linkedin, linkedin_standing, withdrawals, linkedin_leads, scrapings)
         own = Own(scheduling, standing, speakers, campaigns, leads, continuity, of_linkedin)
         yield Installation(store, keys, clock, codec, model, scheduling, campaigns, leads, engine, own, {})

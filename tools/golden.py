@@ -37,7 +37,7 @@ def schema_of(kind: type[Event]) -> dict[str, object]:
 
 def changes(released: object, now: object, where: str = "") -> list[str]:
     """What a released schema may not do: everything but adding fields that have a default, and admitting other shapes
-    beside a released one.
+    or words beside the released ones.
     """
     if isinstance(released, dict) and isinstance(now, dict):
         old, new = cast("Json", released), cast("Json", now)
@@ -46,9 +46,14 @@ def changes(released: object, now: object, where: str = "") -> list[str]:
         found = [f"{where}/{key} is gone" for key in old if key not in new]
         for key in old.keys() & new.keys():
             found += changes(old[key], new[key], f"{where}/{key}")
-        growing = where.endswith(("/properties", "/$defs")) or where == ""
+        growing = where.endswith(("/properties", "/$defs", "/discriminator/mapping")) or where == ""
         found += [f"{where}/{key} is new" for key in new if key not in old and not growing]
         return found
+    if where.endswith(("/oneOf", "/anyOf", "/enum")):
+        admitted = cast("list[object]", now)
+        was = cast("list[object]", released)
+        gone = [one for one in was if all(changes(one, new, f"{where}/*") for new in admitted)]
+        return [f"{where} admits {one!r} no more" for one in gone]
     if where.endswith("/required"):
         old_names, new_names = set(cast("list[str]", released)), set(cast("list[str]", now))
         return [] if old_names == new_names else [f"{where} was {sorted(old_names)}, is {sorted(new_names)}"]

@@ -4,7 +4,7 @@ import json
 import runpy
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import pytest
 from heraldry.contracts import registry, subjects
@@ -82,6 +82,27 @@ def test_fields_may_be_added_with_a_default_or_admit_other_shapes_and_nothing_el
     assert changes(released, schema_of(Grown)) == []
     assert changes(released, schema_of(Widened)) == []
     assert all(changes(released, schema_of(kind)) for kind in (Demanding, Retyped, Shrunk))
+
+
+def test_a_field_may_take_more_words_and_shapes_than_before_and_never_fewer() -> None:
+    class Before(Published):
+        kind: Literal["email", "message"]
+        of: int | str
+
+    class Grown(Published):
+        kind: Literal["email", "message", "scraping"]
+        of: int | str | bool
+
+    class Fewer(Published):
+        kind: Literal["email", "scraping"]
+        of: int | str
+
+    class Narrower(Published):
+        kind: Literal["email", "message"]
+        of: int | bool
+
+    assert changes(schema_of(Before), schema_of(Grown)) == []
+    assert all(changes(schema_of(Before), schema_of(kind)) for kind in (Fewer, Narrower))
 
 
 def test_what_nobody_registered_is_private() -> None:

@@ -193,7 +193,10 @@ class Driver(Replicas):
         return slug
 
     def happened(self, what: str, slug: str) -> int:
-        return sum(one.what == what and one.facts.get("to") == slug for one in self.linkedin.effects())
+        return sum(
+            one.what == what and slug in {one.facts.get("to"), one.facts.get("of")}
+            for one in self.linkedin.effects()
+        )
 
     def strangers(self) -> list[Mapping[str, object]]:
         return [one.facts for one in self.linkedin.effects() if one.what == "clicked another person"]

@@ -97,6 +97,9 @@ API_CASES: dict[Route, Body] = {
     },
     ("GET", "/identities/{identity}/linkedin/pending"): None,
     ("GET", "/identities/{identity}/linkedin/withdrawals"): None,
+    ("POST", "/identities/{identity}/linkedin/scrapings"): {
+        "profile": "https://www.linkedin.com/in/lea-martin"
+    },
     ("POST", "/identities/{identity}/linkedin/withdrawals"): {"invitations": [str(UUID(int=5))]},
     ("PUT", "/identities/{identity}/linkedin/withdrawal-policy"): {"days": 7},
     ("GET", "/identities/{identity}/linkedin/withdrawals/{withdrawal}"): None,

@@ -133,6 +133,21 @@ async def test_who_is_connected_or_invited_already_counts_nothing(account: Linke
         assert LinkedInActionStarted.__name__ not in [one.type for one in view.steps]
 
 
+@pytest.mark.requirement("R-LIM-2")
+async def test_a_read_profile_says_what_linkedin_shows_and_is_one_visit(account: Linked) -> None:
+    driver = account.driver
+    slug = driver.person()
+    shown = driver.linkedin.person(slug)
+    read = await account.act("scraping", slug)
+    assert (read.state, driver.happened("profile read", slug)) == ("done", 1)
+    assert read.data is not None
+    assert (read.data.first_name, read.data.headline) == (shown.first_name, shown.headline)
+    assert (read.data.company, read.data.location) == (shown.company, shown.place)
+    nobody = await account.act("scraping", "nobody-of-this-name")
+    assert (nobody.state, code_of(nobody)) == ("failed", "profile.not-found")
+    assert (await account.failure(nobody.attempt)).proven
+
+
 async def test_acceptances_and_replies_are_noticed_of_those_who_were_written_to_and_of_nobody_else(
     account: Linked,
 ) -> None:

@@ -33,7 +33,15 @@ from heraldry.contracts.linkedin import (
     Withdrawal,
     WithdrawalPage,
 )
-from heraldry.contracts.linkedin_steps import GetLinkedInUsage, InviteOnLinkedIn, LinkedInUsage, LinkedInUse
+from heraldry.contracts.linkedin_steps import (
+    GetLinkedInUsage,
+    InviteOnLinkedIn,
+    LinkedInUsage,
+    LinkedInUse,
+    OwnScrapings,
+    ReadProfileOnLinkedIn,
+    SharedPool,
+)
 from heraldry.contracts.mailbox import ListInboxes
 from heraldry.contracts.scheduler import (
     ChangeLinkedInLimits,
@@ -75,6 +83,7 @@ class Elsewhere:
     refusal: Refused | None = None
     unknown: bool = False
     away: bool = False
+    navigator: bool = False
 
     async def send(self, command: Command, *, by: By, id: UUID) -> Accepted:  # noqa: A002, ARG002  the command's id
         assert by.organization == US
@@ -135,9 +144,14 @@ class Elsewhere:
                 ),
                 LinkedInUse(kind="message", used_today=41, allowed=limits.messages, next_possible=None),
                 LinkedInUse(kind="withdrawal", used_today=5, allowed=20, next_possible=None),
+                LinkedInUse(kind="scraping", used_today=12, allowed=100, next_possible=None),
             ),
             zone="Europe/Stockholm",
             slowed=(("note", UNTIL),),
+            pool=SharedPool(used_today=33, allowed=100, zone="Europe/London"),
+            own_scrapings=OwnScrapings(used_today=9, allowed=limits.scrapings or 100)
+            if self.navigator
+            else None,
         )
 
 
@@ -458,6 +472,45 @@ async def test_a_limit_that_is_none_is_said_beside_its_field(running: Running) -
     assert page.status_code == 422
     assert 'id="linkedin-invitations-error">Give a whole number from 0 to 1,000.' in page.text
     assert running.elsewhere.sent == []
+
+
+async def test_a_limit_that_is_left_out_is_not_taken_for_the_usual_one(running: Running) -> None:
+    page = await running.http.post(f"{PAGE}/linkedin/limits", data=told(messages="5"))
+    assert (page.status_code, running.elsewhere.sent) == (422, [])
+
+
+async def test_the_pool_of_profiles_is_shown_and_only_sales_navigator_has_a_limit_of_its_own(
+    running: Running,
+) -> None:
+    page = (await running.http.get(PAGE, params={"section": "linkedin"})).text
+    assert 'Profiles read: <span class="n">12</span> of 100 used today' in page
+    assert "67 are left until midnight in London" in page
+    assert 'name="scrapings"' not in page
+    assert "Sales Navigator adds" not in page
+    running.elsewhere.navigator = True
+    page = (await running.http.get(PAGE, params={"section": "linkedin"})).text
+    assert "Sales Navigator adds 100 a day for this identity, of which 9 are used." in page
+    assert 'name="scrapings"' in page
+    changed = await running.http.post(
+        f"{PAGE}/linkedin/limits", data=told(invitations="20", messages="100", scrapings="50")
+    )
+    assert changed.status_code == 200
+    assert running.elsewhere.sent == [ChangeLinkedInLimits(identity=ADA, limits=LinkedInLimits(scrapings=50))]
+    assert "Sales Navigator adds 50 a day" in changed.text
+    wrong = await running.http.post(
+        f"{PAGE}/linkedin/limits", data=told(invitations="20", messages="100", scrapings="")
+    )
+    assert 'id="linkedin-scrapings-error">Give a whole number from 0 to 1,000.' in wrong.text
+
+
+async def test_a_profile_is_read_by_hand_and_its_attempt_named(running: Running) -> None:
+    answer = await running.http.post(f"{WHERE}/scrapings", json={"profile": PROFILE, "name": "Léa"})
+    assert (answer.status_code, answer.json()["position"]) == (202, "scheduler:1:1")
+    (command,) = running.elsewhere.sent
+    assert isinstance(command, ReadProfileOnLinkedIn)
+    assert (command.identity, command.profile, command.name) == (ADA, PROFILE, "Léa")
+    nowhere = await running.http.post(f"{WHERE}/scrapings", json={"profile": "nowhere"})
+    assert (nowhere.status_code, nowhere.json()["code"]) == (422, "linkedin-url.malformed")
 
 
 async def test_a_member_sees_the_limits_and_cannot_change_them(running: Running) -> None:

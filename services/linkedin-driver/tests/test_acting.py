@@ -9,12 +9,13 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from heraldry.contracts.linkedin import ActionKind
+from heraldry.contracts.linkedin import ActionKind, ProfileData
 from heraldry.linkedin_driver.adapters.member import (
     CONNECTED_SHOWN,
     GONE_SHOWN,
     MESSAGE_SHOWN,
     PENDING_SHOWN,
+    READ,
 )
 from heraldry.linkedin_driver.adapters.pages import invite
 from heraldry.linkedin_driver.adapters.pool import Chromium
@@ -303,3 +304,47 @@ async def test_lists_and_conversations_are_read_and_nothing_is_marked_as_read(sc
     heard = await scene.member.heard()
     assert ("Gladly!", scene.linkedin.person(connected).profile_id) in {(one.text, one.by) for one in heard}
     assert [one.what for one in scene.linkedin.effects()].count("conversation read") == before
+
+
+@pytest.mark.parametrize("layout", [Layout(), OTHERWISE])
+async def test_a_profile_is_read_as_it_stands_there_and_nothing_is_pressed(
+    scene: Scene, layout: Layout
+) -> None:
+    scene.linkedin.change_layout(layout)
+    slug = scene.person(
+        "more", headline="Head of purchasing at Brisa", company="Brisa", place="Porto, Portugal"
+    )
+    friend = scene.person(headline="Gardener", company="Green Ltd")
+    scene.linkedin.network.connect(ME, friend)
+    pressed = len([one for one in scene.linkedin.effects() if one.what == "clicked"])
+    number = scene.number
+    assert await scene.act("scraping", slug) == Done(
+        READ,
+        ProfileData(
+            first_name="Kim",
+            last_name=f"Nr{number - 1}",
+            headline="Head of purchasing at Brisa",
+            location="Porto, Portugal",
+            company="Brisa",
+            job_title="Head of purchasing",
+        ),
+    )
+    read = await scene.act("scraping", friend)
+    assert isinstance(read, Done)
+    assert read.data is not None
+    assert (read.data.company, read.data.job_title, read.data.location) == (
+        "Green Ltd",
+        "",
+        "Stockholm, Sweden",
+    )
+    effects = scene.linkedin.effects()
+    for one in (slug, friend):
+        assert len([e for e in effects if e.what == "profile read" and e.facts.get("of") == one]) == 1
+    assert len([one for one in effects if one.what == "clicked"]) == pressed
+    assert scene.about == [" 0", " 0"]  # begun before the page was opened
+
+
+async def test_who_is_not_at_linkedin_is_said_so_after_it_was_begun(scene: Scene) -> None:
+    with pytest.raises(Hindered) as hindered:
+        await scene.act("scraping", "nobody-of-this-name")
+    assert (hindered.value.obstacle, hindered.value.cause) == (met.NO_SUCH_PROFILE, "not found")

@@ -19,6 +19,8 @@ from heraldry.contracts.linkedin import (
     LinkedInActionStarted,
     LinkedInMessageSent,
     Obstacle,
+    ProfileData,
+    ProfileScraped,
 )
 from heraldry.linkedin_driver.domain.action import (
     CANCELLED,
@@ -307,3 +309,22 @@ def test_no_sequence_of_commands_clicks_twice(asked: list[Command]) -> None:
         assert before[-1].claim == start.claim
         assert start.at < END - MARGIN
         assert LinkedInActionClaimed not in kinds[at:]
+
+
+READING = QUEUED.model_copy(update={"kind": "scraping"})
+
+
+def test_a_profile_that_was_read_says_what_stood_there() -> None:
+    data = ProfileData(first_name="Kim", headline="Baker")
+    (read,) = (
+        Scenario(decider).given(READING, claimed(), STARTED).when(Finish("It was open.", NOW, data)).events
+    )
+    assert isinstance(read, ProfileScraped)
+    assert (read.data, read.profile, read.proof) == (data, READING.profile, "It was open.")
+
+
+def test_what_was_read_and_lost_may_be_read_again_and_stays_counted() -> None:
+    lost = Refuse(ONE, UNREACHABLE, None, NOW, again=True, proven=False)
+    (told,) = Scenario(decider).given(READING, claimed(), STARTED).when(lost).events
+    assert isinstance(told, LinkedInActionFailed)
+    assert (told.kind, told.proven, told.again) == ("scraping", False, True)

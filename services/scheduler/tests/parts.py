@@ -30,6 +30,7 @@ from heraldry.scheduler.domain import sender
 from heraldry.scheduler.domain.enrollment import LeadEnrolled, attempt_of, enrollment_of
 from heraldry.scheduler.linkedin import LinkedIn
 from heraldry.scheduler.linkedin_standing import Linked, LinkedInStanding
+from heraldry.scheduler.scrapings import Scrapings
 from heraldry.scheduler.service import PROJECTIONS, TYPES
 from heraldry.scheduler.speakers import Speakers
 from heraldry.scheduler.standing import Connected, Standing
@@ -41,6 +42,7 @@ ALWAYS = WorkingHours(
     zone="UTC", week=tuple(Interval(day=day, start="00:00", end="24:00") for day in range(1, 8))
 )
 USER = By(organization=NORTHWIND, actor="user:ada")
+SHARED = 100  # scrapings of an organization a day
 STRANGER = By(organization=OTHERS, actor="user:eve")
 
 
@@ -64,6 +66,7 @@ class Parts:
     campaigns: Campaigns
     questions: CampaignQuestions
     linkedin: LinkedIn
+    scrapings: Scrapings
     linkedin_standing: LinkedInStanding
     withdrawals: Withdrawals
 
@@ -91,7 +94,13 @@ class Parts:
         return inbox
 
     async def member(
-        self, sender: str = "member-1", identity: UUID = ADA, revision: int = 0, by: By = USER
+        self,
+        sender: str = "member-1",
+        identity: UUID = ADA,
+        revision: int = 0,
+        by: By = USER,
+        *,
+        navigator: bool = False,
     ) -> UUID:
         """Linked, as the driver said it; the account."""
         account = uuid5(identity, "linkedin")
@@ -99,7 +108,7 @@ class Parts:
             account,
             identity,
             sender,
-            sales_navigator=False,
+            sales_navigator=navigator,
             revision=revision,
             said_at=self.clock.now(),
         )
@@ -180,6 +189,7 @@ async def parts(
     clock: MovableClock | None = None,
     *,
     heard_within: float = 0.0,
+    shared: int = SHARED,
 ) -> AsyncGenerator[Parts]:
     """One replica of the scheduler; `keys` and `clock` of another one for a second on the same
     store; `heard_within`: how long it waits for what other contexts say.
@@ -196,7 +206,8 @@ async def parts(
         await feed.start()
         stack.push_async_callback(feed.stop)
         blocks = Blocks(runner, keys, clock)
-        linkedin = LinkedIn(runner, store, model, keys, clock, blocks)
+        scrapings = Scrapings(runner, clock, shared)
+        linkedin = LinkedIn(runner, store, model, keys, clock, blocks, scrapings)
         linkedin_standing = LinkedInStanding(linkedin, runner, model, clock)
         scheduling = Scheduling(runner, store, model, keys, clock, others=linkedin)
         speakers, templates = Speakers(runner, keys, clock), LiquidTemplates()
@@ -213,6 +224,7 @@ async def parts(
             Campaigns(runner, model, clock, scheduling, speakers, templates, heard_within),
             CampaignQuestions(model, scheduling, speakers, templates),
             linkedin,
+            scrapings,
             linkedin_standing,
             Withdrawals(runner, model, keys, clock, linkedin, blocks),
         )

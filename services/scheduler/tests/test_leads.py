@@ -277,7 +277,7 @@ def works(made: Parts) -> Works:
         leads,
     )
     flags = Flags()
-    questions = LeadQuestions(made.model, made.clock, cast("HaltFlags", flags))
+    questions = LeadQuestions(made.model, made.clock, cast("HaltFlags", flags), made.scrapings.size)
     return Works(made, leads, continuity, questions, suppressions, flags)
 
 

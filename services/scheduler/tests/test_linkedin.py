@@ -52,9 +52,9 @@ async def test_an_invitation_by_hand_is_permitted_and_dispatched_and_counts_in_i
     await here.linkedin.invite(command, request)  # asked again
     steps = [event for _, event in await here.log() if isinstance(event, LinkedInStepDispatched)]
     assert [(step.attempt, step.account, step.profile) for step in steps] == [(request.id, account, PROFILE)]
-    assert await usage(here) == {"invitation": 1, "message": 0, "withdrawal": 0}
+    assert await usage(here) == {"invitation": 1, "message": 0, "withdrawal": 0, "scraping": 0}
     await here.linkedin.settle(request.id, asking(), proven_not_done=True)
-    assert await usage(here) == {"invitation": 0, "message": 0, "withdrawal": 0}
+    assert await usage(here) == {"invitation": 0, "message": 0, "withdrawal": 0, "scraping": 0}
     released = [event for _, event in await here.log() if isinstance(event, QuotaReleased)]
     assert [(event.attempt, event.kind) for event in released] == [(request.id, "invitation")]
 
@@ -86,6 +86,7 @@ async def test_limits_above_what_is_recommended_are_taken_and_named(here: Parts)
         ("invitation", 21),
         ("message", 100),
         ("withdrawal", 20),
+        ("scraping", 100),
     ]
 
 
@@ -134,7 +135,7 @@ async def test_facts_about_an_account_may_come_in_any_order(here: Parts, facts: 
     found = await here.linkedin.usage(GetLinkedInUsage(identity=ADA), asking())
     assert (found.closed, found.slowed) == ("", (("invitation", until),))
     waits = {one.kind: one.next_possible for one in found.use}
-    assert waits == {"invitation": until, "message": None, "withdrawal": None}
+    assert waits == {"invitation": until, "message": None, "withdrawal": None, "scraping": None}
     with pytest.raises(Refused) as refused:
         await here.linkedin.invite(invitation(), asking())
     assert (refused.value.code, refused.value.extra["until"]) == ("linkedin.slowed-down", until.isoformat())

@@ -241,7 +241,7 @@ def works(made: Parts) -> Works:
         channels(made.clock, made.scheduling, made.linkedin, leads, letters),
         linkedin.connected,
     )
-    questions = LeadQuestions(made.model, made.clock, cast("HaltFlags", flags))
+    questions = LeadQuestions(made.model, made.clock, cast("HaltFlags", flags), made.scrapings.size)
     return Works(made, leads, linkedin, engine, questions)
 
 

@@ -70,6 +70,7 @@ async def said(here: Parts, event: AnyEvent) -> None:
         here.linkedin_standing,
         here.withdrawals,
         LinkedInLeads(here.runner, here.clock, leads),
+        here.scrapings,
     )
     envelope = Envelope[AnyEvent](
         id=str(uuid4()),

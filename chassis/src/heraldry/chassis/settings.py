@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import NonNegativeFloat, PositiveFloat, SecretStr
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     linkedin_pause_seconds: NonNegativeFloat = 30.0  # between two actions of one LinkedIn account
     linkedin_read_minutes: PositiveFloat = 20.0  # between two looks who accepted and who wrote back
     linkedin_patience_seconds: PositiveFloat = 20.0  # for an answer of LinkedIn's site
+    # LinkedIn profiles that the identities of an organization may read for their data in its day, together; Sales
+    # Navigator adds to it
+    scraping_pool: NonNegativeInt = 100
     log_format: Literal["text", "json"] = "json"
     log_level: str = "INFO"
     ready_fd: int | None = None  # the supervisor's pipe: one line is written to it when the process is ready

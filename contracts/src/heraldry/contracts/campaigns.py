@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self, cast
 from uuid import UUID
 
 from heraldry.contracts.base import Command, Erased, Personal, Published, Query, Value
+from heraldry.contracts.linkedin import ProfileData
 from heraldry.contracts.texts import PlainText
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
@@ -31,7 +32,7 @@ LeadState = Literal[
     "failed",
 ]
 Target = Literal["name", "first_name", "last_name", "email", "linkedin_url", "own", "ignored"]
-StepKind = Literal["email", "invitation", "message"]
+StepKind = Literal["email", "invitation", "message", "scraping"]
 Channel = Literal["email", "linkedin"]
 Condition = Literal[
     "always", "connected", "not connected"
@@ -87,6 +88,20 @@ class SendMessage(Value):
     text: Annotated[PlainText, Field(min_length=1, max_length=20_000)]
 
 
+class ReadProfile(Value):
+    """The lead's LinkedIn profile is read for its data: one scraping (R-LIM-2). What it says and the import did not
+    give becomes the lead's: the names, and the variables headline, location, company and job_title.
+    """
+
+    kind: Literal["scraping"] = "scraping"
+    delay: Delay = 0
+    only_if: Condition = "always"
+
+
+OF_PROFILE: Final = ("headline", "location", "company", "job_title")
+"""The variables of a lead whose profile was read, beside its names."""
+
+
 def kind_of(step: object) -> object:
     """Which step is meant: without a word an email, as before there were others."""
     if isinstance(step, Mapping):
@@ -97,7 +112,8 @@ def kind_of(step: object) -> object:
 Step = Annotated[
     Annotated[SendEmail, Tag("email")]
     | Annotated[SendInvitation, Tag("invitation")]
-    | Annotated[SendMessage, Tag("message")],
+    | Annotated[SendMessage, Tag("message")]
+    | Annotated[ReadProfile, Tag("scraping")],
     Discriminator(kind_of),
 ]
 """What is done of a campaign; `only_if` is judged when its turn has come: where it does not hold, it is skipped."""
@@ -109,7 +125,13 @@ def channel_of(step: Step) -> Channel:
 
 def words_of(step: Step) -> str:
     """What is written in it, as a template."""
-    return step.note if step.kind == "invitation" else step.text
+    match step:
+        case SendInvitation():
+            return step.note
+        case ReadProfile():
+            return ""
+        case SendEmail() | SendMessage():
+            return step.text
 
 
 class CampaignSettings(Value):
@@ -463,7 +485,7 @@ EXAMPLE: Final = LeadData(
 class WaitReason(Value):
     """Why a lead's next step waits (R-LIM-6). `until` None: until somebody does something.
 
-    `code`: `delay`, `retry` (a try did not leave), `hours`, `day-limit`, `hour-limit`, `pace`, `campaign-draft`,
+    `code`: `delay`, `retry` (a try did not leave), `hours`, `day-limit`, `hour-limit`, `pool-limit`, `pace`, `campaign-draft`,
     `campaign-paused`, `inbox-paused`, `inbox-disconnected`, `reconnect`, `no-inbox`, `leaving`, `halted`,
     `turn` (others of the same inbox or LinkedIn account are before it), and of LinkedIn steps `not-linked`,
     `restricted`, `slowed-down`, `withdrawn-lately`.
@@ -477,7 +499,8 @@ class WaitReason(Value):
 class LeadView(Value):
     """`step`: the index of the next step, `steps` how many there are. `failure`: code, reason, resolution.
 
-    `connected`: with the identity, on LinkedIn, as far as is known. `skipped`: steps whose condition did not hold.
+    `data` holds what was imported, and what was read of its profile where the import said nothing; `read`: all that was
+    read. `connected`: with the identity, on LinkedIn, as far as is known. `skipped`: steps whose condition did not hold.
     `retryable`: of one that failed, whether RetryLead may succeed, now or once the failure is resolved.
     """
 
@@ -497,6 +520,7 @@ class LeadView(Value):
     retryable: bool = True
     connected: bool = False
     skipped: tuple[int, ...] = ()
+    read: ProfileData | None = None
 
 
 class LeadPage(Value):

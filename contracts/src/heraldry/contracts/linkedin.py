@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 Owner = Personal("identity")
 Invitee = Personal("person")
 CodeBy = Literal["authenticator", "SMS", "email"]
-ActionKind = Literal["invitation", "message", "withdrawal"]
+ActionKind = Literal["invitation", "message", "withdrawal", "scraping"]
 SlowedDown = Literal["invitation", "note", "message", "everything"]
 
 
@@ -52,6 +52,21 @@ class LinkedInProfile(Value):
     headline: str = ""
     url: str = ""
     picture: str = ""  # content hash of the stored picture
+
+
+class ProfileData(Value):
+    """What LinkedIn's page of a person says to this account. Empty: it says nothing.
+
+    First and last name are parted at the first space, for the page shows one name. The job title is the headline's
+    part before the company the page names ("Head of purchasing at Brisa"), and empty where the headline is another.
+    """
+
+    first_name: str = ""
+    last_name: str = ""
+    headline: str = ""
+    location: str = ""
+    company: str = ""
+    job_title: str = ""
 
 
 class LinkedInLinkingStarted(Published):
@@ -178,7 +193,8 @@ class LinkedInActionClaimed(Published):
 
 
 class LinkedInActionStarted(Published):
-    """The irrevocable click comes next: from here on it is never done again, only looked up.
+    """The irrevocable click comes next: from here on it is never done again, only looked up. Of a scraping: the
+    person's profile is opened next.
 
     `member`: whom the open page is about, as a keyed hash. `alike`: how many messages of ours with the same text
     stood there before.
@@ -224,6 +240,13 @@ class LinkedInMessageSent(Done):
     """LinkedIn shows the message in the conversation."""
 
 
+class ProfileScraped(Done):
+    """The person's profile was read for its data: one scraping (R-LIM-2)."""
+
+    profile: Annotated[str | Erased, Invitee]  # its address
+    data: Annotated[ProfileData | Erased, Invitee]
+
+
 class InvitationAccepted(Published):
     attempt: UUID  # the invitation's
     account: UUID
@@ -248,7 +271,8 @@ class LinkedInReplyReceived(Published):
 class LinkedInActionFailed(Published):
     """It was provably not done; its permit goes back.
 
-    Not `proven`: a person decided that it was not done. Then the permit stays used.
+    Not `proven`: a person decided that it was not done, or a profile was opened and what it says was lost. Then the
+    permit stays used.
     """
 
     attempt: UUID
@@ -435,7 +459,8 @@ class ActionStep(Value):
 class ActionView(Value):
     """One action with everything that is recorded of it, oldest first.
 
-    `accepted_at`, `withdrawal`: of an invitation; the latter is the newest attempt to withdraw it.
+    `accepted_at`, `withdrawal`: of an invitation; the latter is the newest attempt to withdraw it. `data`: what a
+    scraping read.
     """
 
     attempt: UUID
@@ -454,6 +479,7 @@ class ActionView(Value):
     withdrawal: UUID | None = None
     steps: tuple[ActionStep, ...] = ()
     replies: tuple[str, ...] = ()
+    data: ProfileData | None = None
 
 
 class GetLinkedInAction(Query[ActionView]):

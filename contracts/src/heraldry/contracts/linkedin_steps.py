@@ -16,7 +16,7 @@ Invitee = Personal("person")
 LONGEST_NOTE = 300  # characters
 LONGEST_FREE_NOTE = 200  # of an account without Premium; LinkedIn itself says so
 LONGEST_MESSAGE = 8000
-Allowance = Literal["invitation", "message", "withdrawal"]
+Allowance = Literal["invitation", "message", "withdrawal", "scraping"]
 
 
 class LinkedInStepDispatched(Internal):
@@ -66,8 +66,27 @@ class InviteOnLinkedIn(Command):
     note: Annotated[PlainText, Field(max_length=LONGEST_NOTE)] = ""
 
 
+class ReadProfileOnLinkedIn(Command):
+    """Read one person's profile for its data by hand, now (R-LIM-2). The attempt id is the command's id; what was
+    read is asked with GetLinkedInAction.
+
+    Refused `linkedin.unknown` (404), `linkedin.not-linked` (409), `linkedin.slowed-down` (409) with `until`,
+    `quota.exhausted` (409) with `until`.
+    `person` is the data subject: whose profile is read.
+    """
+
+    context: ClassVar[str] = "scheduler"
+    identity: UUID
+    person: UUID
+    profile: Annotated[str, Field(min_length=1, max_length=500)]
+    name: Annotated[OneLine, Field(max_length=200)] = ""
+
+
 class LinkedInUse(Value):
-    """One kind of action in the identity's local day. `next_possible` None: now."""
+    """One kind of action in the identity's local day. `next_possible` None: now.
+
+    Of scrapings, `allowed` is the organization's shared pool and the identity's own capacity together.
+    """
 
     kind: Allowance
     used_today: int
@@ -76,9 +95,34 @@ class LinkedInUse(Value):
     why: str = ""  # why nothing is possible before `next_possible`
 
 
+class SharedPool(Value):
+    """The organization's scrapings in its day, whoever of its identities did them. `zone`: whose midnight begins it.
+
+    `next_possible`: when it can be drawn on again; None: now.
+    """
+
+    used_today: int
+    allowed: int
+    zone: str
+    next_possible: datetime | None = None
+
+    @property
+    def left(self) -> int:
+        return max(0, self.allowed - self.used_today)
+
+
+class OwnScrapings(Value):
+    """What Sales Navigator adds to the pool, in the identity's local day."""
+
+    used_today: int
+    allowed: int
+
+
 class LinkedInUsage(Value):
     """`warnings`: the names of the limits above what is recommended (R-LIM-1).
 
+    `pool`: what the organization's identities share of scrapings. `own_scrapings`: what the identity has beside it
+    and has used of it today, None without Sales Navigator.
     `closed`: why nothing can be done at all, as a code (disconnected, reconnect, restricted, identity-deleted), and
     `reason` for people; empty: it is linked.
     """
@@ -91,6 +135,8 @@ class LinkedInUsage(Value):
     use: tuple[LinkedInUse, ...]
     zone: str
     slowed: tuple[tuple[SlowedDown, datetime], ...] = ()
+    pool: SharedPool
+    own_scrapings: OwnScrapings | None = None
     closed: str = ""
     reason: str = ""
 

@@ -74,6 +74,7 @@ PUBLISHED: Final[Mapping[str, Mapping[str, type[Published]]]] = MappingProxyType
             "InvitationAccepted": linkedin.InvitationAccepted,
             "InvitationWithdrawn": linkedin.InvitationWithdrawn,
             "LinkedInMessageSent": linkedin.LinkedInMessageSent,
+            "ProfileScraped": linkedin.ProfileScraped,
             "LinkedInReplyReceived": linkedin.LinkedInReplyReceived,
             "LinkedInActionFailed": linkedin.LinkedInActionFailed,
             "LinkedInActionOutcomeUnknown": linkedin.LinkedInActionOutcomeUnknown,

@@ -15,9 +15,10 @@ Recipient = Personal("person")
 LARGEST_TEXT: Final = 150_000  # bytes as JSON: encrypted, a mail fits into one event of every context
 RECOMMENDED_INVITATIONS: Final = 20
 RECOMMENDED_MESSAGES: Final = 100
+OWN_SCRAPINGS: Final = 100  # a day, with Sales Navigator, where nobody has chosen
 WITHDRAWALS_PER_DAY: Final = 20  # automatic and by hand together
 ABOVE_RECOMMENDED: Final = "LinkedIn may detect automation and restrict the account temporarily."
-QuotaKind = Literal["email", "invitation", "message", "withdrawal"]
+QuotaKind = Literal["email", "invitation", "message", "withdrawal", "scraping"]
 
 
 def _mailable(address: str) -> str:
@@ -51,10 +52,15 @@ class EmailRate(Value):
 
 
 class LinkedInLimits(Value):
-    """R-LIM-1: per local day of the identity."""
+    """R-LIM-1 and 2: per local day of the identity.
+
+    `scrapings`: what an identity with Sales Navigator has of its own beside the organization's shared pool; without
+    Sales Navigator it counts for nothing. None: nobody has chosen, and it is 100.
+    """
 
     invitations: Annotated[int, Field(ge=0, le=1000)] = RECOMMENDED_INVITATIONS
     messages: Annotated[int, Field(ge=0, le=1000)] = RECOMMENDED_MESSAGES
+    scrapings: Annotated[int, Field(ge=0, le=1000)] | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -67,9 +73,20 @@ class LinkedInLimits(Value):
 
 
 def allowed(kind: QuotaKind, limits: LinkedInLimits | None) -> int:
-    """How many actions of a kind LinkedIn is asked for in a day."""
+    """How many actions of a kind LinkedIn is asked for in a day. Of scrapings: of its own, with Sales Navigator."""
     of = limits or LinkedInLimits()
-    return {"invitation": of.invitations, "message": of.messages}.get(kind, WITHDRAWALS_PER_DAY)
+    own = OWN_SCRAPINGS if of.scrapings is None else of.scrapings
+    most = {"invitation": of.invitations, "message": of.messages, "scraping": own}
+    return most.get(kind, WITHDRAWALS_PER_DAY)
+
+
+class PoolUse(Value):
+    """A scraping drawn from the organization's shared pool: how much of it is used in the organization's day, this
+    one included.
+    """
+
+    used: int
+    allowed: int
 
 
 class LimitsChanged(Published):
@@ -82,9 +99,11 @@ class LimitsChanged(Published):
 
 
 class QuotaConsumed(Published):
-    """One action was permitted. Figures are totals after it, of its kind, with the settings in force.
+    """One action was permitted: one per email, invitation, message, withdrawal, and one per scraping, which is a
+    LinkedIn profile read for its data. Figures are totals after it, of its kind, with the settings in force.
 
-    An email has `inbox` and `rate`; an action on LinkedIn has `account` and `limits`, and no hour's limit.
+    An email has `inbox` and `rate`; an action on LinkedIn has `account` and `limits`, and no hour's limit. `pool`: of
+    a scraping that draws on the organization's shared pool; None: it draws on the identity's own capacity.
     """
 
     version: ClassVar[int] = 2  # since then not every action is an email
@@ -103,6 +122,7 @@ class QuotaConsumed(Published):
     enrollment: UUID | None = None
     account: UUID | None = None
     limits: LinkedInLimits | None = None
+    pool: PoolUse | None = None
 
 
 class QuotaReleased(Published):
@@ -150,7 +170,10 @@ class RateIncreaseRequested(Published):
 
 
 class QuotaExhausted(Published):
-    """Nothing more is permitted before `until`. Said once per account, kind and window."""
+    """Nothing more is permitted before `until`. Said once per account, kind and window.
+
+    Of scrapings: the organization's shared pool is used up, and so is what the identity has of its own.
+    """
 
     version: ClassVar[int] = 2
     sender: str
@@ -281,7 +304,11 @@ class WithdrawalPolicyChanged(Published):
 
 
 class ChangeLinkedInLimits(Command):
-    """Refused `linkedin.unknown` (404)."""
+    """`limits.scrapings` None: it stays as it is.
+
+    Refused `linkedin.unknown` (404), `linkedin.no-sales-navigator` (409): only an account with Sales Navigator has
+    scrapings of its own.
+    """
 
     context: ClassVar[str] = "scheduler"
     identity: UUID

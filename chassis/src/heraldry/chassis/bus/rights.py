@@ -50,6 +50,7 @@ DURABLES: Mapping[str, tuple[str, ...]] = {  # `<context>-<purpose>`: a checkpoi
         f"{context}-linkedin-outcomes",
         f"{context}-invitations",
         f"{context}-linkedin-leads",
+        f"{context}-organizations",
         *(f"{context}-control-{partition}" for partition in range(PARTITIONS)),
         *(f"{context}-views-{replica}" for replica in range(VIEWS)),
     )

@@ -28,6 +28,7 @@ USED_UP: Final[Mapping[QuotaKind, str]] = {
     "invitation": "Today's connection requests are used up.",
     "message": "Today's LinkedIn messages are used up.",
     "withdrawal": "Today's withdrawals are used up.",
+    "scraping": "The organization's shared pool of LinkedIn profiles for today is used up.",
 }
 
 

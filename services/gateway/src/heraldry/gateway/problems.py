@@ -25,7 +25,7 @@ log = structlog.stdlib.get_logger(__name__)
 API = "/api/"
 SERVER_ERROR = 500
 UNAVAILABLE = 503
-KIND_OF_STEP: Final = re.compile(r"\b(steps\.\d+\.)(?:email|invitation|message)\.")
+KIND_OF_STEP: Final = re.compile(r"\b(steps\.\d+\.)(?:email|invitation|message|scraping)\.")
 """Which of the kinds of step was tried: it is no part of the field's name."""
 USUAL: Mapping[int, tuple[str, str]] = {
     400: ("input.malformed", "The request cannot be read."),

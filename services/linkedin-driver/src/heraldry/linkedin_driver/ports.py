@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 from uuid import UUID
 
-from heraldry.contracts.linkedin import ActionKind, CodeBy, Obstacle
+from heraldry.contracts.linkedin import ActionKind, CodeBy, Obstacle, ProfileData
 from pydantic import SecretStr
 
 Cause: TypeAlias = Literal["signed out", "restricted", "too much", "unreachable", "not found", "layout"]
@@ -39,9 +39,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A fresh load of the page shows it. `proof` says what."""
+    """A fresh load of the page shows it. `proof` says what; `data`: what a scraping read."""
 
     proof: str
+    data: ProfileData | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,9 @@ Outcome: TypeAlias = Done | NotDone | Unsure
 
 
 class Click(Protocol):
-    """Whoever wants it done is told of the irrevocable click, immediately before and after it."""
+    """Whoever wants it done is told of the irrevocable click, immediately before and after it. Of a scraping: of the
+    person's profile being opened.
+    """
 
     async def before(self, member: str, alike: int) -> None:
         """It comes next, on the page of this member. Raises what keeps it from being made.
@@ -107,7 +110,7 @@ class Member(Protocol):
         ...
 
     async def look(self, wanted: Wanted, alike: int) -> Outcome:
-        """Whether it was done, by a fresh load. Nothing is clicked."""
+        """Whether it was done, by a fresh load. Nothing is clicked. No page shows whether a profile was read."""
         ...
 
     async def standing(self, slug: str) -> Standing:

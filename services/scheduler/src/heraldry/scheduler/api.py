@@ -26,7 +26,7 @@ from heraldry.contracts.campaigns import (
     StopIdentity,
     UndoImport,
 )
-from heraldry.contracts.linkedin_steps import GetLinkedInUsage, InviteOnLinkedIn
+from heraldry.contracts.linkedin_steps import GetLinkedInUsage, InviteOnLinkedIn, ReadProfileOnLinkedIn
 from heraldry.contracts.scheduler import (
     ChangeEmailRate,
     ChangeLinkedInLimits,
@@ -59,6 +59,7 @@ def register(rpc: Server, scheduling: Scheduling) -> None:
 
 def register_linkedin(rpc: Server, linkedin: LinkedIn, withdrawals: Withdrawals) -> None:
     rpc.command(InviteOnLinkedIn, linkedin.invite)
+    rpc.command(ReadProfileOnLinkedIn, linkedin.read_profile)
     rpc.command(ChangeLinkedInLimits, linkedin.change_limits)
     rpc.command(ChangeWithdrawalPolicy, linkedin.change_policy)
     rpc.command(WithdrawInvitations, withdrawals.request)

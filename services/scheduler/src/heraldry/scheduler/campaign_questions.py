@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from heraldry.chassis.bus.rpc import Asking
@@ -16,16 +17,22 @@ from heraldry.contracts.campaigns import (
     LeadData,
     ListCampaigns,
     PreviewSteps,
+    ReadProfile,
     RenderedStep,
     SendEmail,
     Step,
 )
+from heraldry.contracts.linkedin import ProfileData
 from heraldry.scheduler.application import Scheduling
 from heraldry.scheduler.domain import campaign
+from heraldry.scheduler.domain.enrollment import with_profile
 from heraldry.scheduler.ports import Speaker, TemplateError, Templates
 from heraldry.scheduler.projections import campaigns as rows
 from heraldry.scheduler.projections import tallies
 from heraldry.scheduler.speakers import Speakers
+
+UNREAD: Final = ProfileData.model_validate({name: f"[{name}]" for name in ProfileData.model_fields})
+"""Stands in a preview for what a profile says that was not read yet."""
 
 
 class CampaignQuestions:
@@ -58,6 +65,8 @@ class CampaignQuestions:
             lead = self._example(query.settings, speaker)
         rendered: list[RenderedStep] = []
         for step in query.settings.steps:
+            if isinstance(step, ReadProfile):
+                lead = with_profile(lead, UNREAD)
             first = next((one for one in rendered if one.kind == "email"), None)
             rendered.append(self._rendered(step, lead, speaker, first))
         return tuple(rendered)

@@ -140,12 +140,15 @@ class LinkedInSteps:
             return Later(opening or NEVER)
         if (paused := state.paused_until(kind, now)) is not None:
             return Later(paused)
-        today = today_on_linkedin(state, kind, now)
+        scraping = kind == "scraping"
+        shared = self._linkedin.pool_size if scraping else 0
+        today = today_on_linkedin(state, kind, now, state.allowed(kind) + shared)
         if at_once(today) > now:
             return Later(at_once(today))
-        if (exhausted := state.use(kind, now).until) is not None:
+        exhausted = await self._linkedin.next_scraping(state, now) if scraping else state.use(kind, now).until
+        if exhausted is not None:
             account = Account(lane.sender, state.identity, state.organization)
-            await self._linkedin.run(account, SayExhausted(kind, now), asking)
+            await self._linkedin.run(account, SayExhausted(kind, now, exhausted), asking)
             return Later(exhausted)
         return Now(even(today))
 
@@ -192,7 +195,12 @@ def channels(
 ) -> Mapping[StepKind, Channel]:
     """By what each kind of step leaves."""
     steps = LinkedInSteps(clock, linkedin, leads, letters)
-    return {"email": Mails(clock, scheduling, leads, letters), "invitation": steps, "message": steps}
+    return {
+        "email": Mails(clock, scheduling, leads, letters),
+        "invitation": steps,
+        "message": steps,
+        "scraping": steps,
+    }
 
 
 def _action(lane: Lane) -> ActionKind:

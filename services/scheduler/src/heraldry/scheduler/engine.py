@@ -52,6 +52,7 @@ OWN_DOING: Final = frozenset(
         "StepDispatched",
         "LinkedInStepDispatched",
         "QuotaExhausted",
+        "PoolPermitTaken",
         "SettingsRepeated",
         "LinkedInSettingsRepeated",
         "InboxAssigned",
@@ -60,6 +61,9 @@ OWN_DOING: Final = frozenset(
         "LeadEnrolled",
     }
 )
+FOR_ALL: Final = frozenset(
+    {"PoolPermitReturned", "PoolZoneImported"}
+)  # what lets every sender of the organization go on that could not
 ENDING: Final = frozenset({"LeadFinished", "LeadReplied", "LeadBounced", "LeadUnsubscribed", "LeadFailed"})
 
 
@@ -363,7 +367,11 @@ class Engine:
         """These events were stored, by whomever."""
         if not ENDING.isdisjoint(one.type for one in batch):
             self._watched = NEVER  # a campaign may have ended with it
-        identities = {_identity(one) for one in batch if one.type not in OWN_DOING}
+        identities = {_meta(one, "identity") for one in batch if one.type not in OWN_DOING}
+        organizations = {_meta(one, "organization") for one in batch if one.type in FOR_ALL}
+        if organizations:
+            lanes = self._model.read(due.lanes)
+            identities |= {one.identity for one in lanes if one.organization in organizations}
         if identities:
             self.look_again(*identities)
 
@@ -375,5 +383,5 @@ class Engine:
         return By(organization=UUID(at.organization), actor=SYSTEM)
 
 
-def _identity(stored: StoredEvent) -> str:
-    return str(cast("Mapping[str, object]", orjson.loads(stored.meta)).get("identity", ""))
+def _meta(stored: StoredEvent, name: str) -> str:
+    return str(cast("Mapping[str, object]", orjson.loads(stored.meta)).get(name, ""))

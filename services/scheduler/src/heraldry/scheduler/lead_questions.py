@@ -28,6 +28,7 @@ from heraldry.contracts.campaigns import (
     StepKind,
 )
 from heraldry.contracts.identity import WorkingHours
+from heraldry.contracts.linkedin import ProfileData
 from heraldry.scheduler.domain import waiting
 from heraldry.scheduler.domain.campaign import unknown as campaign_unknown
 from heraldry.scheduler.domain.sequence import IDENTITY_DELETED
@@ -43,8 +44,9 @@ _DATA: Final[TypeAdapter[LeadData | Erased]] = TypeAdapter(LeadData | Erased)
 class LeadQuestions:
     """Another organization's leads are unknown."""
 
-    def __init__(self, model: ReadModel, clock: Clock, halt: HaltFlags) -> None:
-        self._model, self._clock, self._halt = model, clock, halt
+    def __init__(self, model: ReadModel, clock: Clock, halt: HaltFlags, pool_size: int) -> None:
+        """`pool_size`: how many profiles an organization's identities may read a day, together."""
+        self._model, self._clock, self._halt, self._pool_size = model, clock, halt, pool_size
 
     async def list(self, query: ListLeads, asking: Asking) -> LeadPage:
         """In the order they were imported."""
@@ -106,6 +108,7 @@ class LeadQuestions:
             since=datetime.fromisoformat(row.since),
             connected=bool(row.connected),
             skipped=tuple(cast("list[int]", json.loads(row.skipped))),
+            read=ProfileData.model_validate_json(row.read) if row.read else None,
             retryable=row.running != "finished" and row.code not in FOR_GOOD,
         )
 
@@ -138,7 +141,7 @@ class LeadQuestions:
             closed=str(found["closed"]),
             halted=self._is_halted(organization_id, sender),
             hours=WorkingHours.model_validate_json(hours) if hours else None,
-            per_day=int(found["per_day"]),
+            per_day=int(found["per_day"]) + (self._pool_size if found.get("kind") == "scraping" else 0),
             used_today=int(found["used_today"]),
             last=datetime.fromisoformat(last) if last else None,
             exhausted=(str(found["exhausted_window"]), datetime.fromisoformat(until)) if until else None,

@@ -16,6 +16,7 @@ from heraldry.chassis.runner import Asked, Ran, Runner
 from heraldry.chassis.vault.keys import KeyDestroyedError, KeyRing
 from heraldry.contracts.base import Accepted, By, Erased
 from heraldry.contracts.campaigns import CampaignSettings, LeadData, RetryLead, StepKind
+from heraldry.contracts.linkedin import ProfileData
 from heraldry.contracts.mailbox import (
     EmailBounced,
     EmailFailed,
@@ -169,13 +170,21 @@ class Leads:
         """Its next step cannot be sent at all."""
         await self.decide(enrollment, sequence.Fail(code, reason, resolution, self._clock.now()), asking)
 
-    async def done(self, enrollment: UUID, attempt: UUID, at: datetime, asking: Asking) -> None:
-        """A LinkedIn step was done, or needed not to be."""
+    async def done(
+        self,
+        enrollment: UUID,
+        attempt: UUID,
+        at: datetime,
+        asking: Asking,
+        read: ProfileData | Erased | None = None,
+    ) -> None:
+        """A LinkedIn step was done, or needed not to be. `read`: what a scraping found."""
         await self._scheduling.up_to_date()
         row = self._model.read(lambda db: lead_rows.one(db, str(enrollment)))
         if row is not None:
             plan = self._plan(row.campaign)
-            await self.of_row(row, sequence.RecordSent(attempt, "", "", at, plan, self._clock.now()), asking)
+            command = sequence.RecordSent(attempt, "", "", at, plan, self._clock.now(), read)
+            await self.of_row(row, command, asking)
 
     async def _sent(self, enrollment: UUID, event: EmailSent, asking: Asking) -> None:
         await self._scheduling.up_to_date()

@@ -17,6 +17,7 @@ Nothing appended (`not ran.events`): that attempt was dispatched before. `open_c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -35,22 +36,26 @@ from heraldry.contracts.linkedin_steps import (
     InviteOnLinkedIn,
     LinkedInUsage,
     LinkedInUse,
+    OwnScrapings,
+    ReadProfileOnLinkedIn,
+    SharedPool,
 )
 from heraldry.contracts.profiles import NoProfile, profile_address
-from heraldry.contracts.scheduler import ChangeLinkedInLimits, ChangeWithdrawalPolicy, allowed
+from heraldry.contracts.scheduler import ChangeLinkedInLimits, ChangeWithdrawalPolicy
 from heraldry.scheduler.application import Account, NotYetError, derived, up_to_date
 from heraldry.scheduler.blocks import Blocks
-from heraldry.scheduler.domain import linkedin_permits, linkedin_sender, linkedin_sender_events
+from heraldry.scheduler.domain import linkedin_permits, linkedin_sender, linkedin_sender_events, scraping_pool
 from heraldry.scheduler.domain.linkedin_sender import UNOPENED, Action, Dispatch, LinkedInSender
 from heraldry.scheduler.domain.sender import OpenCampaign, Settle, StopCampaign
 from heraldry.scheduler.projections import campaign_senders, linkedin_steps
 from heraldry.scheduler.projections import linkedin_senders as rows
+from heraldry.scheduler.scrapings import Scrapings
 
 decider: Decider[linkedin_sender.Command, linkedin_sender.State, linkedin_sender_events.Event] = Decider(
     UNOPENED, linkedin_permits.decide, linkedin_sender.evolve
 )
 LinkedInRan: TypeAlias = Ran[linkedin_sender.State, linkedin_sender_events.Event]
-KINDS: Final[tuple[ActionKind, ...]] = ("invitation", "message", "withdrawal")
+KINDS: Final[tuple[ActionKind, ...]] = ("invitation", "message", "withdrawal", "scraping")
 
 
 class LinkedIn:
@@ -64,9 +69,11 @@ class LinkedIn:
         keys: KeyRing,
         clock: Clock,
         blocks: Blocks,
+        scrapings: Scrapings,
     ) -> None:
         self._runner, self._store, self._model = runner, store, model
         self._keys, self._clock, self._blocks = keys, clock, blocks
+        self._scrapings = scrapings
 
     # --- permits
 
@@ -88,13 +95,48 @@ class LinkedIn:
                 "person.erased", "This person's data was erased: nothing is done with them any more."
             ) from None
         try:
-            return await self.run(account, command, asking)
+            return await self._permitted(account, command, asking)
         except Refused as refusal:
             if refusal.code == "quota.exhausted":
                 until = f"exhausted {action.kind} {refusal.extra['until']}"
-                said = linkedin_sender.SayExhausted(action.kind, self._clock.now())
+                at = datetime.fromisoformat(refusal.extra["until"])
+                said = linkedin_sender.SayExhausted(action.kind, self._clock.now(), at)
                 await self.run(account, said, Asking(derived(asking.id, until), asking.by))
             raise
+
+    async def _permitted(self, account: Account, command: Dispatch, asking: Asking) -> LinkedInRan:
+        """R-LIM-2: a scraping draws on the sender's own capacity first, then on the organization's pool. The pool's
+        permit is taken before the sender dispatches, by the attempt: whoever tries again after a crash finds it.
+        """
+        try:
+            return await self.run(account, command, asking)
+        except Refused as refusal:
+            if command.action.kind != "scraping" or refusal.code != "quota.exhausted":
+                raise
+            own_again = datetime.fromisoformat(refusal.extra["until"])
+        try:
+            shared = await self._scrapings.take(account, command.attempt, asking)
+        except Refused as refusal:
+            if refusal.code != "quota.exhausted":
+                raise
+            pool_again = datetime.fromisoformat(refusal.extra["until"])
+            state = await self.state(account.sender, command.at)
+            own = state.allowed("scraping") if isinstance(state, LinkedInSender) else 0
+            raise scraping_pool.used_up(_either(own, own_again, pool_again), own) from None
+        return await self.run(account, replace(command, shared=shared), asking)
+
+    async def next_scraping(self, sender: LinkedInSender, now: datetime) -> datetime | None:
+        """When one more profile may be read, by what the sender has of its own and by the pool; None: now."""
+        own = sender.use("scraping", now).until
+        if own is None:
+            return None
+        pool = (await self._scrapings.pool(sender.organization, now)).next_possible
+        return None if pool is None else _either(sender.allowed("scraping"), own, pool)
+
+    @property
+    def pool_size(self) -> int:
+        """How many profiles an organization's identities may read a day, together."""
+        return self._scrapings.size
 
     async def _not_withdrawn_lately(self, account: Account, action: Action) -> None:
         until = await self._blocks.until(account.organization, account.sender, action.person, action.profile)
@@ -117,6 +159,17 @@ class LinkedIn:
         step = Dispatch(account.organization, asking.id, action, self._clock.now(), identity=command.identity)
         return self._runner.accepted(await self.dispatch(account.sender, step, asking))
 
+    async def read_profile(self, command: ReadProfileOnLinkedIn, asking: Asking) -> Accepted:
+        """By hand, now."""
+        account = self.mine(command.identity, asking)
+        try:
+            profile = profile_address(command.profile)
+        except NoProfile as error:
+            raise Refused("linkedin-url.malformed", str(error), status=422, field="profile") from None
+        action = Action("scraping", command.person, profile, command.name)
+        step = Dispatch(account.organization, asking.id, action, self._clock.now(), identity=command.identity)
+        return self._runner.accepted(await self.dispatch(account.sender, step, asking))
+
     async def settle(self, attempt: UUID, asking: Asking, *, proven_not_done: bool) -> None:
         """It has an outcome. What was never dispatched here has nothing to settle."""
         await self.up_to_date()
@@ -124,6 +177,8 @@ class LinkedIn:
         if step is not None:
             account = Account(step.sender, UUID(step.identity), UUID(step.organization))
             await self.run(account, Settle(attempt, proven_not_done, self._clock.now()), asking)
+            if proven_not_done and step.kind == "scraping":
+                await self._scrapings.give_back(account, attempt, asking)
 
     async def cancel(self, sender: str, attempt: UUID, asking: Asking) -> None:
         """There is no news of it: ask the driver to close it, if it was not begun."""
@@ -148,15 +203,19 @@ class LinkedIn:
         state = await self.state(account.sender, now)
         if not isinstance(state, LinkedInSender):
             raise linkedin_permits.unknown()
+        pool = await self._scrapings.pool(state.organization, now)
+        own = OwnScrapings(used_today=state.use("scraping", now).used, allowed=state.allowed("scraping"))
         return LinkedInUsage(
             identity=state.identity,
             account=state.account,
             limits=state.limits,
             warnings=state.limits.warnings,
             policy=state.policy,
-            use=tuple(_use(state, kind, now) for kind in KINDS),
+            use=tuple(_use(state, kind, now, pool) for kind in KINDS),
             zone=state.zone,
             slowed=tuple(sorted((kind, until) for kind, until in state.pauses.items() if until > now)),
+            pool=pool,
+            own_scrapings=own if state.sales_navigator else None,
             closed=state.closed,
             reason=state.reason,
         )
@@ -243,15 +302,28 @@ def _leaving(state: linkedin_sender.State, campaign: UUID, now: datetime) -> int
     return len(state.leaving(campaign, max(now, state.last))) if isinstance(state, LinkedInSender) else 0
 
 
-def _use(state: LinkedInSender, kind: ActionKind, now: datetime) -> LinkedInUse:
+def _use(state: LinkedInSender, kind: ActionKind, now: datetime, pool: SharedPool) -> LinkedInUse:
     used, paused = state.use(kind, now), state.paused_until(kind, now)
-    most, why = allowed(kind, state.limits), ""
-    next_possible = used.until
-    if used.until is not None:
+    most, why, next_possible = state.allowed(kind), "", used.until
+    if used.until is not None and kind == "scraping":
+        next_possible = pool.next_possible and _either(most, used.until, pool.next_possible)
+        why = scraping_pool.used_up(next_possible, most).detail if next_possible else ""
+    elif used.until is not None:
         why = linkedin_permits.exhausted(kind, most, used.until).detail
     if paused is not None and (next_possible is None or paused > next_possible):
         next_possible, why = paused, linkedin_permits.slowed_down(kind, paused).detail
-    return LinkedInUse(kind=kind, used_today=used.used, allowed=most, next_possible=next_possible, why=why)
+    return LinkedInUse(
+        kind=kind,
+        used_today=state.done(kind, now),
+        allowed=most + pool.allowed if kind == "scraping" else most,
+        next_possible=next_possible,
+        why=why,
+    )
+
+
+def _either(own: int, own_again: datetime, pool_again: datetime) -> datetime:
+    """When one more profile may be read: by the pool, or by what there is of one's own."""
+    return min(own_again, pool_again) if own else pool_again
 
 
 def _enough(now: datetime) -> Callable[[Sequence[linkedin_sender_events.Event]], bool]:

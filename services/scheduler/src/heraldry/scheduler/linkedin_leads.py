@@ -16,6 +16,7 @@ from heraldry.contracts.linkedin import (
     LinkedInActionOutcomeUnknown,
     LinkedInMessageSent,
     LinkedInReplyReceived,
+    ProfileScraped,
 )
 from heraldry.scheduler.application import derived
 from heraldry.scheduler.domain import acquaintance, sequence
@@ -51,6 +52,8 @@ class LinkedInLeads:
         match outcome:
             case InvitationSent() | LinkedInMessageSent():
                 await self._leads.done(lead, outcome.attempt, outcome.at, asking)
+            case ProfileScraped(attempt=attempt, at=at, data=data):
+                await self._leads.done(lead, attempt, at, asking, data)
             case LinkedInActionFailed():
                 await self._not_done(lead, outcome, asking)
             case LinkedInActionOutcomeUnknown(attempt=attempt):

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from uuid import UUID
 
 from heraldry.contracts.base import Envelope
+from heraldry.contracts.gateway import OrganizationCreated, OrganizationZoneChanged
 from heraldry.contracts.linkedin import (
     InvitationAccepted,
     InvitationSent,
@@ -21,6 +22,7 @@ from heraldry.contracts.linkedin import (
     LinkedInRestricted,
     LinkedInSlowedDown,
     LinkedInUnlinked,
+    ProfileScraped,
     SlowedDown,
 )
 from heraldry.contracts.scheduler import WithdrawalOutcome
@@ -38,11 +40,20 @@ _OUTCOMES: Final[Mapping[str, WithdrawalOutcome]] = {  # by the driver's codes
 LinkedInOutcome: TypeAlias = (
     InvitationSent
     | LinkedInMessageSent
+    | ProfileScraped
     | InvitationAccepted
     | LinkedInReplyReceived
     | LinkedInActionFailed
     | LinkedInActionOutcomeUnknown
 )
+
+
+class ImportZone(OwnCommand):
+    """By whose midnight an organization's day begins. `revision`: of its own stream."""
+
+    organization: UUID
+    zone: str
+    revision: int
 
 
 class OpenLinkedIn(OwnCommand):
@@ -142,6 +153,11 @@ def import_accounts(
             return (closed,)
 
 
+def import_zones(event: Envelope[OrganizationCreated | OrganizationZoneChanged]) -> Sequence[OwnCommand]:
+    said = event.data
+    return (ImportZone(organization=said.organization, zone=said.zone, revision=event.revision),)
+
+
 def record_linkedin_outcomes(event: Envelope[LinkedInOutcome]) -> Sequence[OwnCommand]:
     """A withdrawal concerns no lead's sequence."""
     outcome = event.data
@@ -156,6 +172,7 @@ def settle_actions(
         InvitationSent
         | LinkedInMessageSent
         | InvitationWithdrawn
+        | ProfileScraped
         | LinkedInActionFailed
         | LinkedInActionOutcomeUnknown
     ],

@@ -7,6 +7,7 @@ from typing import Final
 from heraldry.chassis.bus.reactions import Reaction, reaction
 from heraldry.chassis.bus.rpc import Asking
 from heraldry.contracts.base import Command
+from heraldry.contracts.gateway import OrganizationCreated, OrganizationZoneChanged
 from heraldry.contracts.linkedin import (
     InvitationAccepted,
     InvitationSent,
@@ -20,6 +21,7 @@ from heraldry.contracts.linkedin import (
     LinkedInRestricted,
     LinkedInSlowedDown,
     LinkedInUnlinked,
+    ProfileScraped,
 )
 from heraldry.scheduler.domain.withdrawal import WithdrawalRequested
 from heraldry.scheduler.linkedin import LinkedIn
@@ -29,6 +31,7 @@ from heraldry.scheduler.linkedin_reactions import (
     CarryOutWithdrawals,
     CloseLinkedIn,
     ImportInvitation,
+    ImportZone,
     OpenLinkedIn,
     RecordLinkedInOutcome,
     RecordWithdrawal,
@@ -37,10 +40,12 @@ from heraldry.scheduler.linkedin_reactions import (
     carry_out_withdrawals,
     import_accounts,
     import_invitations,
+    import_zones,
     record_linkedin_outcomes,
     settle_actions,
 )
 from heraldry.scheduler.linkedin_standing import Linked, LinkedInStanding
+from heraldry.scheduler.scrapings import Scrapings
 from heraldry.scheduler.withdrawals import Tried, Withdrawals
 
 REACTIONS: Final[tuple[Reaction, ...]] = (
@@ -56,6 +61,7 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
             InvitationSent,
             LinkedInMessageSent,
             InvitationWithdrawn,
+            ProfileScraped,
             LinkedInActionFailed,
             LinkedInActionOutcomeUnknown,
         ),
@@ -79,12 +85,19 @@ REACTIONS: Final[tuple[Reaction, ...]] = (
         (
             InvitationSent,
             LinkedInMessageSent,
+            ProfileScraped,
             InvitationAccepted,
             LinkedInReplyReceived,
             LinkedInActionFailed,
             LinkedInActionOutcomeUnknown,
         ),
         record_linkedin_outcomes,
+        from_start=True,
+    ),
+    reaction(
+        "scheduler-organizations",
+        (OrganizationCreated, OrganizationZoneChanged),
+        import_zones,
         from_start=True,
     ),
 )
@@ -97,10 +110,15 @@ class OwnLinkedIn:
     """Carries out what this context's reactions ask of it about LinkedIn."""
 
     def __init__(
-        self, linkedin: LinkedIn, standing: LinkedInStanding, withdrawals: Withdrawals, leads: LinkedInLeads
+        self,
+        linkedin: LinkedIn,
+        standing: LinkedInStanding,
+        withdrawals: Withdrawals,
+        leads: LinkedInLeads,
+        scrapings: Scrapings,
     ) -> None:
         self._linkedin, self._standing = linkedin, standing
-        self._withdrawals, self._leads = withdrawals, leads
+        self._withdrawals, self._leads, self._scrapings = withdrawals, leads, scrapings
 
     async def __call__(self, command: Command, asking: Asking) -> None:
         match command:
@@ -122,6 +140,8 @@ class OwnLinkedIn:
                 await self._linkedin.settle(attempt, asking, proven_not_done=proven)
             case RecordLinkedInOutcome(outcome=outcome):
                 await self._leads.record(outcome, asking)
+            case ImportZone(organization=organization, zone=zone, revision=revision):
+                await self._scrapings.zone(organization, zone, revision, asking)
             case _:
                 await self._about_invitations(command, asking)
 

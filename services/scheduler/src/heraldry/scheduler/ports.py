@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
-from heraldry.contracts.campaigns import LeadData, SendEmail, SendInvitation, SendMessage, Step
+from heraldry.contracts.campaigns import LeadData, ReadProfile, SendEmail, SendInvitation, SendMessage, Step
 from heraldry.contracts.identity import ContactDetails
 
 Part: TypeAlias = Literal["subject", "text", "html", "note"]
@@ -53,7 +53,8 @@ class Templates(Protocol):
         ...
 
     def missing(self, steps: Sequence[Step], lead: LeadData, speaker: Speaker) -> tuple[str, ...]:
-        """The variables without a fallback that this lead lacks, in the order they are met. Raises
+        """The variables without a fallback that this lead lacks, in the order they are met; what a profile says is
+        there for the steps after it was read. Raises
         TemplateError for a step that cannot be rendered for another reason.
         """
         ...
@@ -66,8 +67,10 @@ class Templates(Protocol):
         """Raises MissingVariableError and TemplateError. The subject is empty where the step has none."""
         ...
 
-    def words(self, step: SendInvitation | SendMessage, lead: LeadData, speaker: Speaker) -> str:
-        """The note of an invitation, which may be empty, or a message's text. Raises as `render`; also for what is
+    def words(
+        self, step: SendInvitation | SendMessage | ReadProfile, lead: LeadData, speaker: Speaker
+    ) -> str:
+        """The note of an invitation, which may be empty, or a message's text; nothing of a scraping. Raises as `render`; also for what is
         longer than LinkedIn takes.
         """
         ...

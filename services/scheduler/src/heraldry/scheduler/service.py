@@ -30,6 +30,7 @@ from heraldry.scheduler.domain.enrollment import (
     InboxAssigned,
     LeadDropped,
     LeadEnrolled,
+    LeadProfileRead,
     LinkedInAssigned,
     StepFailed,
     StepPutOff,
@@ -60,6 +61,7 @@ from heraldry.scheduler.domain.profile import (
     NameImported,
     OwnerImported,
 )
+from heraldry.scheduler.domain.scraping_pool import PoolPermitReturned, PoolPermitTaken, PoolZoneImported
 from heraldry.scheduler.domain.sender_events import (
     PermitSettled,
     SenderCampaignOpened,
@@ -95,6 +97,7 @@ from heraldry.scheduler.projections.linkedin_steps import linkedin_steps
 from heraldry.scheduler.projections.senders import senders
 from heraldry.scheduler.projections.suppressed import suppressed
 from heraldry.scheduler.projections.withdrawals import withdrawals
+from heraldry.scheduler.scrapings import Scrapings
 from heraldry.scheduler.speakers import Speakers
 from heraldry.scheduler.standing import Standing
 from heraldry.scheduler.subscriptions import OWN, REACTIONS, Own
@@ -124,6 +127,9 @@ TYPES: Final[Mapping[str, type[Event]]] = {
     "LinkedInSettingsRepeated": LinkedInSettingsRepeated,
     "LinkingImported": LinkingImported,
     "SignalImported": SignalImported,
+    "PoolZoneImported": PoolZoneImported,
+    "PoolPermitTaken": PoolPermitTaken,
+    "PoolPermitReturned": PoolPermitReturned,
     "InvitationBlocked": InvitationBlocked,
     "InvitationImported": InvitationImported,
     "InvitationEnded": InvitationEnded,
@@ -135,6 +141,7 @@ TYPES: Final[Mapping[str, type[Event]]] = {
     "InboxAssigned": InboxAssigned,
     "LinkedInAssigned": LinkedInAssigned,
     "StepPutOff": StepPutOff,
+    "LeadProfileRead": LeadProfileRead,
     "AcquaintanceImported": AcquaintanceImported,
     "StepSent": StepSent,
     "StepFailed": StepFailed,
@@ -170,7 +177,8 @@ PROJECTIONS: Final = (
 async def build(house: House) -> None:
     suppressions = Suppressions(house.runner, house.keys, house.clock)
     blocks = Blocks(house.runner, house.keys, house.clock)
-    linkedin = LinkedIn(house.runner, house.store, house.model, house.keys, house.clock, blocks)
+    scrapings = Scrapings(house.runner, house.clock, house.settings.scraping_pool)
+    linkedin = LinkedIn(house.runner, house.store, house.model, house.keys, house.clock, blocks, scrapings)
     scheduling = Scheduling(
         house.runner, house.store, house.model, house.keys, house.clock, suppressions.includes, linkedin
     )
@@ -198,7 +206,8 @@ async def build(house: House) -> None:
         suppressions,
         leads,
     )
-    api.register_leads(house.rpc, leads, continuity, LeadQuestions(house.model, house.clock, house.halt))
+    lead_questions = LeadQuestions(house.model, house.clock, house.halt, scrapings.size)
+    api.register_leads(house.rpc, leads, continuity, lead_questions)
     blobs = Blobs(house.nc, CONTEXT)
     imports = Imports(
         house.runner, house.model, house.keys, house.clock, blobs, campaigns, speakers, templates
@@ -211,7 +220,7 @@ async def build(house: House) -> None:
         campaigns,
         leads,
         continuity,
-        OwnLinkedIn(linkedin, linkedin_standing, withdrawing, linkedin_leads),
+        OwnLinkedIn(linkedin, linkedin_standing, withdrawing, linkedin_leads, scrapings),
     )
     parking = Parking(house.nc, CONTEXT)
     reactions = Reactions(house.nc, house.settings, REACTIONS, own, parking)

@@ -18,6 +18,7 @@ from heraldry.contracts.campaigns import (
     ListCampaigns,
     PauseCampaign,
     PreviewSteps,
+    ReadProfile,
     RenderedStep,
     ResumeCampaign,
     SchedulerCommand,
@@ -57,10 +58,17 @@ class MessageStep(SendMessage):
     model_config = CLOSED
 
 
+class ReadStep(ReadProfile):
+    """The lead's LinkedIn profile is read for its data. Fields it does not have are refused."""
+
+    model_config = CLOSED
+
+
 Step = Annotated[
     Annotated[EmailStep, Tag("email")]
     | Annotated[InvitationStep, Tag("invitation")]
-    | Annotated[MessageStep, Tag("message")],
+    | Annotated[MessageStep, Tag("message")]
+    | Annotated[ReadStep, Tag("scraping")],
     Discriminator(kind_of),
 ]
 

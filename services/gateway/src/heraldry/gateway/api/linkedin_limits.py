@@ -1,4 +1,4 @@
-"""What a LinkedIn account may do a day over HTTP, and inviting one person by hand."""
+"""What a LinkedIn account may do a day over HTTP, and inviting one person or reading a profile by hand."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from heraldry.contracts.linkedin_steps import (
     GetLinkedInUsage,
     InviteOnLinkedIn,
     LinkedInUsage,
+    ReadProfileOnLinkedIn,
 )
 from heraldry.contracts.profiles import NoProfile, profile_address
 from heraldry.contracts.scheduler import ABOVE_RECOMMENDED, ChangeLinkedInLimits, LinkedInLimits
@@ -26,10 +27,14 @@ RECOMMENDED: Final = LinkedInLimits()
 
 
 class Limits(Body):
-    """A day, in the identity's local day. Both are needed: what is left out would silently become something else."""
+    """A day, in the identity's local day. Invitations and messages are needed: what is left out would silently become
+    something else. `scrapings`: only with Sales Navigator, what it has of its own beside the organization's shared
+    pool; left out, it stays as it is.
+    """
 
     invitations: Annotated[StrictInt, Field(ge=0, le=1000)]
     messages: Annotated[StrictInt, Field(ge=0, le=1000)]
+    scrapings: Annotated[StrictInt, Field(ge=0, le=1000)] | None = None
 
 
 class LimitWarning(Body):
@@ -56,6 +61,20 @@ class NewInvitation(Body):
     note: Annotated[PlainText, Field(max_length=LONGEST_NOTE)] = ""
 
 
+class NewScraping(Body):
+    """`profile`: the address of the person's LinkedIn profile. `name`: whose it is, as far as is known."""
+
+    profile: Annotated[str, Field(min_length=1, max_length=500)]
+    name: Annotated[OneLine, Field(max_length=200)] = ""
+
+
+class Scraping(Body):
+    """The reading was permitted and is on its way; `attempt` names it from now on, as a LinkedIn step."""
+
+    attempt: UUID
+    position: str
+
+
 class Invited(Body):
     """The invitation was permitted and is on its way; `attempt` names it from now on."""
 
@@ -71,7 +90,9 @@ class LinkedInLimitsController(Controller):
         "/limits",
         summary="What its LinkedIn account may do a day, and what is used now",
         description="Also the withdrawal policy, and what LinkedIn itself wants no more of at present (`slowed`)."
-        " `why` says what `next_possible` waits for.",
+        " `why` says what `next_possible` waits for. `pool`: the LinkedIn profiles that all identities of the"
+        " organization may read for their data in its day, together; `own_scrapings`: what Sales Navigator adds to it"
+        " for this identity.",
     )
     async def read(
         self, identity: FromPath[UUID], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
@@ -81,7 +102,8 @@ class LinkedInLimitsController(Controller):
     @put(
         "/limits",
         summary="Change what it may do a day",
-        description="`warnings` names the limits above what is recommended.",
+        description="`warnings` names the limits above what is recommended. Without Sales Navigator, `scrapings` is"
+        " refused `linkedin.no-sales-navigator`.",
     )
     async def change(
         self,
@@ -113,6 +135,23 @@ class LinkedInLimitsController(Controller):
         position = await invite(gateway, call, identity, data)
         return with_position(Invited(attempt=call.command, position=position), position, 202)
 
+    @post(
+        "/scrapings",
+        status_code=202,
+        summary="Read somebody's profile for its data by hand, now",
+        description="What was read stands in the LinkedIn step of this `attempt` once it is done. Refused"
+        " `quota.exhausted` and `linkedin.slowed-down` with `until`, from which it is possible.",
+    )
+    async def scrape(
+        self,
+        identity: FromPath[UUID],
+        data: JSONBody[NewScraping],
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+    ) -> Response[Any]:
+        position = await scrape(gateway, call, identity, data)
+        return with_position(Scraping(attempt=call.command, position=position), position, 202)
+
 
 def warnings_of(limits: LinkedInLimits) -> tuple[LimitWarning, ...]:
     return tuple(
@@ -129,12 +168,24 @@ async def change_limits(gateway: Gateway, call: Call, identity: UUID, limits: Li
 
 async def invite(gateway: Gateway, call: Call, identity: UUID, wanted: NewInvitation) -> str:
     """The position at which it was permitted. Refused `linkedin-url.malformed` (422)."""
-    try:
-        profile = profile_address(wanted.profile)
-    except NoProfile as wrong:
-        raise Refused("linkedin-url.malformed", str(wrong), status=422, field="profile") from wrong
+    profile = _profile(wanted.profile)
     person = await gateway.application.person_behind(call.organization, profile)
     command = InviteOnLinkedIn(
         identity=identity, person=person, profile=profile, name=wanted.name, note=wanted.note
     )
     return (await gateway.contexts.send(command, by=call.by, id=call.command)).position
+
+
+async def scrape(gateway: Gateway, call: Call, identity: UUID, wanted: NewScraping) -> str:
+    """The position at which it was permitted. Refused `linkedin-url.malformed` (422)."""
+    profile = _profile(wanted.profile)
+    person = await gateway.application.person_behind(call.organization, profile)
+    command = ReadProfileOnLinkedIn(identity=identity, person=person, profile=profile, name=wanted.name)
+    return (await gateway.contexts.send(command, by=call.by, id=call.command)).position
+
+
+def _profile(address: str) -> str:
+    try:
+        return profile_address(address)
+    except NoProfile as wrong:
+        raise Refused("linkedin-url.malformed", str(wrong), status=422, field="profile") from wrong

@@ -14,6 +14,7 @@ from heraldry.contracts.linkedin import (
     GetLinkedInAction,
     ListUndecidedActions,
     Obstacle,
+    ProfileData,
     UndecidedPage,
 )
 from heraldry.gateway.api.answers import Body, Written, written
@@ -33,7 +34,8 @@ class StepDecision(Body):
 
 
 class LinkedInStep(Body):
-    """An invitation, a message or a withdrawal, step by step (oldest first). `text`: what was written.
+    """An invitation, a message, a withdrawal or a read profile, step by step (oldest first). `text`: what was written;
+    `data`: what was read.
 
     `withdrawal`: of an invitation, the step that withdraws it or tried to last.
     """
@@ -52,6 +54,7 @@ class LinkedInStep(Body):
     withdrawal: UUID | None
     steps: tuple[Entry, ...]
     replies: tuple[str, ...]
+    data: ProfileData | None
 
 
 class StepsController(Controller):

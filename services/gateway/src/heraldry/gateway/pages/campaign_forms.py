@@ -29,6 +29,7 @@ FRESH: Final[Mapping[str, Mapping[str, str]]] = {
     "": {},
     "invitation": {"kind": "invitation"},
     "message": {"kind": "message", "only_if": "connected"},
+    "scraping": {"kind": "scraping"},
 }
 """How a step begins that is added. LinkedIn takes messages to connections only."""
 LONGEST_NUMBER: Final = 4  # digits of a delay
@@ -257,6 +258,8 @@ def _content(step: Mapping[str, str], subject: str) -> Mapping[str, str]:
             return {"note": step["text"]}
         case "message":
             return {"text": step["text"]}
+        case "scraping":
+            return {}
         case _:
             return {"subject": subject, "text": step["text"], "html": step["html"]}
 

@@ -247,8 +247,11 @@ class RateIncreaseForm(Form):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkedInLimitsForm(Form):
+    """`scrapings`: only where the account has Sales Navigator."""
+
     invitations: Field = Field("20")
     messages: Field = Field("100")
+    scrapings: Field = Field()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ import nh3
 from heraldry.contracts.base import Erased, Refused
 from heraldry.contracts.campaigns import (
     EXAMPLE,
+    OF_PROFILE,
     CampaignSettings,
     CampaignView,
     Channel,
@@ -53,11 +54,13 @@ COUNTED: Final[Mapping[StepKind, str]] = {
     "email": "email",
     "invitation": "LinkedIn invitation",
     "message": "LinkedIn message",
+    "scraping": "profile reading",
 }
 MANY: Final[Mapping[Allowance, str]] = {
     "invitation": "connection requests",
     "message": "messages",
     "withdrawal": "withdrawals",
+    "scraping": "profiles to read",
 }
 UNKNOWN: Final = 404
 AWAY: Final = 503
@@ -273,6 +276,7 @@ async def editor_page(
     if not begun and shown.get("identity") not in {one.value for one in identities}:
         identities = (NOBODY, *identities)
         errors = {"identity": f"{name}: choose another identity."} if lost else {}
+    kinds = {value for name, value in shown.items() if name.endswith("-kind")}
     page = EditorPage(
         id=view.campaign,
         name=view.settings.name,
@@ -281,7 +285,7 @@ async def editor_page(
         begun=begun,
         identities=identities,
         inboxes=inbox_options(gateway, call),
-        variables=_variables(found.leads, lead),
+        variables=_variables(found.leads, lead, reads="scraping" in kinds),
         leads=tuple(Option(str(one.enrollment), name_of(one.data) or "Erased") for one in found.leads),
         lead=lead,
     )
@@ -317,7 +321,7 @@ async def _previewed(
     written = [
         number
         for number, step in enumerate(settings.steps)
-        if step.kind == "invitation" or words_of(step).strip()
+        if step.kind in {"invitation", "scraping"} or words_of(step).strip()
     ]
     if not written:
         return (), "Write a step to see how a lead gets it."
@@ -372,13 +376,15 @@ def _shown(settings: CampaignSettings, number: int, step: RenderedStep) -> Previ
     )
 
 
-def _variables(leads: Sequence[LeadView], chosen: str) -> tuple[tuple[str, str], ...]:
+def _variables(leads: Sequence[LeadView], chosen: str, *, reads: bool) -> tuple[tuple[str, str], ...]:
     """What templates may name, as the lead has it that the preview is made for: `chosen`, else the first one, else
-    the example.
+    the example. `reads`: a step reads the profile.
     """
     shown = next((one for one in leads if str(one.enrollment) == chosen), leads[0] if leads else None)
     data = EXAMPLE if shown is None else shown.data if isinstance(shown.data, LeadData) else LeadData()
     own = dict.fromkeys(name for one in leads if isinstance(one.data, LeadData) for name in one.data.own)
+    if reads:
+        own.update(dict.fromkeys(OF_PROFILE))
     usual = tuple((name, str(getattr(data, name))) for name in VARIABLES)
     return (*usual, *((name, data.own.get(name, "")) for name in own), *OF_IDENTITY)
 

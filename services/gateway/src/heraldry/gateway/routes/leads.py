@@ -15,6 +15,8 @@ from heraldry.gateway.pages.models import Chip, Outcome
 from heraldry.gateway.pages.models.campaigns import LeadDetails, LeadStep
 from heraldry.gateway.routes.activity import REPLIED, STATES
 from heraldry.gateway.routes.campaign_models import lead_row, step_lines
+from heraldry.gateway.routes.profiles import LABELS as OF_PROFILE
+from heraldry.gateway.routes.profiles import profile_facts
 from heraldry.gateway.routes.shown import asked, html, is_answerable, posted, redirect, shell
 from heraldry.gateway.routes.steps import DONE
 from heraldry.gateway.state import AnyRequest, Call, Gateway
@@ -38,6 +40,7 @@ LINKEDIN: Final[Mapping[ActionKind, str]] = {
     "invitation": "LinkedIn invitation",
     "message": "LinkedIn message",
     "withdrawal": "Withdrawal of the LinkedIn invitation",
+    "scraping": "LinkedIn profile read",
 }
 LABELS: Final = (
     ("name", "Name"),
@@ -100,6 +103,7 @@ async def lead_details(gateway: Gateway, call: Call, enrollment: UUID) -> LeadDe
         campaign_name=campaign.settings.name,
         row=lead_row(view, addresses),
         facts=_facts(view),
+        read=() if view.read is None else profile_facts(view.read),
         done=tuple(done),
         left_out=tuple(lines[step][1] for step in view.skipped if step < len(lines)),
         ahead=lines[_next(view) :] if view.state in GOES_ON else (),
@@ -172,4 +176,5 @@ def _facts(view: LeadView) -> tuple[tuple[str, str], ...]:
     if not isinstance(view.data, LeadData):
         return ()
     known = [(label, str(getattr(view.data, name))) for name, label in LABELS]
-    return tuple((label, value) for label, value in (*known, *view.data.own.items()) if value)
+    own = [(OF_PROFILE.get(name, name), value) for name, value in view.data.own.items()]
+    return tuple((label, value) for label, value in (*known, *own) if value)

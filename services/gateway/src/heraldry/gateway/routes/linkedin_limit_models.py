@@ -29,6 +29,7 @@ from heraldry.gateway.pages.models.linkedin_limits import (
     LimitsTab,
     LinkedInLimitsSection,
     Pending,
+    SharedUse,
     WithdrawalResults,
     WithdrawalRow,
     WithdrawalsPanel,
@@ -47,6 +48,7 @@ KINDS: Final[Mapping[Allowance, str]] = {
     "invitation": "Connection requests",
     "message": "Messages",
     "withdrawal": "Withdrawals",
+    "scraping": "Profiles read",
 }
 DAYS: Final = "7"  # of the threshold, where nobody has chosen one
 
@@ -89,6 +91,7 @@ async def limits_section(
 
 
 def _limits(usage: LinkedInUsage, *, may_change: bool) -> LimitsPanel:
+    own = "" if usage.own_scrapings is None else usage.own_scrapings.allowed
     return LimitsPanel(
         use=tuple(_use(one) for one in usage.use),
         zone=usage.zone,
@@ -96,7 +99,15 @@ def _limits(usage: LinkedInUsage, *, may_change: bool) -> LimitsPanel:
             Waiting(f"LinkedIn wants no more {SLOWED[kind]} now.", until) for kind, until in usage.slowed
         ),
         above=usage.warnings,
-        form=filled(LinkedInLimitsForm, usage.limits.model_dump()),
+        form=filled(LinkedInLimitsForm, {**usage.limits.model_dump(), "scrapings": own}),
+        pool=SharedUse(left=usage.pool.left, allowed=usage.pool.allowed, zone=usage.pool.zone),
+        own=None
+        if usage.own_scrapings is None
+        else DailyUse(
+            name="Profiles read with Sales Navigator",
+            used=usage.own_scrapings.used_today,
+            allowed=usage.own_scrapings.allowed,
+        ),
         may_change=may_change,
     )
 

@@ -30,6 +30,7 @@ PICK: Final = "pick-"
 NUMBERS: Final[Mapping[str, str]] = {
     "invitations": "Give a whole number from 0 to 1,000.",
     "messages": "Give a whole number from 0 to 1,000.",
+    "scrapings": "Give a whole number from 0 to 1,000.",
     "days": "Give a whole number from 1 to 180.",
 }
 SAID_ONCE: Final[Mapping[str, str]] = {
@@ -58,7 +59,7 @@ class LinkedInLimitPagesController(Controller):
         position = ""
         try:
             limits = LinkedInLimits.model_validate(
-                {name: form.text(name) for name in LinkedInLimits.model_fields}, strict=False
+                {name: form.text(name) for name in _asked_for(form)}, strict=False
             )
             position = await change_limits(gateway, call, identity, limits)
             call = replace(call, seen=(*call.seen, position))
@@ -180,6 +181,12 @@ async def _page(
             "linkedin.unknown", "This identity has no LinkedIn account. Link one first.", status=404
         )
     return replace(page, section="linkedin"), section
+
+
+def _asked_for(form: Form) -> tuple[str, ...]:
+    """Scrapings are asked for only where the account has Sales Navigator."""
+    every = tuple(LinkedInLimits.model_fields)
+    return every if "scrapings" in form.values else tuple(name for name in every if name != "scrapings")
 
 
 def _errors(wrong: ValidationError | Refused) -> dict[str, str]:

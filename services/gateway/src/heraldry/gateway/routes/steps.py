@@ -11,6 +11,7 @@ from heraldry.contracts.base import Refused
 from heraldry.contracts.linkedin import ActionKind, ActionState, ActionView, UndecidedAction
 from heraldry.gateway.api.steps import decide, step, undecided
 from heraldry.gateway.pages.models import Chip, MailStep, Reply, StepPage, UndecidedStep
+from heraldry.gateway.routes.profiles import profile_facts
 from heraldry.gateway.routes.shown import asked, html, posted, redirect, shell
 from heraldry.gateway.state import AnyRequest, Call, Gateway
 from heraldry.gateway.views import HistoryEntry
@@ -26,6 +27,7 @@ DONE: Final[Mapping[ActionKind, Chip]] = {
     "invitation": Chip("Sent", "good"),
     "message": Chip("Sent", "good"),
     "withdrawal": Chip("Withdrawn", "good"),
+    "scraping": Chip("Read", "good"),
 }
 STATES: Final[Mapping[ActionState, Chip]] = {
     "queued": Chip("Queued", "info"),
@@ -38,6 +40,7 @@ NAMES: Final[Mapping[ActionKind, str]] = {
     "invitation": "Invitation",
     "message": "LinkedIn message",
     "withdrawal": "Withdrawal of the invitation",
+    "scraping": "LinkedIn profile",
 }
 TITLES: Final = {
     "QuotaConsumed": "Permitted",
@@ -49,6 +52,7 @@ TITLES: Final = {
     "InvitationAccepted": "Accepted",
     "InvitationWithdrawn": "Withdrawn",
     "LinkedInMessageSent": "Sent",
+    "ProfileScraped": "Read",
     "LinkedInReplyReceived": "Reply received",
     "LinkedInActionFailed": "Not done",
     "LinkedInActionOutcomeUnknown": "Outcome unknown",
@@ -114,6 +118,7 @@ def step_page(found: ActionView, entries: tuple[HistoryEntry, ...], names: Mappi
     """One step as its page shows it."""
     details = {(one.type, one.at): one.detail for one in found.steps}
     begun = next((one.at for one in entries if one.type == "LinkedInActionStarted"), None)
+    seen_later = found.kind != "scraping"  # what was read is there at once, or lost
     replied = [one.at for one in entries if one.type == "LinkedInReplyReceived"]
     return StepPage(
         attempt=found.attempt,
@@ -125,23 +130,30 @@ def step_page(found: ActionView, entries: tuple[HistoryEntry, ...], names: Mappi
         profile=found.profile,
         text=found.text,
         text_title="The note" if found.kind == "invitation" else "The message",
+        read=() if found.data is None else profile_facts(found.data),
         campaign=found.campaign,
         by=_by(found),
         accepted_at=found.accepted_at,
         withdrawal=found.withdrawal,
         steps=(
             *(_step(one, details.get((one.type, one.at), "")) for one in entries),
-            *(MailStep(title=name, state="waiting") for name in AHEAD.get(found.state, ())),
+            *(MailStep(title=name, state="waiting") for name in _ahead(found)),
         ),
         resolution=found.diagnosis.resolution if found.diagnosis and found.state == "failed" else "",
         replies=tuple(Reply(at=at, text=text) for at, text in zip(replied, found.replies, strict=False)),
         undecided=found.state == "outcome unknown",
-        looked_for_until=begun + LOOKED_FOR if begun and found.state == "started" else None,
+        looked_for_until=begun + LOOKED_FOR if begun and found.state == "started" and seen_later else None,
     )
 
 
 def title(kind: ActionKind, name: str) -> str:
-    return f"{NAMES[kind]} to {name}" if name else NAMES[kind]
+    joint = "of" if kind == "scraping" else "to"
+    return f"{NAMES[kind]} {joint} {name}" if name else NAMES[kind]
+
+
+def _ahead(found: ActionView) -> tuple[str, ...]:
+    ahead = AHEAD.get(found.state, ())
+    return (*ahead[:-1], "Read") if ahead and found.kind == "scraping" else ahead
 
 
 def _state(found: ActionView) -> Chip:

@@ -31,6 +31,7 @@ STEPS: Final[Mapping[campaigns.StepKind, str]] = {
     "email": "email",
     "invitation": "LinkedIn invitation",
     "message": "LinkedIn message",
+    "scraping": "reading of the LinkedIn profile",
 }
 
 

@@ -23,6 +23,7 @@ LINKEDIN: Final[Mapping[scheduler.QuotaKind, str]] = {
     "invitation": "Invitation on LinkedIn",
     "message": "Message on LinkedIn",
     "withdrawal": "Withdrawal of an invitation on LinkedIn",
+    "scraping": "Reading of a LinkedIn profile",
 }
 
 
@@ -68,11 +69,26 @@ def _quota(event: Quota, words: Words) -> Said:
 def _linkedin_quota(event: Quota, words: Words) -> Said:
     one = LINKEDIN[event.kind]
     match event:
+        case scheduler.QuotaConsumed(kind="scraping", pool=scheduler.PoolUse() as pool):
+            return Said(
+                f"{one} permitted: {pool.used} of the {pool.allowed} a day that the organization shares",
+                "Permitted",
+            )
+        case scheduler.QuotaConsumed(kind="scraping"):
+            own = scheduler.allowed(event.kind, event.limits)
+            return Said(f"{one} permitted: one of the identity's own {own} a day", "Permitted")
         case scheduler.QuotaConsumed():
             allowed = scheduler.allowed(event.kind, event.limits)
             return Said(f"{one} permitted: {event.used_today} of {allowed} today", "Permitted")
         case scheduler.QuotaReleased():
             return Said(f"{one}: its permit was given back, nothing had happened", "Given back", "info")
+        case scheduler.QuotaExhausted(kind="scraping"):
+            until = words.time(event.until)
+            return Said(
+                f"The organization's shared pool of LinkedIn profiles is used up until {until}",
+                "Waiting",
+                "warn",
+            )
         case scheduler.QuotaExhausted():
             until = words.time(event.until)
             return Said(f"{one}: the day's limit is used up until {until}", "Waiting", "warn")

@@ -32,6 +32,7 @@ ACTIONS: Final = (
     "InvitationAccepted",
     "InvitationWithdrawn",
     "LinkedInMessageSent",
+    "ProfileScraped",
     "LinkedInActionFailed",
     "LinkedInActionOutcomeUnknown",
 )
@@ -45,6 +46,7 @@ DOING: Final[Mapping[ActionKind, str]] = {
     "invitation": "An invitation",
     "message": "A LinkedIn message",
     "withdrawal": "The withdrawal of an invitation",
+    "scraping": "The reading of a LinkedIn profile",
 }
 SLOWED: Final[Mapping[SlowedDown, str]] = {
     "invitation": "invitations",
@@ -91,6 +93,11 @@ def said(event: Event, words: Words) -> Said | None:
             return _of_actions(event, words)
 
 
+def _whose(kind: ActionKind, to: str) -> str:
+    """A profile is somebody's, all else goes to somebody."""
+    return to.replace(" to ", " of ", 1) if kind == "scraping" else to
+
+
 def _policy(policy: scheduler.WithdrawalPolicy) -> Said:
     if policy.days is None:
         return Said("Pending invitations are withdrawn by hand only now")
@@ -102,7 +109,7 @@ def _of_actions(event: Event, words: Words) -> Said | None:
     match event:
         case linkedin.LinkedInActionQueued():
             to = f" to {text(event.name)}" if event.name else ""
-            return Said(f"{DOING[event.kind]}{to} is on its way", "Queued", "info")
+            return Said(f"{DOING[event.kind]}{_whose(event.kind, to)} is on its way", "Queued", "info")
         case linkedin.LinkedInActionClaimed():
             return Said(f"LinkedIn step{words.to} taken in hand", "Nothing was done yet", "info")
         case linkedin.LinkedInActionStarted():
@@ -119,11 +126,15 @@ def _of_actions(event: Event, words: Words) -> Said | None:
             )
         case linkedin.LinkedInMessageSent():
             return Said(f"LinkedIn message{words.to} sent", "Sent")
+        case linkedin.ProfileScraped():
+            whose = _whose("scraping", words.to)
+            return Said(f"LinkedIn profile read{whose}", "Read")
         case linkedin.LinkedInReplyReceived():
             return Said(f"LinkedIn reply received: “{text(event.text)}”", "Replied")
         case linkedin.LinkedInActionFailed():
             cause = event.diagnosis.cause
-            return Said(f"{DOING[event.kind]}{words.to} was not done: {cause}", "Not done", "bad")
+            whose = _whose(event.kind, words.to)
+            return Said(f"{DOING[event.kind]}{whose} was not done: {cause}", "Not done", "bad")
         case linkedin.LinkedInActionOutcomeUnknown():
             return Said(
                 f"{DOING[event.kind]}{words.to} may have been done or not: {event.reason}",

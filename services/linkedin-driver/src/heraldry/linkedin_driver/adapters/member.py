@@ -14,6 +14,7 @@ from heraldry.linkedin_driver.adapters.pages import (
     lists,
     message,
     profile,
+    reading,
     withdrawing,
     writing,
 )
@@ -64,6 +65,7 @@ log = structlog.stdlib.get_logger(__name__)
 PENDING_SHOWN: Final = "A fresh load of the profile shows the invitation as pending."
 CONNECTED_SHOWN: Final = "A fresh load of the profile shows that you are connected."
 GONE_SHOWN: Final = "A fresh load of the profile shows no pending invitation any more."
+READ: Final = "The profile was open, and this stood there."
 MESSAGE_SHOWN: Final = "A fresh load of the conversation shows the message."
 _NOT_PENDING: Final = frozenset(
     {"withdrawn", "connectable", "connectable_under_more", "follow_only", "incoming"}
@@ -80,6 +82,8 @@ class SignedIn:
 
     async def act(self, wanted: Wanted, click: Click) -> Outcome:
         async with self._explained():
+            if wanted.kind == "scraping":
+                return await self._read(wanted, click)
             person = await self._person(wanted)
             match wanted.kind:
                 case "invitation":
@@ -91,6 +95,8 @@ class SignedIn:
 
     async def look(self, wanted: Wanted, alike: int) -> Outcome:
         async with self._explained():
+            if wanted.kind == "scraping":
+                return Unsure()
             person = await self._person(wanted)
             match wanted.kind:
                 case "invitation":
@@ -126,6 +132,18 @@ class SignedIn:
     async def heard(self) -> tuple[Heard, ...]:
         async with self._explained():
             return await conversations.read_newest(self._reader, self._site.address("/feed/"))
+
+    # --- reading
+
+    async def _read(self, wanted: Wanted, click: Click) -> Outcome:
+        """Nothing is pressed: opening the profile is what counts, at LinkedIn too."""
+        await click.before("", 0)
+        await self._open(self._site.profile(wanted.slug))
+        card, data = await reading.read_data(self._reader)
+        await click.after()
+        if not is_meant(card, wanted):
+            raise Hindered(MOVED, "not found")
+        return Done(READ, data)
 
     # --- inviting
 
@@ -237,7 +255,7 @@ class SignedIn:
             raise
 
 
-def is_meant(person: profile.Profile, wanted: Wanted) -> bool:
+def is_meant(person: profile.Profile | profile.Card, wanted: Wanted) -> bool:
     """The address is the one that was opened, the member's own id, or the site's new one of somebody of that name."""
     if person.slug is None:
         return False
@@ -247,7 +265,8 @@ def is_meant(person: profile.Profile, wanted: Wanted) -> bool:
     ):
         return True
     return (
-        bool(wanted.name) and writing.folded(person.name).casefold() == writing.folded(wanted.name).casefold()
+        bool(wanted.name)
+        and writing.folded(person.name or "").casefold() == writing.folded(wanted.name).casefold()
     )
 
 

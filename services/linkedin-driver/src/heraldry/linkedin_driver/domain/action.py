@@ -25,6 +25,8 @@ from heraldry.contracts.linkedin import (
     LinkedInActionStarted,
     LinkedInMessageSent,
     Obstacle,
+    ProfileData,
+    ProfileScraped,
 )
 from heraldry.linkedin_driver.domain.pending import BLOCKED_FOR
 
@@ -105,17 +107,19 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Proven to be done: a fresh page shows it. `proof` says what."""
+    """Proven to be done: a fresh page shows it. `proof` says what; `data`: what a scraping read."""
 
     proof: str
     at: datetime
+    data: ProfileData | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
     """Proven not to be done. `retry_at` (real clock): it may succeed then.
 
-    `again`: should it end here, the step may be tried again.
+    `again`: should it end here, the step may be tried again. Not `proven`: a profile was opened and what it says is
+    lost; its permit stays used.
     """
 
     claim: UUID
@@ -123,6 +127,7 @@ class Refuse:
     retry_at: datetime | None
     at: datetime
     again: bool = False
+    proven: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,7 @@ class Decide:
 
 
 Command: TypeAlias = Queue | Cancel | Stop | Claim | Begin | Finish | Refuse | GiveUp | Decide
-Done: TypeAlias = InvitationSent | InvitationWithdrawn | LinkedInMessageSent
+Done: TypeAlias = InvitationSent | InvitationWithdrawn | LinkedInMessageSent | ProfileScraped
 Event: TypeAlias = (
     ActionCancelled
     | LinkedInActionQueued
@@ -319,7 +324,8 @@ def _close(command: Finish | Refuse | GiveUp, state: State) -> Sequence[Event]:
     match command:
         case Finish():
             if isinstance(state, Begun) or (isinstance(state, Closed) and state.outcome == "unknown"):
-                return (_done(state.action, command.proof, command.at),)  # also where the proof came late
+                # also where the proof came late
+                return (_done(state.action, command.proof, command.at, command.data),)
             return ()
         case Refuse():
             return _refused(command, state)
@@ -347,7 +353,7 @@ def _refused(command: Refuse, state: State) -> Sequence[Event]:
                 at=command.at,
             ),
         )
-    return (_failed(state.action, command.diagnosis, command.at, again=command.again),)
+    return (_failed(state.action, command.diagnosis, command.at, again=command.again, proven=command.proven),)
 
 
 def _decided(command: Decide, state: State) -> Sequence[Event]:
@@ -386,7 +392,7 @@ def _went_on(
             return Waiting(action, event.not_before, event.reason)
         case LinkedInActionStarted():
             return Begun(action, event.claim, event.at, event.alike)
-        case InvitationSent() | InvitationWithdrawn() | LinkedInMessageSent():
+        case InvitationSent() | InvitationWithdrawn() | LinkedInMessageSent() | ProfileScraped():
             return Closed(action, "done")
         case LinkedInActionFailed():
             return Closed(action, "failed")
@@ -416,7 +422,7 @@ def _about(action: LinkedInActionQueued) -> _About:
     }
 
 
-def _done(action: LinkedInActionQueued, proof: str, at: datetime) -> Done:
+def _done(action: LinkedInActionQueued, proof: str, at: datetime, data: ProfileData | None = None) -> Done:
     match action.kind:
         case "invitation":
             noted = isinstance(action.text, Erased) or action.text != ""
@@ -433,6 +439,10 @@ def _done(action: LinkedInActionQueued, proof: str, at: datetime) -> Done:
                 automatic=action.automatic,
                 blocked_until=at + BLOCKED_FOR,
                 at=at,
+            )
+        case "scraping":
+            return ProfileScraped(
+                **_about(action), proof=proof, profile=action.profile, data=data or ProfileData(), at=at
             )
         case _:
             assert_never(action.kind)

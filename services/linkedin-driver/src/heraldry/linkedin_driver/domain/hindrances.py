@@ -124,6 +124,12 @@ MESSAGE_FAILED: Final = _obstacle(
     "Try again later.",
     "transient",
 )
+READING_INTERRUPTED: Final = _obstacle(
+    "scraping.interrupted",
+    "The browser stopped while it read the profile, so what it says is lost.",
+    "Nothing needs to be done: a campaign reads it again. Its place in the limit stays used.",
+    "transient",
+)
 LAYOUT_CHANGED: Final = _obstacle(
     "linkedin.layout-changed",
     "LinkedIn's page is not built as we know it, so nothing was done there.",

@@ -25,6 +25,8 @@ from heraldry.contracts.linkedin import (
     LinkedInMessageSent,
     LinkedInReplyReceived,
     Obstacle,
+    ProfileData,
+    ProfileScraped,
     UndecidedAction,
     UndecidedPage,
 )
@@ -33,14 +35,15 @@ from heraldry.linkedin_driver.domain.action import ActionPutBack
 
 actions = Projection(
     name="actions",
-    version=1,
+    version=2,
     tables=("actions", "action_steps", "replies"),
     schema="""CREATE TABLE actions (
   attempt TEXT PRIMARY KEY, position INTEGER NOT NULL, organization TEXT NOT NULL, account TEXT NOT NULL,
   identity TEXT NOT NULL, person TEXT NOT NULL, kind TEXT NOT NULL, profile TEXT NOT NULL, name TEXT NOT NULL,
   text TEXT NOT NULL, state TEXT NOT NULL, valid_until TEXT NOT NULL, held_until TEXT, invitation TEXT,
   automatic INTEGER NOT NULL, campaign TEXT, enrollment TEXT, member TEXT NOT NULL DEFAULT '', started_at TEXT,
-  unknown_position INTEGER, reason TEXT NOT NULL DEFAULT '', diagnosis TEXT, accepted_at TEXT) STRICT;
+  unknown_position INTEGER, reason TEXT NOT NULL DEFAULT '', diagnosis TEXT, accepted_at TEXT,
+  data TEXT) STRICT;
 CREATE INDEX actions_to_do ON actions (position) WHERE state IN ('queued', 'claimed');
 CREATE INDEX actions_started ON actions (position) WHERE state = 'started';
 CREATE INDEX actions_undecided ON actions (organization, unknown_position) WHERE state = 'outcome unknown';
@@ -97,7 +100,14 @@ def put_back(db: Connection, event: ActionPutBack, fact: Fact) -> None:
 @actions.on(LinkedInActionStarted)
 def started(db: Connection, event: LinkedInActionStarted, fact: Fact) -> None:
     _set(db, event.attempt, state="started", member=event.member, started_at=event.at.isoformat(), reason="")
-    _step(db, event.attempt, event.at, fact, "The person's page is open and ready; the click comes next.")
+    _step(db, event.attempt, event.at, fact, _begun(db, event.attempt))
+
+
+def _begun(db: Connection, attempt: UUID) -> str:
+    row = one_of(db, "SELECT kind FROM actions WHERE attempt = ?", (str(attempt),))
+    if row is not None and row["kind"] == "scraping":
+        return "The person's profile is opened next."
+    return "The person's page is open and ready; the click comes next."
 
 
 def done(
@@ -110,6 +120,13 @@ def done(
 actions.on(InvitationSent)(done)
 actions.on(LinkedInMessageSent)(done)
 actions.on(InvitationWithdrawn)(done)
+
+
+@actions.on(ProfileScraped)
+def scraped(db: Connection, event: ProfileScraped, fact: Fact) -> None:
+    data = None if isinstance(event.data, Erased) else event.data.model_dump_json()
+    _set(db, event.attempt, state="done", unknown_position=None, data=data)
+    _step(db, event.attempt, event.at, fact, event.proof)
 
 
 @actions.on(LinkedInActionFailed)
@@ -147,7 +164,7 @@ def action_of(db: Connection, organization: str, attempt: str) -> ActionView | N
     row = one_of(
         db,
         "SELECT attempt, kind, account, identity, person, name, profile, text, state, automatic, campaign,"
-        " diagnosis, accepted_at, (SELECT attempt FROM actions AS w WHERE w.invitation = actions.attempt"
+        " diagnosis, accepted_at, data, (SELECT attempt FROM actions AS w WHERE w.invitation = actions.attempt"
         " ORDER BY w.position DESC LIMIT 1) AS withdrawal FROM actions WHERE attempt = ? AND organization = ?",
         (attempt, organization),
     )
@@ -164,11 +181,12 @@ def action_of(db: Connection, organization: str, attempt: str) -> ActionView | N
         "list[tuple[str]]",
         db.execute("SELECT text FROM replies WHERE attempt = ? ORDER BY at, stream", (attempt,)).fetchall(),
     )
-    told = row["diagnosis"]
+    told, read = row["diagnosis"], row["data"]
     return ActionView.model_validate(
         {
             **row,
             "diagnosis": None if told is None else Obstacle.model_validate_json(str(told)),
+            "data": None if read is None else ProfileData.model_validate_json(str(read)),
             "steps": [
                 ActionStep(type=kind, at=datetime.fromisoformat(at), actor=actor, detail=detail)
                 for kind, at, actor, detail in steps
@@ -249,7 +267,7 @@ def written_before(db: Connection, account: str, member: str, at: datetime) -> A
     row = one_of(
         db,
         "SELECT attempt, organization, identity, person, campaign, enrollment FROM actions"
-        " WHERE account = ? AND member = ? AND state = 'done' AND kind <> 'withdrawal' AND started_at <= ?"
+        " WHERE account = ? AND member = ? AND state = 'done' AND kind IN ('invitation', 'message') AND started_at <= ?"
         " ORDER BY started_at DESC, position DESC LIMIT 1",
         (account, member, at.isoformat()),
     )
@@ -262,7 +280,8 @@ def written_before(db: Connection, account: str, member: str, at: datetime) -> A
 def listening(db: Connection, since: datetime) -> tuple[UUID, ...]:
     """Accounts that wrote to somebody since then."""
     rows = db.execute(
-        "SELECT DISTINCT account FROM actions WHERE state = 'done' AND kind <> 'withdrawal' AND started_at >= ?",
+        "SELECT DISTINCT account FROM actions WHERE state = 'done' AND kind IN ('invitation', 'message')"
+        " AND started_at >= ?",
         (since.isoformat(),),
     ).fetchall()
     return tuple(UUID(account) for (account,) in cast("list[tuple[str]]", rows))

@@ -67,7 +67,7 @@ def queued(db: Connection, event: LinkedInActionQueued, fact: Fact) -> None:
                 " VALUES (?, ?, ?, ?, ?, 1)",
                 (str(event.attempt), fact.organization, str(event.identity), fact.actor, invitation),
             )
-        case "message":
+        case "message" | "scraping":
             return
 
 

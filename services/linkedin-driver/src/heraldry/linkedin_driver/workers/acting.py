@@ -20,8 +20,10 @@ from heraldry.linkedin_driver.actions import Actions, Whose, asked_by, withdrawn
 from heraldry.linkedin_driver.domain import account, action, pending
 from heraldry.linkedin_driver.domain.hindrances import (
     BROWSER_ENDED,
+    MOVED,
     NO_SUCH_PROFILE,
     NOT_NOW,
+    READING_INTERRUPTED,
     TOO_LATE,
     slowed_until,
 )
@@ -31,6 +33,7 @@ from heraldry.linkedin_driver.domain.obstacles import (
     NOT_FOUND,
 )
 from heraldry.linkedin_driver.ports import (
+    Cause,
     Done,
     DrivenElsewhere,
     Hindered,
@@ -53,6 +56,8 @@ HELD_UP: Final = 5.0  # seconds between being begun and the click, after which n
 ELSEWHERE: Final = timedelta(seconds=1)  # until an account that somebody else drives is tried again
 FIRST_PAUSE: Final = timedelta(seconds=5)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
+_NO_PROFILE_SHOWN: Final[frozenset[Cause]] = frozenset({"not found", "signed out", "restricted", "too much"})
+_FOR_GOOD: Final[frozenset[Cause]] = frozenset({"not found", "layout"})
 _CONNECTED: Final = frozenset({ACCEPTED_MEANWHILE.code, ALREADY_CONNECTED.code})
 
 
@@ -177,7 +182,9 @@ class ActionWorker:
         except HeldUp:
             await self._refuse(piece, TOO_LATE, again=True)
         except Hindered as met:
-            if click and click.begun:  # it may have been done: from now on it is only looked up
+            if click and click.begun and wanted.kind == "scraping":
+                await self._lose(piece, met)
+            elif click and click.begun:  # it may have been done: from now on it is only looked up
                 log.warning(
                     "an action may have been done", attempt=str(wanted.attempt), because=met.obstacle.code
                 )
@@ -215,18 +222,18 @@ class ActionWorker:
     async def _record(self, piece: _Piece, outcome: Outcome, begun: Known[action.State] | None) -> None:
         match outcome:
             case Done():
-                await self._store(piece, outcome.proof, begun)
+                await self._store(piece, outcome, begun)
             case NotDone():
                 await self._refuse(piece, outcome.diagnosis, again=outcome.passes)
                 await self._learn(piece.whose, piece.of, piece.wanted, outcome.diagnosis)
             case Unsure():
                 log.warning("whether an action was done is not known", attempt=str(piece.whose.attempt))
 
-    async def _store(self, piece: _Piece, proof: str, begun: Known[action.State] | None) -> None:
+    async def _store(self, piece: _Piece, done: Done, begun: Known[action.State] | None) -> None:
         """Store that it was done, however long the store is away; a crash here ends in a look-up."""
         while True:
             try:
-                await self._finish(piece.whose, piece.of.sender, piece.wanted, proof, begun)
+                await self._finish(piece.whose, piece.of.sender, piece.wanted, done, begun)
             except OUR_TROUBLE as error:
                 log.warning(
                     "an outcome cannot be stored yet", attempt=str(piece.whose.attempt), because=str(error)
@@ -240,22 +247,35 @@ class ActionWorker:
         whose: Whose,
         sender: str,
         wanted: LinkedInActionQueued,
-        proof: str,
+        done: Done,
         known: Known[action.State] | None,
     ) -> None:
         """A withdrawal closes the way to the person before anybody is told of it."""
         now = self.desk.clock.now()
         if wanted.kind == "withdrawal":
             await self._actions.about_both(whose, sender, wanted.profile, withdrawn_at(now))
-        await self._actions.about(whose, action.Finish(proof, now), known)
+        await self._actions.about(whose, action.Finish(done.proof, now, done.data), known)
 
     async def _refuse(self, piece: _Piece, diagnosis: Obstacle, *, again: bool = False) -> None:
         refuse = action.Refuse(piece.claim, diagnosis, None, self.desk.clock.now(), again)
         await self._actions.about(piece.whose, refuse)
 
+    async def _lose(self, piece: _Piece, met: Hindered) -> None:
+        """A profile was opened, and nothing was read of it. Where LinkedIn showed none, the permit goes back."""
+        none_shown = met.cause in _NO_PROFILE_SHOWN and met.obstacle.code != MOVED.code
+        refuse = action.Refuse(
+            piece.claim,
+            met.obstacle,
+            None,
+            self.desk.clock.now(),
+            again=met.cause not in _FOR_GOOD,
+            proven=none_shown,
+        )
+        await self._actions.about(piece.whose, refuse)
+
     async def _put_off(self, piece: _Piece, met: Hindered) -> None:
         """What stands in the way of this action ends it; for what stands in the way of all it waits."""
-        if met.cause in {"not found", "layout"}:
+        if met.cause in _FOR_GOOD:
             await self._refuse(piece, met.obstacle)
         else:
             await self._put_back(piece, met.obstacle)
@@ -300,6 +320,9 @@ class ActionWorker:
         state, wanted = known.state, known.state.action
         whose = _whose(known, wanted)
         of = await self.desk.application.account(wanted.account)
+        if wanted.kind == "scraping":
+            await self._lost(whose, state)
+            return
         try:
             outcome = await self._seen(of, state)
         except DrivenElsewhere:
@@ -308,7 +331,7 @@ class ActionWorker:
         now = self.desk.clock.now()
         match outcome:
             case Done() if of is not None:
-                await self._finish(whose, of.sender, wanted, outcome.proof, known)
+                await self._finish(whose, of.sender, wanted, outcome, known)
             case NotDone(diagnosis=diagnosis) if of is not None:
                 refuse = action.Refuse(state.claim, diagnosis, None, now, again=outcome.passes)
                 await self._actions.about(whose, refuse)
@@ -317,6 +340,16 @@ class ActionWorker:
                 await self._actions.about(whose, action.Refuse(state.claim, still, None, now, again=True))
             case _:
                 await self._actions.about(whose, action.GiveUp(now))
+
+    async def _lost(self, whose: Whose, state: action.Begun) -> None:
+        """Nobody reads it any more: no page shows whether a profile was read, and what was read is gone."""
+        try:
+            async with self._driving.alone(state.action.account):
+                now = self.desk.clock.now()
+                refuse = action.Refuse(state.claim, READING_INTERRUPTED, None, now, again=True, proven=False)
+                await self._actions.about(whose, refuse)
+        except DrivenElsewhere:
+            self._looks.pop(whose.attempt, None)
 
     async def _seen(self, of: account.Account | None, state: action.Begun) -> Outcome:
         wanted = _wanted(state.action)

@@ -45,7 +45,7 @@ def paused_until(of: account.Account, wanted: LinkedInActionQueued, now: datetim
             kinds = ("invitation", "note") if wanted.text else ("invitation",)
         case "message":
             kinds = ("message",)
-        case "withdrawal":
+        case "withdrawal" | "scraping":
             kinds = ("everything",)
     ends = [until for kind in kinds if (until := account.paused_until(of, kind, now))]
     return max(ends, default=None)

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from heraldry.contracts.campaigns import LeadData, SendEmail, SendInvitation, SendMessage, Step
+from heraldry.contracts.campaigns import (
+    OF_PROFILE,
+    LeadData,
+    ReadProfile,
+    SendEmail,
+    SendInvitation,
+    SendMessage,
+    Step,
+)
 from heraldry.contracts.identity import ContactDetails
 from heraldry.contracts.linkedin_steps import LONGEST_MESSAGE, LONGEST_NOTE
 from heraldry.scheduler.adapters.dependence import Dependence, made_by
@@ -37,6 +45,7 @@ TAG: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 KEPT: Final = 512  # templates ready to be rendered
 OF_IDENTITY: Final = ("name", *ContactDetails.model_fields)
 OF_LEAD: Final = ("name", "first_name", "last_name", "email", "linkedin_url")
+READ: Final = ("name", "first_name", "last_name", *OF_PROFILE)
 WRITTEN_BY_EDITORS: Final = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "\xa0": " "})
 
 
@@ -72,6 +81,8 @@ class LiquidTemplates:
         values = variables(lead, speaker)
         lacking: dict[str, None] = {}
         for step in steps:
+            if isinstance(step, ReadProfile) and step.only_if == "always":
+                values = {**dict.fromkeys(READ, "read"), **values}  # it is known by the time of what follows
             for part, source in _parts(step):
                 with _in(part):
                     lacking.update(dict.fromkeys(_missing(self._compiled(part, source), values)))
@@ -96,7 +107,9 @@ class LiquidTemplates:
             raise TemplateError("This is too long for one mail. Shorten it.", part="text")
         return mail
 
-    def words(self, step: SendInvitation | SendMessage, lead: LeadData, speaker: Speaker) -> str:
+    def words(
+        self, step: SendInvitation | SendMessage | ReadProfile, lead: LeadData, speaker: Speaker
+    ) -> str:
         values = variables(lead, speaker)
         for part, source in _parts(step):
             with _in(part):
@@ -144,6 +157,8 @@ def _parts(step: Step) -> Iterator[tuple[Part, str]]:
             sources = {"note": step.note}
         case SendMessage():
             sources = {"text": step.text}
+        case ReadProfile():
+            sources = {}
     for part, source in sources.items():
         if source:
             yield part, source

@@ -15,6 +15,7 @@ from uuid import UUID, uuid5
 from heraldry.contracts.base import Erased, Personal
 from heraldry.contracts.base import Event as AnyEvent
 from heraldry.contracts.campaigns import (
+    OF_PROFILE,
     LeadBounced,
     LeadData,
     LeadFailed,
@@ -26,6 +27,7 @@ from heraldry.contracts.campaigns import (
     StepKind,
     StepSkipped,
 )
+from heraldry.contracts.linkedin import ProfileData
 
 Lead = Personal("person")
 NextKind: TypeAlias = StepKind | Literal[""]  # empty: there is no next step
@@ -82,6 +84,19 @@ class LinkedInAssigned(AnyEvent):
     kind: StepKind
 
 
+def with_profile(data: LeadData, read: ProfileData) -> LeadData:
+    """A lead with what its profile says where the import said nothing (R-LIM-2)."""
+    found = {name: str(getattr(read, name)) for name in OF_PROFILE}
+    new = {name: text for name, text in found.items() if text and not data.own.get(name, "").strip()}
+    return data.model_copy(
+        update={
+            "first_name": data.first_name or read.first_name,
+            "last_name": data.last_name or read.last_name,
+            "own": {**data.own, **new},
+        }
+    )
+
+
 class StepSent(AnyEvent):
     """Private. `next_due`, `next_kind`: of the following step; None: there is none. A LinkedIn step has neither
     message id nor subject.
@@ -96,6 +111,16 @@ class StepSent(AnyEvent):
     sent_at: datetime
     next_due: datetime | None
     next_kind: NextKind = "email"
+
+
+class LeadProfileRead(AnyEvent):
+    """Private. What LinkedIn's page of the lead said when this step read it."""
+
+    enrollment: UUID
+    person: UUID
+    step: int
+    attempt: UUID
+    read: Annotated[ProfileData | Erased, Lead]
 
 
 class StepPutOff(AnyEvent):
@@ -148,6 +173,7 @@ Event: TypeAlias = (
     | InboxAssigned
     | LinkedInAssigned
     | StepSent
+    | LeadProfileRead
     | StepSkipped
     | StepPutOff
     | StepFailed
@@ -234,6 +260,8 @@ def evolve(state: State, event: Event) -> State:
         )
     if isinstance(state, NotEnrolled) or isinstance(event, LeadDropped):
         return NOT_ENROLLED
+    if isinstance(event, LeadProfileRead):
+        return _told(state, event)
     match event:
         case InboxAssigned(identity=identity, inbox=inbox, sender=sender):
             return replace(state, identity=identity, inbox=inbox, sender=sender, kind="email", due=event.at)
@@ -256,6 +284,12 @@ def evolve(state: State, event: Event) -> State:
             return replace(state, state=_open(state), failure="")
         case _:
             assert_never(event)
+
+
+def _told(lead: Enrollment, event: LeadProfileRead) -> Enrollment:
+    if isinstance(lead.data, Erased) or isinstance(event.read, Erased):
+        return lead
+    return replace(lead, data=with_profile(lead.data, event.read))
 
 
 def _went_on(

@@ -22,7 +22,6 @@ from heraldry.contracts.scheduler import (
     QuotaReleased,
     WithdrawalPolicy,
     WithdrawalPolicyChanged,
-    allowed,
 )
 from heraldry.scheduler.domain.days import day_ends, working_end
 from heraldry.scheduler.domain.linkedin_sender import (
@@ -71,6 +70,7 @@ MANY: Final[Mapping[ActionKind, tuple[str, str]]] = {
     "invitation": ("invitation", "invitations"),
     "message": ("message", "messages"),
     "withdrawal": ("withdrawal", "withdrawals"),
+    "scraping": ("read profile", "read profiles"),
 }
 
 
@@ -125,8 +125,8 @@ def _note(command: Note, sender: LinkedInSender, at: datetime) -> Sequence[Event
             return (LinkedInSenderSlowedDown(sender=sender.id, kind=kind, until=until, at=at),)
         case OpenCampaign() | StopCampaign():
             return _campaign(command, sender, at)
-        case SayExhausted(kind=kind):
-            return _say_exhausted(kind, sender, at)
+        case SayExhausted():
+            return _say_exhausted(command, sender, at)
         case Settle():
             return _settle(command, sender, at)
         case Cancel(attempt=attempt):
@@ -202,12 +202,16 @@ def _dispatch(command: Dispatch, sender: LinkedInSender, at: datetime) -> Sequen
     if paused is not None:
         raise slowed_down(action.kind, paused)
     used = sender.use(action.kind, at)
-    if used.until is not None:
-        raise exhausted(action.kind, allowed(action.kind, sender.limits), used.until)
+    if command.shared is None and used.until is not None:
+        raise exhausted(action.kind, sender.allowed(action.kind), used.until)
+    if command.shared is not None:
+        if at >= command.shared.ends:
+            raise Refused("pool.day-over", "The day of this permit has ended. Try again.", status=503)
+        ends.append(command.shared.ends)
     if action.kind == "withdrawal" and action.invitation in sender.withdrawing(at):
         raise Refused("withdrawal.under-way", "This invitation is being withdrawn already.")
     valid_until = min(at + sender.begins_within(at), *ends)
-    return _permitted(command, sender, used.used + 1, valid_until, at)
+    return _permitted(command, sender, sender.done(action.kind, at) + 1, valid_until, at)
 
 
 def _permitted(
@@ -228,6 +232,7 @@ def _permitted(
             valid_until=valid_until,
             campaign=command.campaign,
             enrollment=command.enrollment,
+            pool=command.shared.use if command.shared else None,
             at=at,
         ),
         LinkedInStepDispatched(
@@ -286,15 +291,16 @@ def _settle(command: Settle, sender: LinkedInSender, at: datetime) -> Sequence[E
             identity=permit.identity,
             attempt=command.attempt,
             kind=permit.kind,
-            used_today=replace(sender, permits=others).use(permit.kind, at).used,
+            used_today=replace(sender, permits=others).done(permit.kind, at),
             at=at,
         ),
     )
 
 
-def _say_exhausted(kind: ActionKind, sender: LinkedInSender, at: datetime) -> Sequence[Event]:
-    until = sender.use(kind, at).until
-    if until is None or (kind, until) in sender.said:
+def _say_exhausted(command: SayExhausted, sender: LinkedInSender, at: datetime) -> Sequence[Event]:
+    kind = command.kind
+    until = command.until or sender.use(kind, at).until
+    if until is None or until <= at or (kind, until) in sender.said:
         return ()
     return (
         QuotaExhausted(
@@ -332,6 +338,15 @@ def exhausted(kind: ActionKind, most: int, until: datetime) -> Refused:
 
 
 def _change_limits(limits: LinkedInLimits, sender: LinkedInSender, at: datetime) -> Sequence[Event]:
+    if limits.scrapings is None:
+        limits = limits.model_copy(update={"scrapings": sender.limits.scrapings})
+    elif not sender.sales_navigator:
+        raise Refused(
+            "linkedin.no-sales-navigator",
+            "This LinkedIn account has no Sales Navigator, so it reads profiles from the organization's shared pool"
+            " only: there is no limit of its own to set.",
+            field="scrapings",
+        )
     if limits == sender.limits:
         return ()
     changed = LinkedInLimitsChanged(

@@ -19,6 +19,7 @@ from heraldry.contracts.linkedin_steps import LinkedInStepDispatched
 from heraldry.contracts.scheduler import (
     LinkedInLimits,
     LinkedInLimitsChanged,
+    PoolUse,
     QuotaConsumed,
     QuotaExhausted,
     QuotaReleased,
@@ -114,9 +115,19 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """What a scraping draws on where nothing of the sender's own is left: a permit of the organization's pool, and
+    when the day ends it is for.
+    """
+
+    use: PoolUse
+    ends: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Dispatch:
     """Of a campaign, or by hand, or an automatic withdrawal. `identity`: in whose name; None: whoever has the
-    account.
+    account. `shared`: a scraping that draws on the pool.
     """
 
     organization: UUID
@@ -126,6 +137,7 @@ class Dispatch:
     campaign: UUID | None = None
     enrollment: UUID | None = None
     identity: UUID | None = None
+    shared: Shared | None = None
 
     @property
     def waits_for_hours(self) -> bool:
@@ -134,8 +146,11 @@ class Dispatch:
 
 @dataclass(frozen=True, slots=True)
 class SayExhausted:
+    """`until`: of scrapings, which are not decided here alone."""
+
     kind: ActionKind
     at: datetime
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +179,7 @@ class Permit:
     invitation: UUID | None = None  # what a withdrawal withdraws
     settled: bool = False
     returned: bool = False  # it was provably not done: it counts nothing, and is not given again
+    shared: bool = False  # of the organization's pool
 
     def leaving(self, now: datetime) -> bool:
         """Whether it may be on its way: no outcome is known and it may still begin."""
@@ -203,15 +219,29 @@ class LinkedInSender:
         return self.zones[-1].name
 
     def use(self, kind: ActionKind, at: datetime) -> DayUse:
-        """R-LIM-1 and 3: what of a kind is used today, and from when one more is possible."""
-        counting = [one.at for one in self.permits.values() if one.kind == kind and not one.returned]
-        return day_use(self.zones, counting, allowed(kind, self.limits), max(at, self.last))
+        """R-LIM-1 and 3: what of a kind is used today, and from when one more is possible. Of scrapings: of its own."""
+        own = [one.at for one in self._counting(kind) if not one.shared]
+        return day_use(self.zones, own, self.allowed(kind), max(at, self.last))
+
+    def allowed(self, kind: ActionKind) -> int:
+        """How many a day; R-LIM-2: only Sales Navigator adds scrapings of its own."""
+        return 0 if kind == "scraping" and not self.sales_navigator else allowed(kind, self.limits)
+
+    def done(self, kind: ActionKind, at: datetime) -> int:
+        """How many of a kind today, whatever they draw on."""
+        every = [one.at for one in self._counting(kind)]
+        return day_use(self.zones, every, len(every), max(at, self.last)).used
+
+    def _counting(self, kind: ActionKind) -> list[Permit]:
+        return [one for one in self.permits.values() if one.kind == kind and not one.returned]
 
     def paused_until(self, kind: ActionKind, at: datetime, *, noted: bool = False) -> datetime | None:
         """R-LIM-5: until when LinkedIn wants nothing of a kind; `noted`: an invitation with a note."""
         kinds: tuple[SlowedDown, ...] = ("everything",)
-        if kind != "withdrawal":
-            kinds = (kind, "everything", "note") if kind == "invitation" and noted else (kind, "everything")
+        if kind in {"invitation", "message"}:
+            kinds = (cast("SlowedDown", kind), "everything")
+        if kind == "invitation" and noted:
+            kinds = (*kinds, "note")
         ends = [self.pauses[one] for one in kinds if one in self.pauses and self.pauses[one] > at]
         return max(ends, default=None)
 
@@ -375,4 +405,5 @@ def _permit(event: QuotaConsumed) -> Permit:
         identity=event.identity,
         campaign=event.campaign,
         enrollment=event.enrollment,
+        shared=event.pool is not None,
     )

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 from heraldry.contracts.identity import WorkingHours
 from heraldry.contracts.linkedin import ActionKind
-from heraldry.contracts.scheduler import allowed
 from heraldry.scheduler.domain.calendar import day_end, day_start, next_opening, working_until
 from heraldry.scheduler.domain.linkedin_sender import LinkedInSender
 from heraldry.scheduler.domain.sender import Sender
@@ -68,14 +67,14 @@ def today_of(sender: Sender, hours: WorkingHours, now: datetime) -> Today:
     return Today(sender.id, day, len(permits), left, last, working_between(last, end, hours))
 
 
-def today_on_linkedin(sender: LinkedInSender, kind: ActionKind, now: datetime) -> Today:
-    """The same, of one kind of LinkedIn step."""
+def today_on_linkedin(sender: LinkedInSender, kind: ActionKind, now: datetime, most: int) -> Today:
+    """The same, of one kind of LinkedIn step, of which there are `most` in a day."""
     start, end = day_start(now, sender.hours.zone), day_end(now, sender.hours.zone)
     permits = [
         one.at for one in sender.permits.values() if one.kind == kind and one.at >= start and not one.returned
     ]
     last = max((*permits, next_opening(start, sender.hours) or now))
-    left = max(allowed(kind, sender.limits) - len(permits), 0)
+    left = max(most - len(permits), 0)
     day = now.astimezone(ZoneInfo(sender.hours.zone)).date()
     working = working_between(last, end, sender.hours)
     return Today(f"{sender.id} {kind}", day, len(permits), left, last, working)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeAlias, assert_never
 from uuid import UUID
 
-from heraldry.contracts.base import Refused
+from heraldry.contracts.base import Erased, Refused
 from heraldry.contracts.campaigns import (
     Condition,
     LeadBounced,
@@ -21,6 +21,7 @@ from heraldry.contracts.campaigns import (
     StepKind,
     StepSkipped,
 )
+from heraldry.contracts.linkedin import ProfileData
 from heraldry.contracts.mailbox import SuppressionReason
 from heraldry.scheduler.domain.enrollment import (
     UNENDED,
@@ -29,6 +30,7 @@ from heraldry.scheduler.domain.enrollment import (
     InboxAssigned,
     LeadDropped,
     LeadEnrolled,
+    LeadProfileRead,
     LinkedInAssigned,
     NotEnrolled,
     State,
@@ -123,7 +125,7 @@ class PutOff:
 
 @dataclass(frozen=True, slots=True)
 class RecordSent:
-    """`plan`: all steps of the campaign."""
+    """`plan`: all steps of the campaign. `read`: what a scraping found."""
 
     attempt: UUID
     message_id: str
@@ -131,6 +133,7 @@ class RecordSent:
     sent_at: datetime
     plan: Sequence[Planned]
     at: datetime
+    read: ProfileData | Erased | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,8 +400,19 @@ def _sent(command: RecordSent, lead: Enrollment) -> Sequence[Event]:
         next_kind=following.kind if following else "",
         at=command.at,
     )
+    events: tuple[Event, ...] = (sent,)
+    if command.read is not None:
+        read = LeadProfileRead(
+            enrollment=lead.id,
+            person=lead.person,
+            step=step,
+            attempt=command.attempt,
+            read=command.read,
+            at=command.at,
+        )
+        events = (read, sent)
     last = step == lead.step and not following
-    return (sent, *_finished(lead, command.at)) if last and lead.state in UNENDED | {"failed"} else (sent,)
+    return (*events, *_finished(lead, command.at)) if last and lead.state in UNENDED | {"failed"} else events
 
 
 def _step_of(lead: Enrollment, attempt: UUID) -> int | None:

@@ -12,6 +12,7 @@ from heraldry.contracts.campaigns import CampaignState, LeadState, PauseReason, 
 from heraldry.contracts.identity import WorkingHours
 from heraldry.scheduler.domain.calendar import day_end, day_start, next_opening
 from heraldry.scheduler.domain.pacing import Today, even, working_between
+from heraldry.scheduler.domain.scraping_pool import USED_UP
 
 CLOSED: Final = {
     "paused": ("inbox-paused", "Its inbox is paused until somebody lets it send again."),
@@ -36,7 +37,12 @@ HELD: Final = {  # what only this lead has to wait for
     ),
     "linkedin.slowed-down": ("slowed-down", "LinkedIn wants no more of this from its account before."),
 }
-MANY: Final[Mapping[StepKind, str]] = {"email": "Mails", "invitation": "Invitations", "message": "Messages"}
+MANY: Final[Mapping[StepKind, str]] = {
+    "email": "Mails",
+    "invitation": "Invitations",
+    "message": "Messages",
+    "scraping": "Read profiles",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +178,8 @@ def _by_limits(account: Account, now: datetime, step: Step) -> WaitReason | None
 
 
 def _by_limit(step: Step, window: str, until: datetime | None) -> WaitReason:
+    if step.kind == "scraping":
+        return WaitReason(code="pool-limit", text=USED_UP, until=until)
     if window == "day":
         text = f"Today's limit of its {step.account} is used."
         return WaitReason(code="day-limit", text=text, until=until)

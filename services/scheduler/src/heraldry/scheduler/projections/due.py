@@ -14,7 +14,7 @@ from typing import Final, cast
 from heraldry.contracts.campaigns import StepKind
 from heraldry.scheduler.projections.lead_rows import GOING_ON
 
-LINKEDIN_KINDS: Final[tuple[StepKind, ...]] = ("message", "invitation")
+LINKEDIN_KINDS: Final[tuple[StepKind, ...]] = ("message", "invitation", "scraping")
 
 
 @dataclass(frozen=True, slots=True)

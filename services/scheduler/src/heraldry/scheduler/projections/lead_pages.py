@@ -9,7 +9,8 @@ from typing import Final, cast
 
 _SELECT: Final = """SELECT
   l.enrollment, l.campaign, l.identity, l.person, l.data, l.state, l.step, l.inbox, l.due_at, l.offer,
-  l.attempt, l.valid_until, l.attempts, l.skipped, l.held, l.tries, l.code, l.reason, l.resolution, l.since, l.ordinal,
+  l.attempt, l.valid_until, l.attempts, l.skipped, l.read, l.held, l.tries, l.code, l.reason, l.resolution, l.since,
+  l.ordinal,
   c.state AS running, c.pause_reason, c.pace, c.started_at,
   CASE l.offer WHEN 'first' THEN coalesce(json_extract(c.settings, '$.steps[0].kind'), 'email')
     ELSE l.next_kind END AS kind,
@@ -54,6 +55,7 @@ class Row:
     valid_until: str
     attempts: str
     skipped: str
+    read: str
     held: str
     tries: int
     code: str

@@ -31,6 +31,7 @@ from heraldry.scheduler.domain.enrollment import (
     InboxAssigned,
     LeadDropped,
     LeadEnrolled,
+    LeadProfileRead,
     LinkedInAssigned,
     NextKind,
     StepFailed,
@@ -38,12 +39,14 @@ from heraldry.scheduler.domain.enrollment import (
     StepSent,
     StepUndecided,
     StepUnknown,
+    with_profile,
 )
 from heraldry.scheduler.domain.people import profile_of
+from pydantic import TypeAdapter
 
 leads = Projection(
     name="leads",
-    version=3,
+    version=4,
     tables=("lead",),
     # via: the sender its next step goes through; offer: 'first' has not begun, 'next' goes on through its sender,
     # 'join' has none of its next step's channel yet, '' is leaving or has ended; held: why its next step is put off
@@ -54,7 +57,7 @@ leads = Projection(
   sender TEXT NOT NULL DEFAULT '', inbox TEXT NOT NULL DEFAULT '', linkedin TEXT NOT NULL DEFAULT '',
   next_kind TEXT NOT NULL DEFAULT 'email', due_at TEXT NOT NULL DEFAULT '', held TEXT NOT NULL DEFAULT '',
   attempt TEXT NOT NULL DEFAULT '', valid_until TEXT NOT NULL DEFAULT '', unknown TEXT NOT NULL DEFAULT '',
-  attempts TEXT NOT NULL DEFAULT '[]', skipped TEXT NOT NULL DEFAULT '[]', subject TEXT NOT NULL DEFAULT '',
+  attempts TEXT NOT NULL DEFAULT '[]', skipped TEXT NOT NULL DEFAULT '[]', read TEXT NOT NULL DEFAULT '', subject TEXT NOT NULL DEFAULT '',
   code TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', resolution TEXT NOT NULL DEFAULT '',
   name TEXT NOT NULL, email TEXT NOT NULL, profile TEXT NOT NULL, since TEXT NOT NULL, data TEXT NOT NULL,
   via TEXT GENERATED ALWAYS AS (CASE next_kind WHEN 'email' THEN sender ELSE linkedin END) VIRTUAL,
@@ -75,6 +78,7 @@ CREATE INDEX lead_of_identity ON lead (identity, state);
 CREATE INDEX lead_leaving ON lead (valid_until) WHERE attempt <> '';
 CREATE INDEX lead_undecided ON lead (since) WHERE state = 'outcome unknown'""",
 )
+_DATA: Final[TypeAdapter[LeadData | Erased]] = TypeAdapter(LeadData | Erased)
 UNENDED: Final = "('waiting', 'in progress', 'outcome unknown')"
 
 
@@ -94,13 +98,34 @@ def enrolled(db: Connection, event: LeadEnrolled, fact: Fact) -> None:
             str(event.person),
             str(event.import_id),
             event.ordinal,
-            data.name or f"{data.first_name} {data.last_name}".strip(),
+            _name(data),
             data.email,
             profile_of(data.linkedin_url) if data.linkedin_url else "",
             event.at.isoformat(),
             event.data.model_dump_json(),
         ),
     )
+
+
+@leads.on(LeadProfileRead)
+def profile_read(db: Connection, event: LeadProfileRead, fact: Fact) -> None:
+    del fact
+    row = cast(
+        "tuple[str] | None",
+        db.execute("SELECT data FROM lead WHERE enrollment = ?", (str(event.enrollment),)).fetchone(),
+    )
+    data = _DATA.validate_json(row[0]) if row else Erased()
+    if isinstance(data, Erased) or isinstance(event.read, Erased):
+        return
+    data = with_profile(data, event.read)
+    db.execute(
+        "UPDATE lead SET read = ?, data = ?, name = ? WHERE enrollment = ?",
+        (event.read.model_dump_json(), data.model_dump_json(), _name(data), str(event.enrollment)),
+    )
+
+
+def _name(data: LeadData) -> str:
+    return data.name or f"{data.first_name} {data.last_name}".strip()
 
 
 @leads.on(LeadDropped)

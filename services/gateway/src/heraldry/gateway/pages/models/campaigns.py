@@ -42,6 +42,7 @@ STEPS: Final[dict[StepKind, str]] = {
     "email": "Email",
     "invitation": "LinkedIn invitation",
     "message": "LinkedIn message",
+    "scraping": "Read the LinkedIn profile",
 }
 CONDITIONS: Final[dict[Condition, str]] = {
     "always": "Always",
@@ -296,8 +297,8 @@ class LeadStep:
 class LeadDetails:
     """lead.html at GET /leads/<enrollment>. `facts`: (label, value) of what is known; empty: it was erased.
 
-    `left_out`: steps whose condition did not hold. `ahead`: steps to come, the next one first: when, what it is, and
-    its first words.
+    `read`: what its LinkedIn profile said when it was read; empty: it was not. `left_out`: steps whose condition did
+    not hold. `ahead`: steps to come, the next one first: when, what it is, and its first words.
     """
 
     id: UUID
@@ -305,6 +306,7 @@ class LeadDetails:
     campaign_name: str
     row: LeadRow
     facts: tuple[tuple[str, str], ...] = ()
+    read: tuple[tuple[str, str], ...] = ()
     done: tuple[LeadStep, ...] = ()
     left_out: tuple[str, ...] = ()
     ahead: tuple[tuple[str, str, str], ...] = ()

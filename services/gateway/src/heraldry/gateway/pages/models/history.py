@@ -135,7 +135,7 @@ class StepPage:
     """step.html at GET /activity/steps/<attempt>: one LinkedIn step, from its permit to what LinkedIn shows.
 
     `by`: what asked for it. `text`: what was written; empty: nothing was, or it was erased. `withdrawal`: of an
-    invitation, the step that withdraws it or tried to last.
+    invitation, the step that withdraws it or tried to last. `read`: (label, value) of what a profile said.
     """
 
     attempt: UUID
@@ -147,6 +147,7 @@ class StepPage:
     profile: str = ""
     text: str = ""
     text_title: str = "The message"
+    read: tuple[tuple[str, str], ...] = ()
     campaign: UUID | None = None
     by: Literal["campaign", "policy", "hand"] = "hand"
     accepted_at: datetime | None = None

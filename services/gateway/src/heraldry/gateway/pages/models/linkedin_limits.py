@@ -45,14 +45,26 @@ class DailyUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SharedUse:
+    """What is left today of what the identities of the organization share. `zone`: whose midnight begins its day."""
+
+    left: int
+    allowed: int
+    zone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsPanel:
     """Posts to /identities/<id>/linkedin/limits. `zone`: whose midnight begins the day. `slowed`: what LinkedIn
-    itself wants no more of. `above`: the names of the limits in force that are above what is recommended.
+    itself wants no more of. `above`: the names of the limits in force that are above what is recommended. `pool`: the
+    profiles all identities may read; `own`: those that Sales Navigator adds, None without it.
     """
 
     use: tuple[DailyUse, ...] = ()
     zone: str = "UTC"
     slowed: tuple[Waiting, ...] = ()
+    pool: SharedUse = field(default_factory=lambda: SharedUse(left=0, allowed=0, zone="UTC"))
+    own: DailyUse | None = None
     above: tuple[str, ...] = ()
     form: LinkedInLimitsForm = field(default_factory=LinkedInLimitsForm)
     outcome: Outcome | None = None
