@@ -27,7 +27,13 @@ from heraldry.contracts.campaigns import (
     SendMessage,
 )
 from heraldry.contracts.identity import WorkingHours
-from heraldry.contracts.linkedin_steps import Allowance, GetLinkedInUsage, LinkedInUsage, LinkedInUse
+from heraldry.contracts.linkedin_steps import (
+    Allowance,
+    GetLinkedInUsage,
+    LinkedInUsage,
+    LinkedInUse,
+    SharedPool,
+)
 from heraldry.contracts.scheduler import LinkedInLimits, WithdrawalPolicy
 from heraldry.gateway.pages.models import Shell
 from heraldry.gateway.pages.models.campaigns import UploadPage
@@ -92,6 +98,7 @@ class Scheduler:
                         for kind, allowed in ALLOWED.items()
                     ),
                     zone="UTC",
+                    pool=SharedPool(used_today=0, allowed=100, zone="UTC"),
                 )
             case PreviewSteps() if query.settings.identity != BO:
                 raise Refused("identity.unknown", "There is no such identity.", status=404)
