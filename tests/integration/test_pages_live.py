@@ -42,8 +42,9 @@ def office(stack: Stack) -> Iterator[Office]:
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """An installation of our own, in which things may be killed."""
-    with Stack.running(tmp_path_factory.mktemp("pages") / "data") as running:
+    """An installation of our own, in which things may be killed, and on whose server there is no browser."""
+    env = {"HERALDRY_CHROMIUM": "/nowhere/chromium"}
+    with Stack.running(tmp_path_factory.mktemp("pages") / "data", env=env) as running:
         yield running
 
 
@@ -153,6 +154,25 @@ def test_a_broken_connection_goes_on_after_the_last_thing_it_has_heard(
         again = eventually(lambda: wire.asked_for_events[asked:])
         assert re.search(rb"last-event-id: \d+|[?&]after=\d+", again[0].lower())
         assert_kept(page)
+
+
+def test_without_a_browser_on_the_server_linking_says_so_and_mails_leave(
+    browser: Browser, own: Stack
+) -> None:
+    with Office.opened(own) as office, person(browser, office, own.url) as page:
+        identity = office.identity("On mail alone")
+        sign_in = {"email": "ada@northwind.example", "password": "correct horse battery"}
+        office.call("POST", f"/identities/{identity}/linkedin", sign_in)
+        page.goto(f"/identities/{identity}/linkedin")
+        expect(page.get_by_text("There is no browser on the server")).to_be_visible(timeout=SOON)
+        expect(page.get_by_text("Ask whoever runs Heraldry to install Chromium")).to_be_visible()
+        inbox = office.inbox(identity, office.account())
+        attempt = office.mail(inbox, str(office.account()["address"]), "Hello", "Good morning")
+        eventually(lambda: office.call("GET", f"/mails/{attempt}")["state"] == "sent")
+        page.goto("/identities")
+        card = page.get_by_role("article", name="On mail alone")
+        expect(card).to_contain_text("LinkedIn: Not connected")
+        expect(card).to_contain_text("1 of 30")  # messages sent of those allowed
 
 
 def test_while_the_bus_is_away_pages_say_so_and_then_recover(browser: Browser, own: Stack) -> None:
