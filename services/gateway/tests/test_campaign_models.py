@@ -21,6 +21,7 @@ from heraldry.contracts.campaigns import (
     LeadView,
     ListLeads,
     PreviewSteps,
+    ReadProfile,
     RenderedStep,
     SendEmail,
     SendInvitation,
@@ -48,7 +49,7 @@ ADA, BO, CAMPAIGN = UUID(int=1), UUID(int=2), UUID(int=3)
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 CALL = Call(Session("token", "csrf", UUID(int=8), UUID(int=9), "admin", demo=False), CAMPAIGN, CAMPAIGN, ())
 SETTINGS = CampaignSettings(name="Spring", identity=ADA, steps=(SendEmail(subject="Hi", text="Hello"),))
-ALLOWED: Mapping[Allowance, int] = {"invitation": 20, "message": 100, "withdrawal": 20}
+ALLOWED: Mapping[Allowance, int] = {"invitation": 20, "message": 100, "withdrawal": 20, "scraping": 50}
 WITHOUT = {"name": "Alex Example", "email": "alex@example.com"}
 
 
@@ -231,7 +232,7 @@ def test_an_import_says_which_columns_this_campaign_needs(channels: Sequence[Cha
 
 
 async def test_before_it_starts_a_campaign_says_the_limits_of_every_channel_it_uses() -> None:
-    steps = (SendEmail(subject="Hi", text="Hello"), SendInvitation(), SendMessage(text="Thanks"))
+    steps = (ReadProfile(), SendEmail(subject="Hi", text="Hello"), SendInvitation(), SendMessage(text="Hi"))
     both = CampaignSettings(name="Spring", identity=BO, steps=steps)
     counts = CampaignCounts(waiting=2)
     view = campaign("draft", counts).model_copy(update={"settings": both, "pause_reason": None})
@@ -240,4 +241,4 @@ async def test_before_it_starts_a_campaign_says_the_limits_of_every_channel_it_u
     text = render("campaign.html", shell=Shell(csrf="c"), page=page)
     assert "Start this campaign?" in text
     assert "Emails leave from Shuffle: bo@northwind.example, within their limits" in text
-    assert "(20 connection requests and 100 messages a day)" in text
+    assert "(20 connection requests, 100 messages and 50 profiles to read a day)" in text

@@ -147,7 +147,7 @@ async def _a_day(gateway: Gateway, call: Call, settings: CampaignSettings) -> st
             raise
         return ""
     allowed = [f"{one.allowed} {MANY[one.kind]}" for one in usage.use if one.kind in kinds]
-    return " and ".join(allowed)
+    return " and ".join(part for part in (", ".join(allowed[:-1]), *allowed[-1:]) if part)
 
 
 def step_lines(settings: CampaignSettings) -> tuple[tuple[str, str, str], ...]:
