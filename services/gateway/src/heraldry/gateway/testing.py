@@ -54,9 +54,9 @@ class Office:
         admin = {"name": "Mina Okafor", "email": f"mina-{secrets.token_hex(4)}@northwind.example"}
         admin["password"] = secrets.token_urlsafe(16)
         first = installation.sign_in
-        with cls._at(installation, first.email, first.password) as demo:
+        with cls.at(installation, first.email, first.password) as demo:
             demo.call("POST", "/organizations", {"name": name, "admin": admin})
-        with cls._at(installation, admin["email"], admin["password"]) as office:
+        with cls.at(installation, admin["email"], admin["password"]) as office:
             yield office
 
     @classmethod
@@ -64,12 +64,13 @@ class Office:
     def of_the_demo(cls, installation: Installation) -> Generator[Office]:
         """The organization the installation begins with."""
         first = installation.sign_in
-        with cls._at(installation, first.email, first.password) as office:
+        with cls.at(installation, first.email, first.password) as office:
             yield office
 
     @classmethod
     @contextmanager
-    def _at(cls, installation: Installation, email: str, password: str) -> Generator[Office]:
+    def at(cls, installation: Installation, email: str, password: str) -> Generator[Office]:
+        """The organization of whoever signs in like this."""
         with (
             httpx.Client(base_url=installation.url, timeout=20) as http,
             httpx.Client(base_url=installation.sandbox_url, timeout=20) as sandbox,

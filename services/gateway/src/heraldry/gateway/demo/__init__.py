@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
-from heraldry.gateway.demo.report import Step, as_json, table
+from heraldry.gateway.demo.report import SignIn, Step, as_json, table
 from heraldry.gateway.demo.running import NotStartedError, running
 from heraldry.gateway.demo.story import NOT_PLAYED, play
 from nats.errors import Error as NatsError
@@ -28,10 +28,12 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--data", type=Path, default=Path("data") / "demo", help="default: ./data/demo")
     asked = parser.parse_args(argv)
     steps: list[Step] = []
+    made: SignIn | None = None
     not_played: list[str] = [*NOT_PLAYED]
     try:
         with running(asked.data.absolute()) as installation:
-            asyncio.run(play(installation, steps, not_played))
+            played = asyncio.run(play(installation, steps, not_played))
+            made = played if installation.stays else None
     except NotStartedError as error:
         steps.append(Step("The system runs", ok=False, found=str(error)))
     except httpx.HTTPStatusError as error:
@@ -39,5 +41,5 @@ def main(argv: Sequence[str]) -> int:
         steps.append(Step("The system does what it is asked", ok=False, found=found))
     except (httpx.HTTPError, NatsError, TimeoutError) as error:
         steps.append(Step("The system answers", ok=False, found=f"{type(error).__name__}: {error}"))
-    sys.stdout.write(as_json(steps, not_played) if asked.json else table(steps, not_played))
+    sys.stdout.write(as_json(steps, not_played) if asked.json else table(steps, not_played, made))
     return GOOD if steps and all(step.ok for step in steps) else BAD

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from rich.console import Console
 from rich.table import Table
@@ -20,6 +20,15 @@ class Step:
     found: str
 
 
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """How somebody sees with their own eyes what was made."""
+
+    url: str
+    email: str
+    password: str = field(repr=False)
+
+
 def as_json(steps: Sequence[Step], not_played: Sequence[str]) -> str:
     document = {
         "ok": bool(steps) and all(step.ok for step in steps),
@@ -29,7 +38,8 @@ def as_json(steps: Sequence[Step], not_played: Sequence[str]) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-def table(steps: Sequence[Step], not_played: Sequence[str]) -> str:
+def table(steps: Sequence[Step], not_played: Sequence[str], made: SignIn | None) -> str:
+    """`made`: how to see what was played, if it is still there."""
     shown = Table(title="Heraldry demo", show_lines=False)
     shown.add_column("")
     shown.add_column("What was done")
@@ -40,4 +50,6 @@ def table(steps: Sequence[Step], not_played: Sequence[str]) -> str:
     console = Console(file=out, width=120)
     console.print(shown)
     console.print(f"Not played yet: {', '.join(not_played)}.")
+    if made is not None:
+        console.print(f"See it at {made.url}: sign in as {made.email} with {made.password}", soft_wrap=True)
     return out.getvalue()

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +43,7 @@ class Installation:
     sandbox_url: str
     email: str
     password: str = field(repr=False)
+    stays: bool = True  # also after the demo
 
 
 @contextmanager
@@ -58,7 +59,7 @@ def running(data: Path) -> Generator[Installation]:
             [*command, "--port", "0"], stdin=subprocess.DEVNULL, stdout=words, stderr=words
         )
         try:
-            yield _installation(data, _wait(data, process))
+            yield replace(_installation(data, _wait(data, process)), stays=False)
         except NotStartedError as error:
             words.seek(0)
             last = b"\n".join(words.read().splitlines()[-5:]).decode("utf-8", "replace")

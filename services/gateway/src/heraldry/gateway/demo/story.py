@@ -14,7 +14,7 @@ import orjson
 from heraldry.gateway.demo import campaign, linkedin
 from heraldry.gateway.demo.mail import EVENTS, Outside, play_mail
 from heraldry.gateway.demo.members import Members
-from heraldry.gateway.demo.report import Step
+from heraldry.gateway.demo.report import SignIn, Step
 from heraldry.gateway.demo.running import Installation
 from heraldry.gateway.demo.world import DEADLINE, Answer, Story
 from nats.aio.client import Client
@@ -26,11 +26,11 @@ NOT_PLAYED: Final = (
 )
 
 
-async def play(installation: Installation, steps: list[Step], not_played: list[str]) -> None:
+async def play(installation: Installation, steps: list[Step], not_played: list[str]) -> SignIn:
     """Append every step to `steps` as it is done, and to `not_played` what this machine cannot do."""
     async with httpx.AsyncClient(base_url=installation.url, timeout=20) as http:
         story = Story(steps, http)
-        await _sign_in(story, installation)
+        made = await _sign_in(story, installation)
         credentials, identity = await _subscriber_and_identity(story)
         wanted = Counter((*EVENTS, *campaign.EVENTS)) | campaign.COUNTED
         async with httpx.AsyncClient(base_url=installation.sandbox_url, timeout=20) as sandbox:
@@ -47,9 +47,10 @@ async def play(installation: Installation, steps: list[Step], not_played: list[s
         counted = Counter(received).most_common()
         said = ", ".join(f"{number} {name}" for name, number in counted)
         story.expect("Receive all of it as a subscriber on NATS", said, ok=ok)
+        return made
 
 
-async def _sign_in(story: Story, installation: Installation) -> None:
+async def _sign_in(story: Story, installation: Installation) -> SignIn:
     """As the demo's admin, then as the admin of an organization of its own."""
     await _session(story, installation.email, installation.password)
     name = f"Demo {datetime.now(UTC):%H:%M:%S}"
@@ -59,6 +60,7 @@ async def _sign_in(story: Story, installation: Installation) -> None:
     session = await _session(story, email, str(admin["password"]))
     ok = session["organization"] == made["organization"]
     story.expect("Make an organization of its own and sign in", f"{name}, as {session['role']}", ok=ok)
+    return SignIn(installation.url, email, str(admin["password"]))
 
 
 async def _session(story: Story, email: str, password: str) -> Answer:
