@@ -10,6 +10,9 @@ side_by_side := "--numprocesses=2 --dist=loadfile"  # tests wait more than they 
 # uv takes the Python that is here, or says so; it never fetches one
 export UV_PYTHON_DOWNLOADS := "never"
 
+# a run of the tests rewrites hundreds of modules: once is enough, also where the environment says otherwise
+export PYTHONDONTWRITEBYTECODE := ""
+
 _tasks:
     @"{{ just_executable() }}" --justfile "{{ justfile() }}" --list --unsorted
 
