@@ -20,6 +20,7 @@ IN_A_BROWSER: Final = 45.0  # seconds for what a browser has to do
 AN_HOUR: Final = timedelta(minutes=61)
 A_DAY: Final = timedelta(hours=24)
 THREE_WEEKS: Final = timedelta(days=21)
+HEADLINE: Final = "Buyer at Northwind"
 REPLY: Final = "Not now, thank you. {name}"
 COUNTED: Final = Counter(
     {  # what a subscriber gets of it, at least
@@ -30,6 +31,7 @@ COUNTED: Final = Counter(
         "InvitationWithdrawn": 1,
         "EmailSent": len(PEOPLE) + INVITED,
         "InvitationSent": INVITED,
+        "ProfileScraped": 1,
         "LeadReplied": 1,
         "LeadFinished": INVITED,
         "CampaignFinished": 1,
@@ -83,6 +85,7 @@ async def play_linkedin(story: Story, outside: Outside, members: Members, zone: 
     await _accepted(story, outside, members, sending, accepts)
     await _withdrawn(story, members, sending, withdrawn)
     await _next_day(story, outside, members, sending, invited, waiting)
+    await _read(story, members, sending, accepts)
     await _told(story, sending)
     return True
 
@@ -156,7 +159,7 @@ async def _limits(story: Story, identity: str) -> None:
 
 async def _lead(outside: Outside, members: Members, first: str, last: str) -> Lead:
     account = await outside.account(first.lower())
-    slug = await members.person(first, last, "Buyer at Northwind")
+    slug = await members.person(first, last, HEADLINE)
     return Lead(f"{first} {last}", slug, str(account["address"]))
 
 
@@ -301,6 +304,26 @@ async def _next_day(
     said = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
     ok = (counts.get("finished"), counts.get("replied")) == (len(invited), 1)
     story.expect("This campaign has finished, too", said, ok=ok)
+
+
+async def _read(story: Story, members: Members, sending: Sending, lead: Lead) -> None:
+    """By hand: one profile of those that the organization's identities share."""
+    path = f"/identities/{sending.identity}/linkedin"
+    profile = f"https://www.linkedin.com/in/{lead.slug}/"
+    visits = len(await members.happened("profile read", sending.email))
+    asked = await story.call("POST", f"{path}/scrapings", {"profile": profile, "name": lead.name})
+
+    async def done() -> Answer | None:
+        found = await story.call("GET", f"/linkedin/steps/{asked['attempt']}")
+        return found if found["state"] in {"done", "failed"} else None
+
+    step: Answer = await until(done, IN_A_BROWSER) or {}
+    data = cast("Answer", step.get("data") or {})
+    more = len(await members.happened("profile read", sending.email)) - visits
+    pool = (await story.call("GET", f"{path}/limits"))["pool"]
+    said = f"{data.get('headline', '')}; {pool['used_today']} of {pool['allowed']} that all identities share"
+    ok = (data.get("headline"), more, pool["used_today"]) == (HEADLINE, 1, 1)
+    story.expect("Read that person's profile for its data", said, ok=ok)
 
 
 async def _told(story: Story, sending: Sending) -> None:
