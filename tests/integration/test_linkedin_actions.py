@@ -148,6 +148,42 @@ async def test_a_read_profile_says_what_linkedin_shows_and_is_one_visit(account:
     assert (await account.failure(nobody.attempt)).proven
 
 
+async def test_a_browser_that_ends_before_it_has_read_a_profile_costs_the_permit_and_the_step_may_be_tried_again(
+    account: Linked,
+) -> None:
+    driver = account.driver
+    slug = driver.person()
+    driver.hold("action.started")
+    attempt = await account.dispatch("scraping", slug)
+    await until(lambda: bool(driver.held("action.started")), seconds=60)
+    driver.kill_browsers()
+    driver.release("action.started")
+    view = await driver.action(attempt)
+    failure = await account.failure(attempt)
+    assert (view.state, view.data, failure.proven, failure.again) == ("failed", None, False, True)
+    assert driver.happened("profile read", slug) == 0
+
+
+@pytest.mark.long
+async def test_a_profile_whose_reading_broke_off_is_not_opened_again_and_its_permit_stays_used(
+    account: Linked,
+) -> None:
+    driver = account.driver
+    slug = driver.person()
+    driver.hold("action.clicked")
+    attempt = await account.dispatch("scraping", slug)
+    await until(lambda: bool(driver.held("action.clicked")), seconds=60)
+    replica = driver.replica_of(driver.held("action.clicked")[0])
+    await driver.kill(replica)
+    driver.release("action.clicked")
+    await driver.start(replica)
+    view = await driver.action(attempt)
+    assert (view.state, code_of(view), view.data) == ("failed", "scraping.interrupted", None)
+    failure = await account.failure(attempt)
+    assert (failure.proven, failure.again) == (False, True)
+    assert driver.happened("profile read", slug) == 1
+
+
 async def test_acceptances_and_replies_are_noticed_of_those_who_were_written_to_and_of_nobody_else(
     account: Linked,
 ) -> None:

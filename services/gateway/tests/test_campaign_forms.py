@@ -9,6 +9,7 @@ from heraldry.contracts.base import Refused
 from heraldry.contracts.campaigns import (
     CampaignSettings,
     Column,
+    ReadProfile,
     SendEmail,
     SendInvitation,
     SendMessage,
@@ -39,6 +40,7 @@ STEPS = st.one_of(
     st.builds(SendEmail, delay=DELAYS, only_if=CONDITIONS, text=TEXTS, html=st.just("") | TEXTS),
     st.builds(SendInvitation, delay=DELAYS, only_if=CONDITIONS, note=st.just("") | TEXTS),
     st.builds(SendMessage, delay=DELAYS, only_if=CONDITIONS, text=TEXTS),
+    st.builds(ReadProfile, delay=DELAYS, only_if=CONDITIONS),
 )
 
 
@@ -130,6 +132,7 @@ def test_the_subject_is_that_of_the_first_email_wherever_it_stands() -> None:
         ("add", "email", "always"),
         ("add-invitation", "invitation", "always"),
         ("add-message", "message", "connected"),
+        ("add-scraping", "scraping", "always"),
         ("add-bogus", "email", "always"),
     ],
 )

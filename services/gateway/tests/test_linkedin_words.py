@@ -15,10 +15,19 @@ from heraldry.contracts.linkedin import (
     LinkedInActionQueued,
     LinkedInSlowedDown,
     Obstacle,
+    ProfileData,
+    ProfileScraped,
     VerificationCodeGiven,
     VerificationCodeRequested,
 )
-from heraldry.contracts.scheduler import WithdrawalPolicy, WithdrawalPolicyChanged
+from heraldry.contracts.scheduler import (
+    LinkedInLimits,
+    PoolUse,
+    QuotaConsumed,
+    QuotaExhausted,
+    WithdrawalPolicy,
+    WithdrawalPolicyChanged,
+)
 from heraldry.gateway.sentences import Words, said
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -94,9 +103,49 @@ def test_what_is_said_of_linkedin(event: Event, what: str) -> None:
     assert said(event, STOCKHOLM).what == what
 
 
+READ = ProfileScraped(**STEP, proof="It was open.", profile="/in/kim", data=ProfileData(headline="Baker"))
+LIMITED: dict[str, Any] = {"sender": "s", "kind": "scraping", **OF}
+QUOTA: dict[str, Any] = {
+    **LIMITED,
+    "organization": UUID(int=6),
+    "attempt": UUID(int=3),
+    "used_today": 4,
+    "zone": "UTC",
+    "valid_until": NOON,
+    "limits": LinkedInLimits(scrapings=50),
+}
+
+
+@pytest.mark.parametrize(
+    ("event", "what"),
+    [
+        (READ, "LinkedIn profile read"),
+        (
+            LinkedInActionQueued(**STEP, kind="scraping", profile="/in/kim", name="Kim", valid_until=NOON),
+            "The reading of a LinkedIn profile of Kim is on its way",
+        ),
+        (
+            QuotaConsumed(**QUOTA, pool=PoolUse(used=7, allowed=100)),
+            "Reading of a LinkedIn profile permitted: 7 of the 100 a day that the organization shares",
+        ),
+        (
+            QuotaConsumed(**QUOTA),
+            "Reading of a LinkedIn profile permitted: one of the identity's own 50 a day",
+        ),
+        (
+            QuotaExhausted(**LIMITED, window="day", until=NOON),
+            "The organization's shared pool of LinkedIn profiles is used up until 24 November 2026, 13:00",
+        ),
+    ],
+)
+def test_what_is_said_of_profiles_that_are_read(event: Event, what: str) -> None:
+    assert said(event, STOCKHOLM).what == what
+
+
 def test_among_others_a_step_says_whom_it_is_about() -> None:
     words = Words(to=" to Kim")
     assert said(InvitationSent(**STEP, proof="seen"), words).what == "Invitation to Kim sent"
+    assert said(READ, words).what == "LinkedIn profile of Kim read"
     failed = LinkedInActionFailed(**STEP, kind="withdrawal", diagnosis=WHY)
     assert said(failed, words).what.startswith("The withdrawal of an invitation to Kim was not done")
     nameless = LinkedInActionQueued(**STEP, kind="message", profile="/in/kim", valid_until=NOON)

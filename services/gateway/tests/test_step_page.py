@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from heraldry.contracts.linkedin import ActionStep, ActionView, Obstacle
+from heraldry.contracts.linkedin import ActionStep, ActionView, Obstacle, ProfileData
 from heraldry.gateway.pages.models import Shell, UndecidedPage, UndecidedStep
 from heraldry.gateway.pages.render import render
 from heraldry.gateway.routes.steps import LOOKED_FOR, step_page
@@ -73,6 +73,18 @@ def test_what_was_done_shows_by_what_it_is_known() -> None:
     ):
         assert text in page
     assert "not yet" not in page
+
+
+def test_a_profile_that_was_read_shows_what_stood_there_and_is_not_looked_for_when_it_is_lost() -> None:
+    read = ProfileData(first_name="Kim", headline="Baker", company="Green & Sons")
+    about = {**OF, "kind": "scraping", "text": ""}
+    page = shown(ActionView(**about, state="done", data=read), QUEUED, STARTED)
+    for text in ("LinkedIn profile of Kim Lee", "What the profile says", "Baker", "Green &amp; Sons"):
+        assert text in page
+    assert "Location" not in page
+    under_way = step_page(ActionView(**about, state="started"), (QUEUED, STARTED), {})
+    assert [one.title for one in under_way.steps if one.state == "waiting"] == ["Read"]
+    assert under_way.looked_for_until is None
 
 
 def test_what_is_under_way_says_what_comes_and_until_when_it_is_looked_for() -> None:

@@ -312,9 +312,11 @@ async def _read(story: Story, members: Members, sending: Sending, lead: Lead) ->
     profile = f"https://www.linkedin.com/in/{lead.slug}/"
     visits = len(await members.happened("profile read", sending.email))
     asked = await story.call("POST", f"{path}/scrapings", {"profile": profile, "name": lead.name})
+    of = f"/linkedin/steps/{asked['attempt']}"
+    await until(lambda: story.there(of), IN_A_BROWSER)
 
     async def done() -> Answer | None:
-        found = await story.call("GET", f"/linkedin/steps/{asked['attempt']}")
+        found = await story.call("GET", of)
         return found if found["state"] in {"done", "failed"} else None
 
     step: Answer = await until(done, IN_A_BROWSER) or {}

@@ -128,7 +128,7 @@ def _of_actions(event: Event, words: Words) -> Said | None:
             return Said(f"LinkedIn message{words.to} sent", "Sent")
         case linkedin.ProfileScraped():
             whose = _whose("scraping", words.to)
-            return Said(f"LinkedIn profile read{whose}", "Read")
+            return Said(f"LinkedIn profile{whose} read", "Read")
         case linkedin.LinkedInReplyReceived():
             return Said(f"LinkedIn reply received: “{text(event.text)}”", "Replied")
         case linkedin.LinkedInActionFailed():
