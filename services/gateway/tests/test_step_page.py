@@ -77,7 +77,7 @@ def test_what_was_done_shows_by_what_it_is_known() -> None:
 
 def test_a_profile_that_was_read_shows_what_stood_there_and_is_not_looked_for_when_it_is_lost() -> None:
     read = ProfileData(first_name="Kim", headline="Baker", company="Green & Sons")
-    about = {**OF, "kind": "scraping", "text": ""}
+    about: dict[str, Any] = {**OF, "kind": "scraping", "text": ""}
     page = shown(ActionView(**about, state="done", data=read), QUEUED, STARTED)
     for text in ("LinkedIn profile of Kim Lee", "What the profile says", "Baker", "Green &amp; Sons"):
         assert text in page
