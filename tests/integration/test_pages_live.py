@@ -164,8 +164,9 @@ def test_without_a_browser_on_the_server_linking_says_so_and_mails_leave(
         sign_in = {"email": "ada@northwind.example", "password": "correct horse battery"}
         office.call("POST", f"/identities/{identity}/linkedin", sign_in)
         page.goto(f"/identities/{identity}/linkedin")
-        expect(page.get_by_text("There is no browser on the server")).to_be_visible(timeout=SOON)
-        expect(page.get_by_text("Ask whoever runs Heraldry to install Chromium")).to_be_visible()
+        linking = page.locator("#linking")
+        expect(linking).to_contain_text("There is no browser on the server", timeout=SOON)
+        expect(linking).to_contain_text("Ask whoever runs Heraldry to install Chromium")
         inbox = office.inbox(identity, office.account())
         attempt = office.mail(inbox, str(office.account()["address"]), "Hello", "Good morning")
         eventually(lambda: office.call("GET", f"/mails/{attempt}")["state"] == "sent")

@@ -34,6 +34,7 @@ from heraldry.gateway.api.history import filter_of
 from heraldry.gateway.api.imports import LARGEST_FILE, PART
 from heraldry.gateway.app import application
 from heraldry.gateway.assets import Files
+from heraldry.gateway.live import Live
 from heraldry.gateway.sessions import Session
 from heraldry.gateway.state import Gateway
 from heraldry.gateway.views import OrganizationSeen, Views
@@ -124,7 +125,7 @@ def running() -> Iterator[tuple[Scheduler, TestClient[Any]]]:
     scheduler = Scheduler()
     parts = dict.fromkeys(Gateway.__dataclass_fields__)
     parts |= {"contexts": scheduler, "sessions": Sessions(), "public_url": "http://testserver.local"}
-    parts |= {"check_repeat": scheduler.check_repeat}
+    parts |= {"check_repeat": scheduler.check_repeat, "live": Live()}
     gateway = Gateway(**cast("dict[str, Any]", parts))
     app = application(gateway, cast("Health", None), cast("Files", {}))
     with TestClient(cast("Any", app), base_url="http://testserver.local") as client:

@@ -56,6 +56,7 @@ from heraldry.contracts.scheduler import (
 from heraldry.contracts.share_links import ListShareLinks
 from heraldry.gateway.app import application
 from heraldry.gateway.assets import Files
+from heraldry.gateway.live import Live
 from heraldry.gateway.projections import VIEWS
 from heraldry.gateway.sessions import Session
 from heraldry.gateway.state import Gateway
@@ -272,6 +273,7 @@ def gateway(elsewhere: Elsewhere, model: ReadModel, sessions: Sessions) -> Gatew
     parts |= {
         "contexts": elsewhere,
         "sessions": sessions,
+        "live": Live(),
         "views": Views(model),
         "halt": Unhalted(),
         "application": People(),

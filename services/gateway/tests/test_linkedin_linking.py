@@ -36,6 +36,7 @@ from heraldry.contracts.mailbox import ListInboxes
 from heraldry.contracts.share_links import ListShareLinks
 from heraldry.gateway.app import application
 from heraldry.gateway.assets import Files
+from heraldry.gateway.live import Live
 from heraldry.gateway.routes.linkedin_models import offers
 from heraldry.gateway.sessions import Session
 from heraldry.gateway.state import Gateway
@@ -164,6 +165,7 @@ def running() -> Iterator[tuple[Others, TestClient[Any]]]:
     parts = dict.fromkeys(Gateway.__dataclass_fields__)
     parts |= {"contexts": others, "sessions": Sessions(), "views": Views(), "halt": Halt(), "seal": sealed}
     parts |= {"now": lambda: NOON, "public_url": "http://testserver.local", "check_repeat": first_time}
+    parts |= {"live": Live()}
     gateway = Gateway(**cast("dict[str, Any]", parts))
     app = application(gateway, cast("Health", None), cast("Files", {}))
     with TestClient(cast("Any", app), base_url="http://testserver.local") as client:

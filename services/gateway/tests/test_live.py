@@ -37,6 +37,16 @@ async def test_a_browser_that_comes_back_gets_what_it_missed_and_nothing_of_othe
     assert b"id: 2\n" not in b"".join(found)
 
 
+async def test_what_happens_before_a_page_listens_is_told_when_it_does() -> None:
+    live = Live()
+    live.started(1)
+    made = live.newest
+    live.moved([seen(2)])
+    found = await chunks(live, "us", made, 2)
+    assert b"id: 2\n" in found[1]
+    assert live.newest == 2
+
+
 async def test_a_browser_that_missed_too_much_looks_at_everything_again() -> None:
     live = Live()
     live.moved([seen(number) for number in range(1, KEPT + 3)])

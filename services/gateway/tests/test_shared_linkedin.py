@@ -26,6 +26,7 @@ from heraldry.contracts.mailbox import ListInboxes
 from heraldry.contracts.share_links import LookUpShareLink, ShareLinkStanding, TakeShareLink
 from heraldry.gateway.app import application
 from heraldry.gateway.assets import Files
+from heraldry.gateway.live import Live
 from heraldry.gateway.share_tokens import ShareTokens
 from heraldry.gateway.state import Gateway
 from heraldry.gateway.throttles import Limit
@@ -148,7 +149,7 @@ def running() -> Iterator[tuple[Others, TestClient[Any]]]:
     others = Others()
     parts = dict.fromkeys(Gateway.__dataclass_fields__)
     parts |= {"contexts": others, "sessions": Sessions(), "views": Views(), "throttles": Throttles()}
-    parts |= {"share_tokens": TOKENS, "seal": sealed, "public_url": "http://testserver.local"}
+    parts |= {"share_tokens": TOKENS, "seal": sealed, "public_url": "http://testserver.local", "live": Live()}
     gateway = Gateway(**cast("dict[str, Any]", parts))
     app = application(gateway, cast("Health", None), cast("Files", {}))
     with TestClient(cast("Any", app), base_url="http://testserver.local") as client:

@@ -78,6 +78,11 @@ class Live:
     def listening(self) -> int:
         return sum(map(len, self._listeners.values()))
 
+    @property
+    def newest(self) -> int:
+        """What a page is up to date with that is made from now on."""
+        return self._recent[-1].sequence if self._recent else self._since
+
     def started(self, sequence: int) -> None:
         """From here on every change is seen."""
         self._since = max(self._since, sequence)
@@ -138,8 +143,7 @@ class Live:
         if last is None:
             return ()
         if last < self._since:
-            newest = self._recent[-1].sequence if self._recent else self._since
-            return (refresh(newest),)
+            return (refresh(self.newest),)
         return tuple(
             change.lines()
             for change in self._recent

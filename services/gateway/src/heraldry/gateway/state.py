@@ -77,13 +77,15 @@ class Asker(Protocol):
 class Call:
     """Who asks, under which command id, and what they have seen already.
 
-    `scope` is what a key of the caller's counts in: this organization and this route.
+    `scope` is what a key of the caller's counts in: this organization and this route. `heard`: the newest change
+    before anything is read for them.
     """
 
     session: Session
     scope: UUID
     command: UUID
     seen: tuple[str, ...]
+    heard: int = 0
     correlation: str = field(default_factory=lambda: str(uuid4()))
 
     @property
@@ -119,11 +121,12 @@ async def session_of(request: AnyRequest, gateway: Gateway) -> Session | None:
 
 async def call_of(request: AnyRequest, gateway: Gateway) -> Call:
     """Refused `session.needed` (401)."""
+    heard = gateway.live.newest
     session = await session_of(request, gateway)
     if session is None:
         raise Refused("session.needed", "Sign in first: this session is unknown or has ended.", status=401)
     scope = uuid5(session.organization, f"{request.method} {request.url.path}")
-    call = Call(session, scope, command_of(request, scope), seen_of(request))
+    call = Call(session, scope, command_of(request, scope), seen_of(request), heard)
     if media_type_of(request) in {"", "application/json"}:  # a file is compared when it has been received
         await same_request(request, gateway, call.command, await request.body())
     return call

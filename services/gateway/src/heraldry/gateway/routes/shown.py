@@ -97,7 +97,8 @@ async def shell(request: AnyRequest, gateway: Gateway, call: Call, nav: Nav = ""
     await gateway.views.seen([one for one in call.seen if one.startswith("gateway:")])
     flash = FLASHES.get(request.cookies.get(FLASH_COOKIE, ""))
     halted = await _halted(gateway, call)
-    return replace(surrounding(request, gateway, call.session), nav=nav, flash=flash, halted=halted)
+    around = surrounding(request, gateway, call.session)
+    return replace(around, nav=nav, flash=flash, halted=halted, events=f"/events?after={call.heard}")
 
 
 def surrounding(request: AnyRequest, gateway: Gateway, session: Session) -> Shell:

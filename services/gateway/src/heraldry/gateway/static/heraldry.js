@@ -261,13 +261,12 @@ document.addEventListener("change", (event) => {
   }
 });
 
-// The connection by which the page hears what happened. It is never given up, and goes on after the last thing it has
-// heard; whoever is signed out meanwhile comes to the sign-in page.
+// The connection by which the page hears what happened. It begins with what happened since the page was made, is never
+// given up, and goes on after the last thing it has heard; whoever is signed out meanwhile comes to the sign-in page.
 class Feed extends EventTarget {
   names = new Set();
-  last = "";
   closed = false;
-  constructor(url) { super(); this.url = url; this.connect(); }
+  constructor(url) { super(); [this.url, this.last = ""] = url.split("?after="); this.connect(); }
   get readyState() { return this.closed ? EventSource.CLOSED : this.source.readyState % EventSource.CLOSED; }
   connect() {
     if (this.closed) return;

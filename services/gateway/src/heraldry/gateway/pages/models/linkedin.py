@@ -64,7 +64,7 @@ class Linking:
 
     url: str
     state: LinkedInState = "new"
-    trigger: str = "sse:linkedin, refresh from:body"
+    trigger: str = "sse:linkedin, again, refresh from:body"
     done: str = ""
     done_text: str = ""
     member: str = ""

@@ -39,7 +39,7 @@ class Shell:
     """What surrounds every page. `user` empty: nobody is signed in, and the page has no navigation.
 
     `zone`: the reader's IANA time zone (cookie `zone`, set by the browser; else the organization's).
-    `events`: where the page listens for server-sent events.
+    `events`: where the page listens for server-sent events, from those on that it may not show yet.
     """
 
     csrf: str
