@@ -16,7 +16,6 @@ import statistics
 import tempfile
 import time
 from contextlib import AsyncExitStack
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -34,7 +33,7 @@ from heraldry.chassis.store.sqlite import SqliteStore
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.vault import master
 from heraldry.chassis.vault.blobs import Blobs
-from heraldry.chassis.vault.hashing import keyed_hash
+from heraldry.chassis.vault.hashing import hashing_with
 from heraldry.chassis.vault.keys import Key, KeyRing
 from heraldry.contracts.base import By
 from heraldry.contracts.campaigns import (
@@ -100,7 +99,7 @@ def ours(content: bytes, templates: LiquidTemplates) -> float:
     key = Key("org", bytes(32))
     started = time.perf_counter()
     missing = missing_in(templates, SETTINGS, Speaker("Ada"))
-    reading = read(content, "csv", (), missing, partial(keyed_hash, key))
+    reading = read(content, "csv", (), missing, hashing_with(key))
     took = time.perf_counter() - started
     if len(reading.good) != ROWS:
         raise AssertionError(f"only {len(reading.good)} rows are good")

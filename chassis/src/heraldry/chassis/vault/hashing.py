@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from uuid import UUID
 
 from heraldry.chassis.vault.keys import Key
@@ -20,6 +21,16 @@ def keyed_hash(key: Key, normalised: str) -> str:
     """64 hexadecimal digits, the same for the same key and value. Normalising (case, spaces) is the
     caller's.
     """
-    return hashlib.blake2b(
-        normalised.encode(), key=key.secret, digest_size=DIGEST_BYTES, person=PURPOSE
-    ).hexdigest()
+    return hashing_with(key)(normalised)
+
+
+def hashing_with(key: Key) -> Callable[[str], str]:
+    """`keyed_hash` by this key, for many values: the key is taken in once."""
+    begun = hashlib.blake2b(key=key.secret, digest_size=DIGEST_BYTES, person=PURPOSE)
+
+    def of(normalised: str) -> str:
+        hashed = begun.copy()
+        hashed.update(normalised.encode())
+        return hashed.hexdigest()
+
+    return of

@@ -19,7 +19,7 @@ from heraldry.chassis.decider import Decider
 from heraldry.chassis.readmodel import ReadModel
 from heraldry.chassis.runner import Asked, Loaded, Ran, Runner
 from heraldry.chassis.vault.blobs import BlobReference, Blobs, BlobUnknownError
-from heraldry.chassis.vault.hashing import keyed_hash, organization_subject
+from heraldry.chassis.vault.hashing import hashing_with, organization_subject
 from heraldry.chassis.vault.keys import Destroyed, Key, KeyDestroyedError, KeyRing, KeyUnknownError
 from heraldry.contracts.base import Accepted, Refused
 from heraldry.contracts.campaigns import (
@@ -277,7 +277,7 @@ class Imports:
     async def hashed(self, organization: UUID) -> Hashed:
         """How the organization recognises addresses."""
         key = await self._keys.create(organization_subject(organization))
-        return partial(keyed_hash, key)
+        return hashing_with(key)
 
     async def known(self, present: Import, digests: Sequence[str], profiles: Sequence[str]) -> Known:
         """What is known of these people besides this import. Lets others work in between."""

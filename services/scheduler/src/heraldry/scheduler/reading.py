@@ -159,10 +159,14 @@ class _Seen:
 
     def before(self, one: Found) -> int | None:
         """The row in which this lead is already; else it is noted."""
-        names = (one.address, one.profile) if one.profile else (one.address,)
-        before = next((self._rows[name] for name in names if name in self._rows), None)
+        rows, profile = self._rows, one.profile
+        before = rows.get(one.address)
+        if before is None and profile:
+            before = rows.get(profile)
         if before is None:
-            self._rows.update(dict.fromkeys(names, one.row))
+            rows[one.address] = one.row
+            if profile:
+                rows[profile] = one.row
         return before
 
 

@@ -32,8 +32,9 @@ LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 USUAL: Final = re.compile(  # an address that is compared in small letters, and needs no closer look
     rf"(?=[^@]{{1,64}}@)[A-Za-z0-9_%+'-]+(?:\.[A-Za-z0-9_%+'-]+)*@(?:{LABEL}\.)+(?![0-9]+\Z){LABEL}"
 ).fullmatch
+WRITTEN: Final = "https://www."  # what a usual profile's address begins with and is compared without
 USUAL_PROFILE: Final = re.compile(
-    r"(?:https://www\.linkedin\.com/in/[a-z0-9_-]{2,200})?"
+    rf"(?:{re.escape(WRITTEN)}linkedin\.com/in/[a-z0-9_-]{{2,200}})?"
 ).fullmatch  # or none
 OF_THE_FILE: Final = frozenset({"column.missing", "identity.incomplete"})  # the same for every row
 DIRECTIONS: Final = frozenset("\u200b\u2060\ufeff\u200e\u200f\u202a\u202b\u202c\u202d\u202e")
@@ -41,22 +42,17 @@ DIRECTIONS: Final = frozenset("\u200b\u2060\ufeff\u200e\u200f\u202a\u202b\u202c\
 
 class Found(NamedTuple):
     """A row that can be a lead. `address`: as addresses are compared, or profiles where there is none; `values`: by
-    the names templates use.
+    the names templates use; `profile`: as profiles are compared, empty where there is none.
     """
 
     row: int
     address: str
     values: Mapping[str, str]
+    profile: str
 
     @property
     def data(self) -> LeadData:
         return lead_of(self.values)
-
-    @property
-    def profile(self) -> str:
-        """As profiles are compared; empty: none."""
-        url = self.values.get("linkedin_url", "")
-        return profile_of(url) if url else ""
 
     @property
     def shown(self) -> str:
@@ -153,16 +149,16 @@ class _Judge:
         if len(cells) == self._width and text.isprintable() and not self._lossy:
             cells = list(map(str.strip, cells))
             values = dict(zip(self._names, cells, strict=True))
-            address = values.get("email", "")
+            address, profile = values.get("email", ""), values.get("linkedin_url", "")
             if (
                 USUAL(address)
-                and (not self._profiled or values.get("linkedin_url"))
+                and (not self._profiled or profile)
                 and (len(text) <= SHORT or max(map(len, cells)) <= SHORT)
-                and USUAL_PROFILE(values.get("linkedin_url", ""))
+                and USUAL_PROFILE(profile)
                 and not self._missing(values)
                 and (self._needs.unfit is None or not self._needs.unfit(values))
             ):
-                return Found(row, address.lower(), values)
+                return Found(row, address.lower(), values, profile.removeprefix(WRITTEN))
         return self._of_closely(row, cells, text)
 
     def _of_closely(self, row: int, cells: Sequence[str], text: str) -> Judged:
@@ -191,7 +187,10 @@ class _Judge:
         problems += [self._lacks(row, variable) for variable in self._missing(values)]
         if not problems and self._needs.unfit is not None:
             problems += [_said(row, "text.too-long", detail) for detail in self._needs.unfit(values)]
-        return Wrong(row, tuple(problems)) if problems else Found(row, address, values)
+        if problems:
+            return Wrong(row, tuple(problems))
+        url = values.get("linkedin_url", "")
+        return Found(row, address, values, profile_of(url) if url else "")
 
     def _address(self, row: int, values: dict[str, str], problems: list[RowProblem]) -> str:
         """The address as addresses are compared, or the profile; empty where it is a problem."""
