@@ -40,6 +40,7 @@ CHANGES: Final[Mapping[str, str]] = {
     "publicUrl": '"https://heraldry.example"',
     "port": "9000",
     "logLevel": '"DEBUG"',
+    "scrapingPool": "300",
     "allowPrivateAddresses": "true",
     "extraCa.configMap": '"our-ca"',
     "extraCa.key": '"root.pem"',
@@ -160,6 +161,7 @@ def test_a_service_understands_what_it_is_told(helm: Helm) -> None:
         assert read.log_level == "DEBUG"
     assert found["gateway"].public_url == "https://heraldry.example"
     assert found["mailbox"].allow_private_addresses
+    assert found["scheduler"].scraping_pool == int(CHANGES["scrapingPool"])
     assert found["mailbox"].extra_ca_file == Path("/etc/heraldry/ca.pem")
 
 

@@ -240,6 +240,24 @@ async def test_what_the_pool_has_no_place_for_says_so_and_until_when(here: Parts
     assert await one.kinds(after=timedelta(hours=12)) == ["scraping"] * 3
 
 
+async def test_a_place_in_the_pool_that_comes_back_wakes_every_identity_of_the_organization(
+    here: Parts,
+) -> None:
+    await here.member()
+    await here.identity(BOB, "Bob Berg")
+    await here.member("member-2", BOB)
+    one = works(here)
+    not_there, _ = await read(here, BOB), await read(here, BOB)
+    await one.campaign("Lea", steps=(ReadProfile(),))
+    assert await one.kinds() == ["scraping"] * 2  # Bob's: there is nothing left for Ada
+    head = await here.store.head()
+    await here.linkedin.settle(not_there, asking(), proven_not_done=True)
+    await here.scheduling.up_to_date()
+    one.engine.hear(await here.store.read_all(after=head))
+    await one.engine.tick()
+    assert len(await one.steps()) == 3
+
+
 async def test_a_preview_shows_what_is_not_read_yet_by_its_name(here: Parts) -> None:
     await here.member()
     one = works(here)
