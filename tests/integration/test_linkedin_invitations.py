@@ -197,6 +197,7 @@ def pauses_invitations(us: Admin, site: Site, path: str, slug: str) -> None:
     site.treat(invitation="slow_down")
     invite(us, path, slug)
     paused = eventually(lambda: paused_until(us), "LinkedIn's own limit stands on the card", IN_A_BROWSER)
+    eventually(lambda: us.get(f"{path}/limits")["slowed"], "who lets them leave has heard of it, too")
     refused = us.refusal("POST", f"{path}/invitations", {"profile": f"linkedin.com/in/{slug}"})
     assert refused["code"] == "linkedin.slowed-down"
     assert datetime.fromisoformat(refused["extra"]["until"]) == paused
