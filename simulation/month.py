@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,6 +41,7 @@ STEPS: Final = (
     SendEmail(delay=72, text="Did you see my mail, {{ first_name | default: 'there' }}?"),
 )
 AT_ONCE: Final = 64
+AFTERWARDS: Final = timedelta(days=21)  # a mail nobody decides on holds its lead for a week, at either step
 PAUSES: Final = 0.0005  # how probable it is that somebody pauses a campaign, at every look
 
 
@@ -55,12 +56,15 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """`rules`: what was broken, at most ten of them; empty: nothing. `states`: of all leads, in the end."""
+    """`rules`: what was broken, at most ten of them; empty: nothing. `states`: of all leads, when the month was over and
+    in the end.
+    """
 
     size: Mapping[str, int]
     days_played: float
     mails_left: int
     outcomes: Mapping[str, int]
+    states_after_the_month: Mapping[str, int]
     states: Mapping[str, int]
     events: int
     seconds: float
@@ -74,7 +78,7 @@ class Summary:
 
 
 async def play(folder: Path, size: Size) -> Summary:
-    """A month, or until every lead has ended."""
+    """A month, and then what the leads that are open still need."""
     began, random = monotonic(), Random(size.seed)  # noqa: S311  a repeatable plot
     end = START + timedelta(days=size.days)
     away = [
@@ -86,21 +90,10 @@ async def play(folder: Path, size: Size) -> Summary:
         zones: dict[UUID, str] = {}
         campaigns = [await _identity(home, number, size, zones) for number in range(size.identities)]
         await home.follow()
-        while home.clock.now() < end and await _goes_on(home):
-            await home.engine.tick()
-            outside.take(await home.follow())
-            if not await outside.play():
-                _forward(home, outside, end)
-            if random.random() < PAUSES:
-                await _pause_for_a_while(home, outside, random.choice(campaigns))
-        states = home.model.read(
-            lambda db: dict(
-                cast(
-                    "list[tuple[str, int]]",
-                    db.execute("SELECT state, count(*) FROM lead GROUP BY state").fetchall(),
-                )
-            )
-        )
+        await _until(home, outside, end, lambda: _pause_perhaps(home, outside, random, campaigns))
+        after_the_month = _states(home)
+        await _until(home, outside, end + AFTERWARDS, _nothing)
+        states = _states(home)
         found = broken(
             outside.left,
             outside.stopped,
@@ -115,12 +108,40 @@ async def play(folder: Path, size: Size) -> Summary:
             days_played=(home.clock.now() - START) / timedelta(days=1),
             mails_left=len(outside.left),
             outcomes=dict(outside.did),
+            states_after_the_month=after_the_month,
             states=states,
             events=await home.store.head(),
             seconds=seconds,
             mails_per_second=len(outside.left) / seconds,
             rules=tuple(rule for rule, _ in Counter(found).most_common(10)),
         )
+
+
+async def _until(
+    home: Installation, outside: Outside, end: datetime, also: Callable[[], Awaitable[None]]
+) -> None:
+    """Until then, or until every lead has ended."""
+    while home.clock.now() < end and await _goes_on(home):
+        await home.engine.tick()
+        outside.take(await home.follow())
+        if not await outside.play():
+            _forward(home, outside, end)
+        await also()
+
+
+async def _nothing() -> None:
+    pass
+
+
+def _states(home: Installation) -> Mapping[str, int]:
+    return home.model.read(
+        lambda db: dict(
+            cast(
+                "list[tuple[str, int]]",
+                db.execute("SELECT state, count(*) FROM lead GROUP BY state").fetchall(),
+            )
+        )
+    )
 
 
 async def _identity(home: Installation, number: int, size: Size, zones: dict[UUID, str]) -> UUID:
@@ -180,6 +201,13 @@ async def _goes_on(home: Installation) -> bool:
             ).fetchone()
         )
     )
+
+
+async def _pause_perhaps(
+    home: Installation, outside: Outside, random: Random, campaigns: Sequence[UUID]
+) -> None:
+    if random.random() < PAUSES:
+        await _pause_for_a_while(home, outside, random.choice(campaigns))
 
 
 async def _pause_for_a_while(home: Installation, outside: Outside, campaign: UUID) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -78,17 +79,24 @@ def _working(instant: datetime, hours: WorkingHours) -> Iterator[_Span]:
         yield before
 
 
-def _of_day(day: date, hours: WorkingHours) -> Iterator[_Span]:
-    intervals = [one for one in hours.week if one.day == day.isoweekday()]
+def _of_day(day: date, hours: WorkingHours) -> Sequence[_Span]:
+    weekday = day.isoweekday()
+    return _spans(day, hours.zone, tuple([(one.start, one.end) for one in hours.week if one.day == weekday]))
+
+
+@lru_cache(maxsize=4096)  # every lane of an account asks for the same days again and again
+def _spans(day: date, zone: str, intervals: tuple[tuple[str, str], ...]) -> Sequence[_Span]:
     if not intervals:
-        return
+        return ()
     wall = datetime.combine(day, time(), UTC)
-    for piece in _pieces(day, hours.zone):
-        for one in intervals:
-            start = max(wall + _clock(one.start) - piece.offset, piece.span.start)
-            end = min(wall + _clock(one.end) - piece.offset, piece.span.end)
+    found = list[_Span]()
+    for piece in _pieces(day, zone):
+        for begins, ends in intervals:
+            start = max(wall + _clock(begins) - piece.offset, piece.span.start)
+            end = min(wall + _clock(ends) - piece.offset, piece.span.end)
             if start < end:
-                yield _Span(start, end)
+                found.append(_Span(start, end))
+    return tuple(found)
 
 
 def _pieces(day: date, zone: str) -> tuple[_Piece, ...]:
