@@ -337,9 +337,17 @@ async def test_a_limit_above_what_is_recommended_is_taken_with_its_warning(runni
     assert len(running.elsewhere.sent) == 1
 
 
-@pytest.mark.parametrize("body", [{"invitations": -1}, {"invitations": 1001}, {"invitation": 3}])
-async def test_what_is_no_limit_is_refused(running: Running, body: Mapping[str, int]) -> None:
-    assert (await running.http.put(f"{WHERE}/limits", json=body)).status_code == 422
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({field: value} for field in ("invitations", "scrapings") for value in (-1, 1001, True, "5", 5.0)),
+        {"invitations": None},
+        {"invitation": 3},
+    ],
+)
+async def test_what_is_no_limit_is_refused(running: Running, body: Mapping[str, object]) -> None:
+    whole = {"invitations": 20, "messages": 100, **body}
+    assert (await running.http.put(f"{WHERE}/limits", json=whole)).status_code == 422
     assert running.elsewhere.sent == []
 
 

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from heraldry.contracts.base import Refused
 from heraldry.contracts.campaigns import RowProblem
 from litestar import Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 POSITION = "X-Position"
 RETRY_AFTER: Final = "2"  # seconds
 UNAVAILABLE: Final = 503
 CLOSED: Final = ConfigDict(frozen=True, extra="forbid")
 """Of what is sent here: a field nobody reads is a mistake its sender is told of."""
+
+
+
+def _number(given: object) -> object:
+    if isinstance(given, bool | str | float):
+        raise ValueError("Send a whole number.")  # noqa: TRY004  what pydantic reports
+    return given
+
+
+WholeNumber = Annotated[int, BeforeValidator(_number)]
+"""Neither `true` nor `"5"`. Litestar validates with `strict=False`, which overrules pydantic's StrictInt."""
 
 
 class Body(BaseModel):

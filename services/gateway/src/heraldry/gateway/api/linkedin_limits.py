@@ -16,12 +16,12 @@ from heraldry.contracts.linkedin_steps import (
 from heraldry.contracts.profiles import NoProfile, profile_address
 from heraldry.contracts.scheduler import ABOVE_RECOMMENDED, ChangeLinkedInLimits, LinkedInLimits
 from heraldry.contracts.texts import OneLine, PlainText
-from heraldry.gateway.api.answers import Body, with_position
+from heraldry.gateway.api.answers import Body, WholeNumber, with_position
 from heraldry.gateway.state import Call, Gateway
 from litestar import Controller, Response, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
-from pydantic import Field, StrictInt
+from pydantic import Field
 
 RECOMMENDED: Final = LinkedInLimits()
 
@@ -32,9 +32,9 @@ class Limits(Body):
     pool; left out, it stays as it is.
     """
 
-    invitations: Annotated[StrictInt, Field(ge=0, le=1000)]
-    messages: Annotated[StrictInt, Field(ge=0, le=1000)]
-    scrapings: Annotated[StrictInt, Field(ge=0, le=1000)] | None = None
+    invitations: Annotated[WholeNumber, Field(ge=0, le=1000)]
+    messages: Annotated[WholeNumber, Field(ge=0, le=1000)]
+    scrapings: Annotated[WholeNumber, Field(ge=0, le=1000)] | None = None
 
 
 class LimitWarning(Body):

@@ -19,12 +19,12 @@ from heraldry.contracts.scheduler import (
     WithdrawalResult,
     WithdrawInvitations,
 )
-from heraldry.gateway.api.answers import Body, Written, with_position, written
+from heraldry.gateway.api.answers import Body, WholeNumber, Written, with_position, written
 from heraldry.gateway.state import Call, Gateway
 from litestar import Controller, Response, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
-from pydantic import Field, StrictInt
+from pydantic import Field
 
 AT_ONCE: Final = 500  # invitations of one request
 PAGE: Final = 50
@@ -36,7 +36,7 @@ Limit = Annotated[int, QueryParameter(ge=1, le=LARGEST_PAGE)]
 class Policy(Body):
     """`days`: invitations pending longer are withdrawn, 1 to 180; null: none is, unless by hand."""
 
-    days: Annotated[StrictInt, Field(ge=1, le=180)] | None
+    days: Annotated[WholeNumber, Field(ge=1, le=180)] | None
 
 
 class ToWithdraw(Body):
