@@ -38,3 +38,10 @@ def test_a_headline_says_the_job_before_the_company_the_page_names(
     headline: str, company: str, title: str
 ) -> None:
     assert job_title_of(headline, company) == title
+
+
+def test_what_strangers_write_fits_wherever_it_goes() -> None:
+    endless, bell = "H" * 1_000_000, "Bell\x07 Ltd\x1b[31m"
+    data = data_of(endless, endless, (endless, bell, endless))
+    assert len(data.model_dump_json()) < 5_000
+    assert (data.headline, data.company, data.location) == ("H" * 500, "Bell Ltd[31m", "H" * 500)

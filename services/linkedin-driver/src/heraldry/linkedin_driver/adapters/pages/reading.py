@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from heraldry.contracts.linkedin import ProfileData
+from heraldry.contracts.texts import one_line
 from heraldry.linkedin_driver.adapters.pages.parts import Reader, text
 from heraldry.linkedin_driver.adapters.pages.profile import Card, read_card
 from heraldry.linkedin_driver.adapters.problems import LayoutChanged
 from playwright.async_api import Locator
 
 CONTACT: Final = "xpath=following::a[contains(@href, '/overlay/contact-info')]"
+LONGEST: Final = 500  # characters of a value; LinkedIn itself takes 220 of a headline and 100 of a name
 _JOB: Final = re.compile(r"\s+(?:at|@)\s+", re.IGNORECASE)
 _PARTS: Final = re.compile(r"\s*·\s*")
 
@@ -31,12 +33,14 @@ async def read_data(reader: Reader) -> tuple[Card, ProfileData]:
 
 def data_of(name: str, headline: str, lines: Sequence[str]) -> ProfileData:
     """`lines`: the paragraphs before the contact info. Behind the headline stand the company, where there is one, and
-    the place.
+    the place. They are strangers' texts: cut, and without control characters, so that they fit wherever they go.
     """
+    headline = _bounded(headline)
+    lines = [_bounded(line) for line in lines]
     after = lines[lines.index(headline) + 1 :] if headline in lines else ()
     told = [part[0] for line in after if (part := [each for each in _PARTS.split(line) if each])]
     company = told[0] if len(told) > 1 else ""
-    first, _, last = name.partition(" ")
+    first, _, last = _bounded(name).partition(" ")
     return ProfileData(
         first_name=first,
         last_name=last.strip(),
@@ -45,6 +49,10 @@ def data_of(name: str, headline: str, lines: Sequence[str]) -> ProfileData:
         company=company,
         job_title=job_title_of(headline, company),
     )
+
+
+def _bounded(told: str) -> str:
+    return one_line(told)[:LONGEST].rstrip()
 
 
 def job_title_of(headline: str, company: str) -> str:
