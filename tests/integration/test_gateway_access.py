@@ -92,6 +92,13 @@ def test_a_repeated_command_changes_nothing(us: httpx.Client) -> None:
         headers={**key, "Content-Type": "application/json"},
     )
     assert spelled.json() == first.json(), "the same document, written otherwise"
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "application/vnd.api+json"):
+        twice = us.post(
+            f"{API}/identities",
+            content=b'{"hours": {"zone": "UTC"}, "name": "Twice"}',
+            headers={**key, "Content-Type": kind},
+        )
+        assert (twice.status_code, kind) == (422, kind), "it is read as JSON, so it is compared"
     other = us.post(f"{API}/identities", json={**body, "name": "Twice"}, headers=key)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency-key.other-request")
     assert other.json()["field"] == "Idempotency-Key"

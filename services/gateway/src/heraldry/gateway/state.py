@@ -27,6 +27,7 @@ LINK_COOKIE: Final = "heraldry_link"  # whoever opened a share link; only at tha
 SEEN_COOKIE: Final = "heraldry_seen"
 BEARER: Final = "bearer "
 IDEMPOTENCY_KEY: Final = "idempotency-key"
+TAKES_FILE: Final = "takes_file"  # of a route: it reads its body itself
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 AnyRequest = Request[Any, Any, Any]
 
@@ -127,7 +128,8 @@ async def call_of(request: AnyRequest, gateway: Gateway) -> Call:
         raise Refused("session.needed", "Sign in first: this session is unknown or has ended.", status=401)
     scope = uuid5(session.organization, f"{request.method} {request.url.path}")
     call = Call(session, scope, command_of(request, scope), seen_of(request), heard)
-    if media_type_of(request) in {"", "application/json"}:  # a file is compared when it has been received
+    takes_file = request.route_handler.opt.get(TAKES_FILE, False)  # compared when it has been received
+    if not takes_file and media_type_of(request) != "multipart/form-data":  # whatever it is called, it is read as JSON
         await same_request(request, gateway, call.command, await request.body())
     return call
 

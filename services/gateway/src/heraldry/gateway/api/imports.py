@@ -21,7 +21,7 @@ from heraldry.contracts.campaigns import (
     UndoImport,
 )
 from heraldry.gateway.api.answers import Body, Written, with_position, written
-from heraldry.gateway.state import AnyRequest, Call, Gateway, media_type_of, same_request
+from heraldry.gateway.state import TAKES_FILE, AnyRequest, Call, Gateway, media_type_of, same_request
 from litestar import Controller, Response, delete, get, post, put
 from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
@@ -139,6 +139,7 @@ class ImportsController(Controller):
         status_code=202,
         request_max_body_size=LARGEST_UPLOAD,
         operation_class=TakesFile,
+        opt={TAKES_FILE: True},
         summary="Have a file of leads checked",
         description=(
             "The body is the CSV file itself (text/csv), or multipart/form-data with a part `file`: at most 10 MB"
