@@ -129,7 +129,9 @@ async def call_of(request: AnyRequest, gateway: Gateway) -> Call:
     scope = uuid5(session.organization, f"{request.method} {request.url.path}")
     call = Call(session, scope, command_of(request, scope), seen_of(request), heard)
     takes_file = request.route_handler.opt.get(TAKES_FILE, False)  # compared when it has been received
-    if not takes_file and media_type_of(request) != "multipart/form-data":  # whatever it is called, it is read as JSON
+    if (
+        not takes_file and media_type_of(request) != "multipart/form-data"
+    ):  # whatever it is called, it is read as JSON
         await same_request(request, gateway, call.command, await request.body())
     return call
 

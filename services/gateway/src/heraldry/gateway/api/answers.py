@@ -18,7 +18,6 @@ CLOSED: Final = ConfigDict(frozen=True, extra="forbid")
 """Of what is sent here: a field nobody reads is a mistake its sender is told of."""
 
 
-
 def _number(given: object) -> object:
     if isinstance(given, bool | str | float):
         raise ValueError("Send a whole number.")  # noqa: TRY004  what pydantic reports

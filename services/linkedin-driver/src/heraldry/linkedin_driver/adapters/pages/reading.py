@@ -14,7 +14,7 @@ from heraldry.linkedin_driver.adapters.problems import LayoutChanged
 from playwright.async_api import Locator
 
 CONTACT: Final = "xpath=following::a[contains(@href, '/overlay/contact-info')]"
-LONGEST: Final = 500  # characters of a value; LinkedIn itself takes 220 of a headline and 100 of a name
+LONGEST: Final = 250  # characters of a value; LinkedIn itself takes 220 of a headline and 100 of a name
 _JOB: Final = re.compile(r"\s+(?:at|@)\s+", re.IGNORECASE)
 _PARTS: Final = re.compile(r"\s*·\s*")
 
