@@ -109,6 +109,14 @@ class Bench:
         reply = await self.gateway.request(f"heraldry.{name}", data, timeout=5)
         return cast("dict[str, dict[str, object]]", orjson.loads(reply.data))["problem"]
 
+    async def heard(self) -> bool:
+        """Whether the server has told both sides of each other."""
+        try:
+            await self.raw(b"")
+        except NoRespondersError:
+            return False
+        return True
+
 
 @pytest.fixture
 async def bench() -> AsyncGenerator[Bench]:
@@ -157,6 +165,7 @@ async def test_what_cannot_be_read_is_refused_with_the_field_and_without_the_val
         ({**good, "data": {"inbox": str(uuid4()), "name": {"password": PASSWORD}}}, "name"),
     ]
     async with service.serving(await bench.server.client("mailbox")):
+        await eventually(bench.heard, "the service is heard of")
         for body, where in bad:
             problem = await bench.raw(body)
             assert (problem["code"], problem["status"], problem["field"]) == ("input.invalid", 422, where)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final
-from uuid import UUID
+from uuid import uuid4
 
 import pytest
 from heraldry.chassis.testing.stack import Stack
@@ -115,7 +115,7 @@ def preview(us: Admin, campaign: str, typed: Answer) -> list[dict[str, Any]]:
     return us.http.post(  # a list, where `call` answers a document
         f"{us.stack.url}/api/v1/campaigns/{campaign}/preview",
         json={"settings": typed},
-        headers={"X-Position": ",".join(us.positions[-8:]), "Idempotency-Key": str(UUID(int=1))},
+        headers={"X-Position": ",".join(us.positions[-8:]), "Idempotency-Key": str(uuid4())},
     ).json()
 
 

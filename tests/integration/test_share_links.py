@@ -397,11 +397,14 @@ def at_linkedin(outside: Outside, method: str, path: str, body: object = None) -
     return cast("Answer", answer.json())
 
 
+UNDER_WAY: Final = ("Signing in to LinkedIn", "Checking the code")
+
+
 def settled(somebody: Guest) -> httpx.Response:
     """The page of a linking as soon as it waits for somebody, or has come to its end."""
 
     def look() -> httpx.Response | None:
         page = somebody.look("/linkedin")
-        return None if "Signing in to LinkedIn" in words(page) else page
+        return None if any(under_way in words(page) for under_way in UNDER_WAY) else page
 
     return eventually(look, "the sign-in comes to something", 60)
