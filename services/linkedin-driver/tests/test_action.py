@@ -261,7 +261,7 @@ def test_not_found_proves_nothing_until_a_person_decides() -> None:
 def test_a_person_decides_what_nobody_could_find_out_and_no_permit_goes_back() -> None:
     unknown = begun.given(*begun.when(GiveUp(NOW + LOOKED_UP_FOR)).events)
     said_done = SENT.model_copy(update={"proof": DECIDED})
-    said_not = failed(DECIDED_NOT_DONE).model_copy(update={"proven": False})
+    said_not = failed(DECIDED_NOT_DONE, again=True).model_copy(update={"proven": False})
     unknown.when(Decide(done=True, at=NOW)).then(said_done)
     unknown.when(Decide(done=False, at=NOW)).then(said_not)
     closed = (unknown.given(said_done), unknown.given(said_not))

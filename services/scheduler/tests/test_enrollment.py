@@ -75,9 +75,11 @@ def sent(step: int, tries: int = 0, at: datetime = NOON) -> RecordSent:
     return RecordSent(attempt(step, tries), f"<{step}@x>", "Hello", at, PLAN, at)
 
 
-def not_sent(step: int, tries: int = 0, *, again: bool = False, bounced: bool = False) -> RecordFailed:
+def not_sent(
+    step: int, tries: int = 0, *, again: bool = False, bounced: bool = False, costly: bool = False
+) -> RecordFailed:
     return RecordFailed(
-        attempt(step, tries), "mail.expired", "Too late.", "Wait.", NOON, again=again, bounced=bounced
+        attempt(step, tries), "mail.expired", "Too late.", "Wait.", NOON, again, bounced, costly
     )
 
 
@@ -163,6 +165,17 @@ def test_what_failed_for_good_says_why_and_what_resolves_it() -> None:
 def test_a_recipient_refused_for_good_is_a_bounce() -> None:
     _, bounced = after(ASSIGN).when(not_sent(0, bounced=True)).events
     assert isinstance(bounced, LeadBounced)
+
+
+def test_a_step_whose_every_try_uses_a_permit_is_tried_three_times() -> None:
+    def costly(tries: int) -> RecordFailed:
+        return not_sent(0, tries, again=True, costly=True)
+
+    twice = after(ASSIGN, costly(0), costly(1))
+    assert lead(twice).attempt == attempt(0, 2)
+    assert lead(twice.given(*twice.when(costly(2)).events)).state == "failed"
+    free = twice.when(not_sent(0, 2, again=True))  # this one gave its permit back
+    assert lead(twice.given(*free.events)).attempt == attempt(0, 3)
 
 
 def test_an_older_try_changes_nothing_unless_it_proves_that_the_step_was_sent() -> None:

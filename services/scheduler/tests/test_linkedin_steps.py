@@ -158,15 +158,21 @@ class Works:
         await self._heard(step.identity)
         return step
 
-    async def failed(self, code: str, *, again: bool = False) -> LinkedInStepDispatched:
-        """It was provably not done."""
+    async def failed(self, code: str, *, again: bool = False, proven: bool = True) -> LinkedInStepDispatched:
+        """It was not done. Not `proven`: its permit stays used."""
         step = await self.last()
         found = Obstacle(code=code, cause="So it is.", resolution="Do something.")
         event = LinkedInActionFailed.model_validate(
-            {**self.about(step), "kind": step.kind, "diagnosis": found, "again": again}
+            {
+                **self.about(step),
+                "kind": step.kind,
+                "diagnosis": found,
+                "again": again,
+                "proven": proven,
+            }
         )
         await self.says(event)
-        await self.parts.linkedin.settle(step.attempt, asking(), proven_not_done=True)
+        await self.parts.linkedin.settle(step.attempt, asking(), proven_not_done=proven)
         await self._heard(step.identity)
         return step
 

@@ -225,6 +225,22 @@ async def test_where_a_profile_says_nothing_a_step_without_a_fallback_says_what_
     assert failure[0] == "template.variable-missing"
 
 
+@pytest.mark.parametrize(("again", "times"), [(True, 3), (False, 1)])
+async def test_a_reading_that_costs_its_place_and_brings_nothing_is_not_tried_for_ever(
+    here: Parts, *, again: bool, times: int
+) -> None:
+    """The browser breaks off each time; or the page is somebody else's, which another try does not change."""
+    await here.member()
+    one = works(here)
+    _, (lead,) = await one.campaign("Lea", steps=(ReadProfile(),))
+    for _ in range(times):
+        await one.until_quiet(after=timedelta(days=1))  # the pool of a day has two
+        await one.failed("scraping.interrupted", again=again, proven=False)
+    found = await one.view(lead)
+    assert (found.state, found.failure and found.failure[0]) == ("failed", "scraping.interrupted")
+    assert await one.kinds(after=timedelta(days=1)) == ["scraping"] * times
+
+
 @pytest.mark.requirement("R-LIM-2")
 @pytest.mark.requirement("R-LIM-6")
 async def test_what_the_pool_has_no_place_for_says_so_and_until_when(here: Parts) -> None:

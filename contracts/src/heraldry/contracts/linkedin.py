@@ -284,7 +284,9 @@ class LinkedInActionFailed(Published):
     proven: bool = True
     campaign: UUID | None = None
     enrollment: UUID | None = None
-    again: bool = False  # for a reason that passes: the same step may be tried again
+    again: bool = (
+        False  # the same step may be tried again: the reason passes, or a person says it was not done
+    )
 
 
 class LinkedInActionOutcomeUnknown(Published):

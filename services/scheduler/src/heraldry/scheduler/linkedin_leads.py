@@ -77,7 +77,8 @@ class LinkedInLeads:
             reason=found.cause,
             resolution=found.resolution,
             at=self._clock.now(),
-            again=outcome.again or not outcome.proven,
+            again=outcome.again,
+            costly=outcome.kind == "scraping" and not outcome.proven,
         )
         await self._leads.decide(lead, command, asking)
 

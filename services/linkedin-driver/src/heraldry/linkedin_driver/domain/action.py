@@ -361,7 +361,7 @@ def _decided(command: Decide, state: State) -> Sequence[Event]:
         raise Refused("action.outcome-known", "What became of this is known, or is being found out.")
     if command.done:
         return (_done(state.action, DECIDED, command.at),)
-    return (_failed(state.action, DECIDED_NOT_DONE, command.at, proven=False),)
+    return (_failed(state.action, DECIDED_NOT_DONE, command.at, again=True, proven=False),)
 
 
 def evolve(state: State, event: Event) -> State:

@@ -127,7 +127,7 @@ MESSAGE_FAILED: Final = _obstacle(
 READING_INTERRUPTED: Final = _obstacle(
     "scraping.interrupted",
     "The browser stopped while it read the profile, so what it says is lost.",
-    "Nothing needs to be done: a campaign reads it again. Its place in the limit stays used.",
+    "A campaign reads it again, three times in all; then try the lead again. Its place in the limit stays used.",
     "transient",
 )
 LAYOUT_CHANGED: Final = _obstacle(

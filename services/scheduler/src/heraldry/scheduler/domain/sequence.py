@@ -45,6 +45,7 @@ from heraldry.scheduler.domain.enrollment import (
 UNDECIDED_FOR: Final = timedelta(days=7)  # then an unknown outcome counts as sent
 FIRST_PAUSE: Final = timedelta(minutes=1)
 LONGEST_PAUSE: Final = timedelta(hours=1)
+MOST_COSTLY: Final = 3  # tries of a step, where one that did not leave has used its permit
 DISCONNECTED: Final = "inbox.disconnected"
 IDENTITY_DELETED: Final = "identity.deleted"
 
@@ -138,7 +139,9 @@ class RecordSent:
 
 @dataclass(frozen=True, slots=True)
 class RecordFailed:
-    """This try did not leave. `again`: the reason passes. `bounced`: the recipient was refused for good."""
+    """This try did not leave. `again`: the reason passes. `bounced`: the recipient was refused for good. `costly`: its
+    permit stays used, so it is not tried again for ever.
+    """
 
     attempt: UUID
     code: str
@@ -147,6 +150,7 @@ class RecordFailed:
     at: datetime
     again: bool = False
     bounced: bool = False
+    costly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,7 +429,8 @@ def _step_of(lead: Enrollment, attempt: UUID) -> int | None:
 def _failed(command: RecordFailed, lead: Enrollment) -> Sequence[Event]:
     if command.attempt != lead.attempt:
         return ()
-    again = command.again and not command.bounced
+    spent = command.costly and lead.tries + 1 >= MOST_COSTLY
+    again = command.again and not command.bounced and not spent
     failed = StepFailed(
         enrollment=lead.id,
         step=lead.step,
