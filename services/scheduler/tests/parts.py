@@ -26,14 +26,17 @@ from heraldry.scheduler.blocks import Blocks
 from heraldry.scheduler.campaign_questions import CampaignQuestions
 from heraldry.scheduler.campaign_reactions import ImportPerson
 from heraldry.scheduler.campaigns import Campaigns
+from heraldry.scheduler.continuity import Continuity
 from heraldry.scheduler.domain import sender
 from heraldry.scheduler.domain.enrollment import LeadEnrolled, attempt_of, enrollment_of
+from heraldry.scheduler.leads import Leads
 from heraldry.scheduler.linkedin import LinkedIn
 from heraldry.scheduler.linkedin_standing import Linked, LinkedInStanding
 from heraldry.scheduler.scrapings import Scrapings
 from heraldry.scheduler.service import PROJECTIONS, TYPES
 from heraldry.scheduler.speakers import Speakers
 from heraldry.scheduler.standing import Connected, Standing
+from heraldry.scheduler.suppressions import Suppressions
 from heraldry.scheduler.withdrawals import Withdrawals
 
 NORTHWIND, OTHERS, ADA, BOB, EVE = (UUID(int=n) for n in range(1, 6))
@@ -69,6 +72,20 @@ class Parts:
     scrapings: Scrapings
     linkedin_standing: LinkedInStanding
     withdrawals: Withdrawals
+
+    def continuity(self, leads: Leads, suppressions: Suppressions) -> Continuity:
+        """What follows for these leads from what becomes of their inbox and identity."""
+        return Continuity(
+            self.store,
+            self.model,
+            self.clock,
+            self.scheduling,
+            self.standing,
+            self.campaigns,
+            self.speakers,
+            suppressions,
+            leads,
+        )
 
     async def identity(self, identity: UUID, name: str = "Ada Bergström", by: By = USER) -> None:
         """As its own context said it."""

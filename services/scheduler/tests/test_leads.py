@@ -265,17 +265,7 @@ def works(made: Parts) -> Works:
     leads = Leads(
         made.runner, made.model, made.keys, made.clock, made.scheduling, suppressions, made.linkedin
     )
-    continuity = Continuity(
-        made.store,
-        made.model,
-        made.clock,
-        made.scheduling,
-        made.standing,
-        made.campaigns,
-        made.speakers,
-        suppressions,
-        leads,
-    )
+    continuity = made.continuity(leads, suppressions)
     flags = Flags()
     questions = LeadQuestions(made.model, made.clock, cast("HaltFlags", flags), made.scrapings.size)
     return Works(made, leads, continuity, questions, suppressions, flags)

@@ -71,18 +71,7 @@ async def inbox(tmp_path: Path) -> AsyncGenerator[Inbox]:
         found = await made.inbox(ADDRESS)
         await made.member()
         one = works(made)
-        suppressions = Suppressions(made.runner, made.keys, made.clock)
-        continuity = Continuity(
-            made.store,
-            made.model,
-            made.clock,
-            made.scheduling,
-            made.standing,
-            made.campaigns,
-            made.speakers,
-            suppressions,
-            one.leads,
-        )
+        continuity = made.continuity(one.leads, Suppressions(made.runner, made.keys, made.clock))
         yield Inbox(one, continuity, found)
 
 

@@ -42,9 +42,7 @@ class Gateway:
     contexts: Contexts
     sessions: Sessions
     throttles: Throttles
-    check_repeat: Callable[
-        [UUID, bytes], Awaitable[None]
-    ]  # a command whose id is made of a key, and its body
+    check_repeat: Callable[[UUID, bytes], Awaitable[None]]  # a command's id made of a key, and its body
     views: Views
     live: Live
     halt: HaltFlags
@@ -129,9 +127,8 @@ async def call_of(request: AnyRequest, gateway: Gateway) -> Call:
     scope = uuid5(session.organization, f"{request.method} {request.url.path}")
     call = Call(session, scope, command_of(request, scope), seen_of(request), heard)
     takes_file = request.route_handler.opt.get(TAKES_FILE, False)  # compared when it has been received
-    if (
-        not takes_file and media_type_of(request) != "multipart/form-data"
-    ):  # whatever it is called, it is read as JSON
+    # a form with files is read by few routes; all else is read as JSON, whatever it is called
+    if not takes_file and media_type_of(request) != "multipart/form-data":
         await same_request(request, gateway, call.command, await request.body())
     return call
 

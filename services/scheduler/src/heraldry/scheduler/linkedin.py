@@ -150,23 +150,25 @@ class LinkedIn:
 
     async def invite(self, command: InviteOnLinkedIn, asking: Asking) -> Accepted:
         """By hand, now: working hours are the campaigns'."""
-        account = self.mine(command.identity, asking)
-        try:
-            profile = profile_address(command.profile)
-        except NoProfile as error:
-            raise Refused("linkedin-url.malformed", str(error), status=422, field="profile") from None
-        action = Action("invitation", command.person, profile, command.name, command.note)
-        step = Dispatch(account.organization, asking.id, action, self._clock.now(), identity=command.identity)
-        return self._runner.accepted(await self.dispatch(account.sender, step, asking))
+        return await self._by_hand("invitation", command, command.note, asking)
 
     async def read_profile(self, command: ReadProfileOnLinkedIn, asking: Asking) -> Accepted:
         """By hand, now."""
+        return await self._by_hand("scraping", command, "", asking)
+
+    async def _by_hand(
+        self,
+        kind: ActionKind,
+        command: InviteOnLinkedIn | ReadProfileOnLinkedIn,
+        text: str,
+        asking: Asking,
+    ) -> Accepted:
         account = self.mine(command.identity, asking)
         try:
             profile = profile_address(command.profile)
         except NoProfile as error:
             raise Refused("linkedin-url.malformed", str(error), status=422, field="profile") from None
-        action = Action("scraping", command.person, profile, command.name)
+        action = Action(kind, command.person, profile, command.name, text)
         step = Dispatch(account.organization, asking.id, action, self._clock.now(), identity=command.identity)
         return self._runner.accepted(await self.dispatch(account.sender, step, asking))
 

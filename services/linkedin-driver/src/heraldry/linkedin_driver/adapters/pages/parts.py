@@ -118,9 +118,8 @@ def _any_of(candidates: Sequence[Candidate]) -> Locator:
 
 async def texts(root: Locator) -> tuple[str, ...]:
     """What stands there to be read, stretch by stretch."""
-    there = await texts_of_each(
-        root
-    )  # one question of the browser, where waiting for the element takes three
+    # one question of the browser, where waiting for the element takes three
+    there = await texts_of_each(root)
     return there[0] if there else tuple(await root.evaluate(TEXTS))
 
 
