@@ -29,12 +29,6 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def office(stack: Stack) -> Iterator[Office]:
-    with Office.opened(stack) as office:
-        yield office
-
-
-@pytest.fixture(scope="module")
 def ada(office: Office) -> str:
     """Somebody who works around the clock, with an inbox."""
     week = [{"day": day, "start": "00:00", "end": "24:00"} for day in range(1, 8)]

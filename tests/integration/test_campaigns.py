@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
 
 import pytest
-from heraldry.chassis.testing.stack import Stack
 
-from tests.integration.support import Account, Admin, Answer, Outside, eventually, organization_in, outside_of
+from tests.integration.support import Account, Admin, Answer, Outside, eventually
 
 pytestmark = pytest.mark.stack
 WATCHED_EVERY: Final = timedelta(seconds=61)
@@ -22,18 +20,6 @@ STEPS: Final = (
     },
     {"delay": 24, "text": 'Still there, {{ nickname | default: "you" }}?'},
 )
-
-
-@pytest.fixture(scope="module")
-def us(stack: Stack) -> Iterator[Admin]:
-    with organization_in(stack) as admin:
-        yield admin
-
-
-@pytest.fixture(scope="module")
-def outside(stack: Stack) -> Iterator[Outside]:
-    with outside_of(stack) as found:
-        yield found
 
 
 def settings(identity: str, **more: object) -> dict[str, object]:

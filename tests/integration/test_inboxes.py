@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -22,24 +22,11 @@ from tests.integration.support import (
     eventually,
     first_organization,
     organization_in,
-    outside_of,
 )
 
 pytestmark = pytest.mark.stack
 NOBODY_LISTENS = 1  # a port
 Mistake = Callable[[Account], Answer]
-
-
-@pytest.fixture(scope="module")
-def us(stack: Stack) -> Iterator[Admin]:
-    with organization_in(stack) as admin:
-        yield admin
-
-
-@pytest.fixture(scope="module")
-def outside(stack: Stack) -> Iterator[Outside]:
-    with outside_of(stack) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

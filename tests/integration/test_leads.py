@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
 import pytest
-from heraldry.chassis.testing.stack import Stack
 
-from tests.integration.support import Admin, Answer, Outside, eventually, organization_in, outside_of
+from tests.integration.support import Admin, Answer, Outside, eventually
 
 pytestmark = pytest.mark.stack
 STEPS: Final = ({"subject": "Hello", "text": "Good morning"}, {"delay": 48, "text": "Still there?"})
-
-
-@pytest.fixture(scope="module")
-def us(stack: Stack) -> Iterator[Admin]:
-    with organization_in(stack) as admin:
-        yield admin
-
-
-@pytest.fixture(scope="module")
-def outside(stack: Stack) -> Iterator[Outside]:
-    with outside_of(stack) as found:
-        yield found
 
 
 def campaign_of(us: Admin, identity: str, *addresses: str) -> str:

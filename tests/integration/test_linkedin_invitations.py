@@ -15,7 +15,7 @@ import httpx
 import pytest
 from heraldry.chassis.testing.stack import Stack
 
-from tests.integration.support import CSRF, Admin, Answer, Outside, eventually, organization_in, outside_of
+from tests.integration.support import CSRF, Admin, Answer, Outside, eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
 EVERY_DAY: Final = [{"day": day, "start": "00:00", "end": "24:00"} for day in range(1, 8)]
@@ -52,18 +52,6 @@ class Site:
     def _post(self, path: str, body: Answer) -> None:
         answer = self.http.post(path, json=body)
         assert answer.is_success, answer.text
-
-
-@pytest.fixture(scope="module")
-def us(stack: Stack) -> Iterator[Admin]:
-    with organization_in(stack) as admin:
-        yield admin
-
-
-@pytest.fixture(scope="module")
-def outside(stack: Stack) -> Iterator[Outside]:
-    with outside_of(stack) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -3,39 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from typing import Final
 
 import httpx
 import pytest
-from heraldry.chassis.testing.browser import launch_options
 from heraldry.chassis.testing.stack import Stack
 from heraldry.gateway.testing import API, Office, eventually
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
 SOON: Final = 120_000  # milliseconds for a browser to start and act, on a machine that does much else
 PATIENCE: Final = SOON / 1000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**launch_options())
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def office(stack: Stack) -> Iterator[Office]:
-    with Office.opened(stack) as office:
-        yield office
-
-
-@pytest.fixture(scope="module")
-def site(stack: Stack) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"{stack.sandbox_url}/control/v1/linkedin", timeout=20) as site:
-        yield site
 
 
 def linked(office: Office, site: httpx.Client) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
@@ -12,10 +12,9 @@ from typing import Any, Final, cast
 import httpx
 import pytest
 from axe_playwright_python.base import AXE_FILE_PATH  # pyright: ignore[reportMissingTypeStubs]  it has none
-from heraldry.chassis.testing.browser import launch_options
 from heraldry.chassis.testing.stack import Stack
 from heraldry.gateway.testing import Office, eventually
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 SOON: Final = 90_000  # milliseconds for a browser to start and sign in, on a machine that does much else
@@ -49,26 +48,6 @@ class Member:
 
     def sign_in(self, **changes: str) -> Mapping[str, str]:
         return {"email": self.email, "password": self.password, **changes}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**launch_options())
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def office(stack: Stack) -> Iterator[Office]:
-    with Office.opened(stack) as office:
-        yield office
-
-
-@pytest.fixture(scope="module")
-def site(stack: Stack) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"{stack.sandbox_url}/control/v1/linkedin", timeout=20) as site:
-        yield site
 
 
 def assert_sound(page: Page) -> None:

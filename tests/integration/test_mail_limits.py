@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from threading import Barrier
@@ -11,26 +10,13 @@ from typing import Final
 
 import httpx
 import pytest
-from heraldry.chassis.testing.stack import Stack
 
-from tests.integration.support import Admin, Answer, Outside, eventually, organization_in, outside_of
+from tests.integration.support import Admin, Answer, Outside, eventually
 
 pytestmark = pytest.mark.stack
 CLIENTS: Final = 64
 ALLOWED: Final = 5
 HOUR, SOON = timedelta(hours=1), timedelta(seconds=20)
-
-
-@pytest.fixture(scope="module")
-def us(stack: Stack) -> Iterator[Admin]:
-    with organization_in(stack) as admin:
-        yield admin
-
-
-@pytest.fixture(scope="module")
-def outside(stack: Stack) -> Iterator[Outside]:
-    with outside_of(stack) as found:
-        yield found
 
 
 @pytest.mark.requirement("R-RATE-4")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from email import message_from_bytes
@@ -17,23 +17,11 @@ import httpx
 import pytest
 from heraldry.chassis.testing.stack import Stack
 
-from tests.integration.support import Account, Admin, Answer, Outside, eventually, organization_in, outside_of
+from tests.integration.support import Account, Admin, Answer, Outside, eventually, organization_in
 
 pytestmark = pytest.mark.stack
 STEPS = ["QuotaConsumed", "EmailQueued", "EmailClaimed", "EmailSubmissionStarted", "EmailSent"]
 HOUR, SOON = timedelta(hours=1), timedelta(seconds=20)
-
-
-@pytest.fixture(scope="module")
-def us(stack: Stack) -> Iterator[Admin]:
-    with organization_in(stack) as admin:
-        yield admin
-
-
-@pytest.fixture(scope="module")
-def outside(stack: Stack) -> Iterator[Outside]:
-    with outside_of(stack) as found:
-        yield found
 
 
 def letter(to: Account | str, subject: str = "Hello from Astrid", text: str = "Shall we talk?") -> Answer:

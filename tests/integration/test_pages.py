@@ -16,11 +16,10 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 from axe_playwright_python.base import AXE_FILE_PATH  # pyright: ignore[reportMissingTypeStubs]  it has none
-from heraldry.chassis.testing.browser import launch_options
 from heraldry.chassis.testing.stack import Stack
 from heraldry.gateway.testing import Office
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, expect
 
 from tests.integration.support import gateway_key, unsubscribe_token
 
@@ -125,14 +124,6 @@ class Witness:
     def _asked(self, url: str) -> None:
         if not url.startswith((f"{self.origin}/", "data:", "blob:")):
             self.said.append(f"asked {url}")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**launch_options())
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -13,23 +13,14 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import pytest
-from heraldry.chassis.testing.browser import launch_options
 from heraldry.chassis.testing.stack import Stack
 from heraldry.gateway.testing import Office, eventually
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
 SOON: Final = 20_000  # milliseconds for what the product does by itself
 BACK: Final = 60_000  # milliseconds until what was killed has started again
 OUT_OF_REACH: Final = "out of reach for a moment"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**launch_options())
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -5,29 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 import pytest
 from heraldry.chassis.testing.stack import Stack
 
-from tests.integration.support import Admin, Answer, Outside, eventually, organization_in, outside_of
+from tests.integration.support import Admin, Answer, Outside, eventually
 
 pytestmark = pytest.mark.stack
 USUAL, TOP = {"per_day": 80, "per_hour": 10}, {"per_day": 200, "per_hour": 40}
-
-
-@pytest.fixture(scope="module")
-def us(stack: Stack) -> Iterator[Admin]:
-    with organization_in(stack) as admin:
-        yield admin
-
-
-@pytest.fixture(scope="module")
-def outside(stack: Stack) -> Iterator[Outside]:
-    with outside_of(stack) as found:
-        yield found
 
 
 def support(stack: Stack, inbox: str, until: datetime, reason: str) -> tuple[int, Answer]:

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import httpx
 import pytest
-from heraldry.chassis.testing.stack import Stack
 from heraldry.gateway.testing import API, Office, eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
 PATIENCE: Final = 120.0  # seconds for a browser to start and act, on a machine that does much else
 DAY: Final = {"invitations": 20, "messages": 100}
-
-
-@pytest.fixture(scope="module")
-def office(stack: Stack) -> Iterator[Office]:
-    with Office.opened(stack) as office:
-        yield office
-
-
-@pytest.fixture(scope="module")
-def site(stack: Stack) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"{stack.sandbox_url}/control/v1/linkedin", timeout=20) as site:
-        yield site
 
 
 @pytest.mark.requirement("R-LIM-2")

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from heraldry.chassis.testing.browser import launch_options
 from heraldry.chassis.testing.stack import Stack
 from heraldry.gateway.testing import Office
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(150)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**launch_options())
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def office(stack: Stack) -> Iterator[Office]:
-    with Office.opened(stack) as office:
-        yield office
 
 
 def signed_in(browser: Browser, stack: Stack, office: Office) -> Page:

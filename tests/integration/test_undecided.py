@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 
 import httpx
 import pytest
-from heraldry.chassis.testing.stack import Stack
 
-from tests.integration.support import CSRF, Account, Admin, Outside, eventually, organization_in, outside_of
+from tests.integration.support import CSRF, Account, Admin, Outside, eventually
 
 pytestmark = pytest.mark.stack
 LOOKED_UP = timedelta(minutes=31)
 COMMAND = re.compile(r'name="command" value="([^"]+)"')
-
-
-@pytest.fixture(scope="module")
-def us(stack: Stack) -> Iterator[Admin]:
-    with organization_in(stack) as admin:
-        yield admin
-
-
-@pytest.fixture(scope="module")
-def outside(stack: Stack) -> Iterator[Outside]:
-    with outside_of(stack) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
