@@ -8,11 +8,12 @@ from uuid import UUID
 
 import orjson
 import pytest
-from heraldry.chassis.codec import Codec, Document, Meta, UnknownTypeError
+from heraldry.chassis.codec import Codec, Meta, UnknownTypeError
 from heraldry.chassis.store.port import NewEvent, StoredEvent
 from heraldry.chassis.testing.memory import KeysInMemory
 from heraldry.chassis.vault.keys import KeyUnknownError, UnreadableError
 from heraldry.contracts.base import Erased, Event, Personal
+from heraldry.contracts.evolution import Document
 from hypothesis import given
 from hypothesis import strategies as st
 from uuid_utils.compat import uuid7

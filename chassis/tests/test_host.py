@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from heraldry.chassis.host import EXIT_CANNOT_START, House, run
+from heraldry.contracts.base import Event
+from heraldry.contracts.evolution import additive
+
+
+class Counted(Event):
+    version: ClassVar[int] = 3
 
 
 async def never(_: House) -> None:
@@ -18,7 +25,19 @@ def test_a_store_this_release_cannot_use_is_refused_not_ignored(
     monkeypatch.setenv("HERALDRY_SERVICE", "identity")
     monkeypatch.setenv("HERALDRY_DATA", str(tmp_path))
     monkeypatch.setenv("HERALDRY_STORE_URL", "kdb://kurrent.example:2113")
-    assert run("identity", never, types={}, projections=()) == EXIT_CANNOT_START
+    assert run("identity", never, types={}, upcasters={}, projections=()) == EXIT_CANNOT_START
     said = capsys.readouterr()
     assert "HERALDRY_STORE_URL" in said.out + said.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_service_whose_events_have_a_gap_between_two_versions_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HERALDRY_SERVICE", "identity")
+    monkeypatch.setenv("HERALDRY_DATA", str(tmp_path))
+    types, steps = {"Counted": Counted}, {("Counted", 1): additive}
+    assert run("identity", never, types=types, upcasters=steps, projections=()) == EXIT_CANNOT_START
+    said = capsys.readouterr()
+    assert "Counted says nothing of the step from version 2 to 3" in said.out + said.err
     assert not list(tmp_path.iterdir())

@@ -30,7 +30,6 @@ from nats.aio.client import Client
 
 WHO = [UUID(int=n + 1) for n in range(3)]
 INBOX = UUID(int=77)
-KNOWN = {name: kind for name, kind in TYPES.items() if name != "Noted"}
 
 
 def overview() -> Projection:
@@ -124,7 +123,7 @@ async def contexts(folder: Path) -> AsyncGenerator[tuple[Contexts, Client]]:
 async def viewing(nc: Client, file: Path) -> AsyncGenerator[tuple[ReadModel, list[Sequence[Seen]]]]:
     told: list[Sequence[Seen]] = []
     with closing(ReadModel(file, [overview()])) as model:
-        feed = ViewFeed(nc, model, KNOWN, told.append)
+        feed = ViewFeed(nc, model, told.append)
         await feed.start()
         try:
             yield model, told

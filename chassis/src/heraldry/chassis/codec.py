@@ -7,22 +7,20 @@ field is the event's id and the key's id, so a ciphertext cannot be moved to ano
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, Protocol, cast
+from typing import Protocol, cast
 from uuid import UUID
 
 import orjson
 from heraldry.chassis.store.port import NewEvent, StoredEvent
 from heraldry.chassis.vault.keys import Destroyed, Key, KeyUnknownError, decrypt, encrypt
+from heraldry.contracts import registry
 from heraldry.contracts.base import Erased, Event, Personal
+from heraldry.contracts.evolution import ERASED, Document, Upcasters, is_erased, upcast
 from pydantic import BaseModel, ConfigDict
 from uuid_utils.compat import uuid7
-
-ERASED: Final[dict[str, object]] = {"erased": True}
-Document = dict[str, object]
-Upcaster = Callable[[Document], Document]
 
 
 class Meta(BaseModel):
@@ -82,17 +80,18 @@ def personal_fields(kind: type[Event]) -> Mapping[str, str]:
 class Codec:
     """Encodes and decodes the events of one context.
 
-    `types`: the log's type names. `upcasters`: from (type, version) to the next version, on raw JSON; a version
-    that only admits more than the one before needs none.
+    `types`: the log's type names. `upcasters`: the steps of the private ones; the registry has those of the others.
+    Raises EvolutionError if a step is missing or too many.
     """
 
     def __init__(
         self,
         types: Mapping[str, type[Event]],
         keys: KeysOfOneContext,
-        upcasters: Mapping[tuple[str, int], Upcaster] | None = None,
+        upcasters: Upcasters | None = None,
     ) -> None:
-        self._types, self._keys, self._upcasters = dict(types), keys, dict(upcasters or {})
+        self._types, self._keys = dict(types), keys
+        self._upcasters = registry.upcasters(types, upcasters or {})
         self._names = {kind: name for name, kind in types.items()}
 
     async def encode(self, events: Sequence[Event], meta: Meta) -> Sequence[NewEvent]:
@@ -123,16 +122,14 @@ class Codec:
         for name, value in document.items():
             if isinstance(value, dict) and "$enc" in value:
                 document[name] = self._open(stored.id, cast("dict[str, str]", value))
-        for version in range(stored.version, kind.version):
-            if upcast := self._upcasters.get((stored.type, version)):
-                document = upcast(document)
+        document = upcast(stored.type, stored.version, kind.version, document, self._upcasters)
+        for name in personal:
+            if is_erased(document.get(name)):
+                document[name] = Erased()
         return kind.model_validate(document)
 
     def is_erased(self, stored: StoredEvent) -> bool:
         """Whether the key of a person in this event is destroyed. Raises KeyUnknownError."""
-        kind = self._types.get(stored.type)
-        if kind is None or not personal_fields(kind):
-            return False
         document = cast("Document", orjson.loads(stored.data))
         fields = [cast("dict[str, str]", value) for value in document.values() if isinstance(value, dict)]
         return any(isinstance(self._keys.get(one["$key"]), Destroyed) for one in fields if "$key" in one)
@@ -153,11 +150,11 @@ class Codec:
         return NewEvent(event_id, self._names[kind], kind.version, data, meta.model_dump_json().encode())
 
     async def _close(self, event_id: UUID, subject: str, value: object) -> object:
-        if value is None or value == ERASED:
+        if value is None or is_erased(value):
             return value
         key = await self._keys.fetch(subject)
         if isinstance(key, Destroyed):
-            return ERASED
+            return dict(ERASED)
         sealed = encrypt(key, orjson.dumps(value), _associated(event_id, subject))
         return {"$enc": base64.b64encode(sealed).decode(), "$key": subject}
 
@@ -165,7 +162,7 @@ class Codec:
         subject = field["$key"]
         key = self._keys.get(subject)
         if isinstance(key, Destroyed):
-            return Erased()
+            return dict(ERASED)
         opened = decrypt(key, base64.b64decode(field["$enc"]), _associated(event_id, subject))
         return cast("object", orjson.loads(opened))
 

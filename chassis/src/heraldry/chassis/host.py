@@ -37,7 +37,9 @@ from heraldry.chassis.tasks import end
 from heraldry.chassis.vault.keys import KeyRing
 from heraldry.chassis.vault.master import MasterKeyError, load
 from heraldry.chassis.vault.secrets import Secrets
+from heraldry.contracts import registry
 from heraldry.contracts.base import Event, Refused
+from heraldry.contracts.evolution import EvolutionError, Upcasters
 from heraldry.contracts.markers import Position
 from nats.aio.client import Client
 from nats.js import JetStreamContext
@@ -53,6 +55,7 @@ CANNOT_START: Final = (
     MasterKeyError,
     provision.ProvisionError,
     ServerFilesError,
+    EvolutionError,
     OSError,
 )
 STOP_DEADLINE: Final = 2.0  # seconds
@@ -110,11 +113,13 @@ def run(
     build: Build,
     *,
     types: Mapping[str, type[Event]],
+    upcasters: Upcasters,
     projections: Sequence[Projection],
     own_http: bool = False,
 ) -> int:
     """Run a service until SIGTERM or SIGINT; the exit code.
 
+    `types`: every type of its log; `upcasters`: the steps of the private ones between their versions.
     `own_http`: the service serves and announces itself.
     """
     settings = Settings()
@@ -122,7 +127,8 @@ def run(
     try:
         if settings.store_url:  # ignored, it would put the log where nobody expects it
             raise StoreUnavailableError(OTHER_STORE)
-        return asyncio.run(_live(context, settings, build, types, projections, own_http=own_http))
+        registry.upcasters(types, upcasters)
+        return asyncio.run(_live(context, settings, build, types, upcasters, projections, own_http=own_http))
     except CANNOT_START as error:
         log.critical("cannot start", because=str(error))
         return EXIT_CANNOT_START
@@ -133,6 +139,7 @@ async def _live(
     settings: Settings,
     build: Build,
     types: Mapping[str, type[Event]],
+    upcasters: Upcasters,
     projections: Sequence[Projection],
     *,
     own_http: bool,
@@ -144,7 +151,7 @@ async def _live(
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         opening = asyncio.create_task(
-            _open(context, settings, build, types, projections, stack, failed, own_http=own_http)
+            _open(context, settings, build, types, upcasters, projections, stack, failed, own_http=own_http)
         )
         stopping = asyncio.create_task(stop.wait())
         failing = asyncio.create_task(failed.wait())
@@ -159,11 +166,12 @@ async def _live(
     return 1 if failed.is_set() else 0
 
 
-async def _open(  # noqa: PLR0913  a composition root; the order in which things open is the point
+async def _open(  # noqa: PLR0913, PLR0917  a composition root; the order in which things open is the point
     context: str,
     settings: Settings,
     build: Build,
     types: Mapping[str, type[Event]],
+    upcasters: Upcasters,
     projections: Sequence[Projection],
     stack: AsyncExitStack,
     failed: asyncio.Event,
@@ -190,7 +198,7 @@ async def _open(  # noqa: PLR0913  a composition root; the order in which things
     reach = points(settings.test_points)
     store = SqliteStore(_made(settings, "store") / f"{context}.sqlite3")
     stack.push_async_callback(store.close)
-    codec = Codec(types, keys)
+    codec = Codec(types, keys, upcasters)
     runner = Runner(context, store, codec)
     model = ReadModel(_made(settings, "read") / f"{settings.process}.sqlite3", projections)
     stack.callback(model.close)

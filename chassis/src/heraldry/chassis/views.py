@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from heraldry.chassis.bus.follow import Entry, Follower
 from heraldry.chassis.projection import Fact
 from heraldry.chassis.readmodel import RETRY, ReadModel
 from heraldry.chassis.tasks import end
+from heraldry.contracts import registry
 from heraldry.contracts.base import Event
 from heraldry.contracts.markers import Marker, Position
 from nats.aio.client import Client
@@ -34,10 +35,9 @@ class ViewFeed:
         self,
         nc: Client,
         model: ReadModel,
-        types: Mapping[str, type[Event]],
         moved: Callable[[Sequence[Seen]], None],
     ) -> None:
-        self._model, self._types, self._moved = model, types, moved
+        self._model, self._moved = model, moved
         self._entries: asyncio.Queue[Entry] = asyncio.Queue()
         self._follower = Follower(nc, STREAM, FILTERS, self._entries.put_nowait, after=model.checkpoint())
         self._task: asyncio.Task[None] | None = None
@@ -86,9 +86,13 @@ class ViewFeed:
 
     def _read(self, entry: Entry) -> Seen | None:
         envelope = cast("dict[str, Any]", orjson.loads(entry.data))
-        kind = self._types.get(str(envelope["type"]))
-        if kind is None:
-            log.warning("an event of a newer release was skipped", type=str(envelope["type"]))
+        event = registry.event(str(envelope["type"]), str(envelope["dataschema"]), envelope["data"])
+        if event is None:
+            log.warning(
+                "an event of a newer release was skipped",
+                type=str(envelope["type"]),
+                dataschema=str(envelope["dataschema"]),
+            )
             self._model.mark_for_rebuild()
             return None
         fact = Fact(
@@ -105,7 +109,7 @@ class ViewFeed:
             correlation=str(envelope["correlationid"]),
             persons=str(envelope["persons"]),
         )
-        return entry.sequence, kind.model_validate(envelope["data"]), fact
+        return entry.sequence, event, fact
 
 
 def _context(subject: str) -> str:

@@ -22,6 +22,7 @@ from heraldry.contracts import (
     share_links,
 )
 from heraldry.contracts.base import Event, Internal, Published
+from heraldry.contracts.evolution import Document, Upcasters, additive, check, upcast
 
 PUBLISHED: Final[Mapping[str, Mapping[str, type[Published]]]] = MappingProxyType(
     {
@@ -129,6 +130,14 @@ INTERNAL: Final[Mapping[str, Mapping[str, type[Internal]]]] = MappingProxyType(
     }
 )
 
+UPCASTERS: Final[Upcasters] = MappingProxyType(
+    {
+        ("QuotaConsumed", 1): additive,  # not every action is an email since
+        ("QuotaReleased", 1): additive,
+        ("QuotaExhausted", 1): additive,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Registered:
@@ -148,6 +157,7 @@ def _table() -> Mapping[str, Registered]:
     table = {row.name: row for row in rows}
     if len(table) != len(rows) or len({row.kind for row in rows}) != len(rows):
         raise ValueError("the registry names an event type twice")
+    check({row.name: row.kind for row in rows}, UPCASTERS)
     return MappingProxyType(table)
 
 
@@ -187,3 +197,26 @@ def is_internal(name: str) -> bool:
 def types_of(context: str) -> Mapping[str, type[Event]]:
     """Every type of this context that leaves it, by name."""
     return {row.name: row.kind for row in REGISTERED.values() if row.context == context}
+
+
+def upcasters(types: Mapping[str, type[Event]], private: Upcasters) -> Upcasters:
+    """The steps of all these types: those of the registered ones from here. Raises EvolutionError."""
+    known = {
+        (name, step): upcaster
+        for (name, step), upcaster in UPCASTERS.items()
+        if name in types and types[name] is REGISTERED[name].kind
+    }
+    every = {**known, **private}
+    check(types, every)
+    return every
+
+
+def event(name: str, dataschema: str, data: Document) -> Event | None:
+    """The event of an envelope's `type`, `dataschema` and `data`, of whatever release; None: only a newer one knows it.
+
+    Raises pydantic's ValidationError for a damaged one.
+    """
+    entry, version = REGISTERED.get(name), dataschema.rpartition(":")[2]
+    if entry is None or not version.isdecimal() or int(version) > entry.kind.version:
+        return None
+    return entry.kind.model_validate(upcast(name, int(version), entry.kind.version, data, UPCASTERS))

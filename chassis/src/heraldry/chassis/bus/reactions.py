@@ -101,12 +101,11 @@ class UnknownEventError(Exception):
 def read(body: bytes) -> Envelope[Event]:
     """The event of a message. Raises UnknownEventError, and pydantic's ValidationError for a damaged one."""
     head = Envelope[_Any].model_validate_json(body)
-    entry = registry.registered(head.type)
-    version = head.dataschema.rpartition(":")[2]
-    if entry is None or not version.isdigit() or int(version) > entry.kind.version:
+    data = cast("dict[str, dict[str, object]]", orjson.loads(body))["data"]
+    event = registry.event(head.type, head.dataschema, data)
+    if event is None:
         raise UnknownEventError(f"{head.type} {head.dataschema}")
-    data = entry.kind.model_validate(cast("dict[str, object]", orjson.loads(body))["data"])
-    return cast("Envelope[Event]", head.model_copy(update={"data": data}))
+    return cast("Envelope[Event]", head.model_copy(update={"data": event}))
 
 
 class _Any(Event):

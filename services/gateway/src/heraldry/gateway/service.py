@@ -25,11 +25,10 @@ from heraldry.chassis.supervisor.status import down
 from heraldry.chassis.vault.sealed import open_from_link, own_private_key, public_key, seal
 from heraldry.chassis.views import ViewFeed
 from heraldry.contracts.base import Refused
-from heraldry.contracts.registry import PUBLISHED
 from heraldry.gateway import assets, demo_organization, sessions, share_tokens
 from heraldry.gateway.app import application
 from heraldry.gateway.application import Application
-from heraldry.gateway.domain.types import TYPES
+from heraldry.gateway.domain.types import TYPES, UPCASTERS
 from heraldry.gateway.live import Live
 from heraldry.gateway.passwords import Passwords
 from heraldry.gateway.projections import VIEWS
@@ -49,7 +48,7 @@ STARTED: Final = 0.005  # seconds between two looks whether the server listens
 
 def main() -> int:
     """Run until SIGTERM or SIGINT."""
-    return run("gateway", build, types=TYPES, projections=(), own_http=True)
+    return run("gateway", build, types=TYPES, upcasters=UPCASTERS, projections=(), own_http=True)
 
 
 async def build(house: House) -> None:
@@ -75,8 +74,7 @@ async def _views(house: House, live: Live) -> Views:
     settings = house.settings
     model = ReadModel(settings.data / "read" / f"{settings.process}-views.sqlite3", VIEWS)
     house.stack.callback(model.close)
-    types = {name: kind for kinds in PUBLISHED.values() for name, kind in kinds.items()}
-    feed = ViewFeed(house.nc, model, types, live.moved)
+    feed = ViewFeed(house.nc, model, live.moved)
     live.started(model.checkpoint())
     await feed.start()
     house.stack.push_async_callback(feed.stop)

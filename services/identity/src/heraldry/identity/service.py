@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from heraldry.chassis.bus.own import OwnReactions
@@ -10,20 +9,14 @@ from heraldry.chassis.bus.parking import Parking
 from heraldry.chassis.bus.reactions import Reactions
 from heraldry.chassis.host import House, run
 from heraldry.chassis.vault.blobs import Blobs
-from heraldry.contracts import registry
-from heraldry.contracts.base import Event
 from heraldry.identity import api
 from heraldry.identity.application import Identities
-from heraldry.identity.domain.share_link import ShareLinkTaken
+from heraldry.identity.domain.types import TYPES, UPCASTERS
 from heraldry.identity.projections import identities, share_links
 from heraldry.identity.share_links import ShareLinks
 from heraldry.identity.subscriptions import FOREIGN, OWN, Own
 
 CONTEXT: Final = "identity"
-TYPES: Final[Mapping[str, type[Event]]] = {  # a storage format
-    **registry.types_of(CONTEXT),
-    "ShareLinkTaken": ShareLinkTaken,
-}
 PROJECTIONS: Final = (identities, share_links)
 
 
@@ -43,4 +36,4 @@ async def build(house: House) -> None:
 
 def main() -> int:
     """Run until SIGTERM; the exit code."""
-    return run(CONTEXT, build, types=TYPES, projections=PROJECTIONS)
+    return run(CONTEXT, build, types=TYPES, upcasters=UPCASTERS, projections=PROJECTIONS)

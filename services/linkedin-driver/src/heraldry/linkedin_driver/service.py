@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -15,14 +14,12 @@ from heraldry.chassis.crew import Crew
 from heraldry.chassis.host import House, run
 from heraldry.chassis.leases import KvLeases
 from heraldry.chassis.vault.sealed import own_private_key
-from heraldry.contracts import registry
-from heraldry.contracts.base import Event
 from heraldry.linkedin_driver import api
 from heraldry.linkedin_driver.actions import Actions
 from heraldry.linkedin_driver.adapters.pool import Chromium
 from heraldry.linkedin_driver.adapters.site import Site
 from heraldry.linkedin_driver.application import Application
-from heraldry.linkedin_driver.domain import account, action, imports, linking, member, pending
+from heraldry.linkedin_driver.domain.types import TYPES, UPCASTERS
 from heraldry.linkedin_driver.projections import accounts, actions, invitations
 from heraldry.linkedin_driver.streams import CONTEXT
 from heraldry.linkedin_driver.subscriptions import CONTROL, IMPORTS, OWN, Own, lane
@@ -33,23 +30,6 @@ from heraldry.linkedin_driver.workers.linking import LinkWorker
 from heraldry.linkedin_driver.workers.reading import ReadWorker
 
 LINKEDIN: Final = "https://www.linkedin.com"
-TYPES: Final[Mapping[str, type[Event]]] = {  # a storage format
-    **registry.types_of(CONTEXT),
-    "LinkingAccepted": account.LinkingAccepted,
-    "SignInClaimed": linking.SignInClaimed,
-    "VerificationCodeEntered": linking.VerificationCodeEntered,
-    "VerificationCodeMissed": linking.VerificationCodeMissed,
-    "SignedIn": linking.SignedIn,
-    "MemberHeld": member.MemberHeld,
-    "MemberReleased": member.MemberReleased,
-    "ActionCancelled": action.ActionCancelled,
-    "ActionPutBack": action.ActionPutBack,
-    "InvitationNoted": pending.InvitationNoted,
-    "WithdrawalNoted": pending.WithdrawalNoted,
-    "InvitationGone": pending.InvitationGone,
-    "OwnerImported": imports.OwnerImported,
-    "OwnerRemoved": imports.OwnerRemoved,
-}
 PROJECTIONS: Final = (accounts, actions, invitations)
 
 
@@ -95,4 +75,4 @@ async def build(house: House) -> None:
 
 def main() -> int:
     """Run until SIGTERM; the exit code."""
-    return run(CONTEXT, build, types=TYPES, projections=PROJECTIONS)
+    return run(CONTEXT, build, types=TYPES, upcasters=UPCASTERS, projections=PROJECTIONS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -15,8 +14,6 @@ from heraldry.chassis.crew import Crew
 from heraldry.chassis.host import House, run
 from heraldry.chassis.leases import KvLeases
 from heraldry.chassis.vault.sealed import own_private_key
-from heraldry.contracts import registry
-from heraldry.contracts.base import Event
 from heraldry.mailbox import api
 from heraldry.mailbox.adapters.check import MailChecker
 from heraldry.mailbox.adapters.imap import ImapMailbox
@@ -24,7 +21,7 @@ from heraldry.mailbox.adapters.kept import KeptConnections
 from heraldry.mailbox.adapters.links import UnsubscribeLinks
 from heraldry.mailbox.adapters.tls import return_buffers
 from heraldry.mailbox.application import Application
-from heraldry.mailbox.domain import conversation, email, imports, inbox, suppression
+from heraldry.mailbox.domain.types import TYPES, UPCASTERS
 from heraldry.mailbox.ports import Patience, Trust
 from heraldry.mailbox.projections import emails, inboxes, suppressions
 from heraldry.mailbox.streams import CONTEXT
@@ -35,23 +32,6 @@ from heraldry.mailbox.workers.reading import Places, ReadWorker
 from heraldry.mailbox.workers.sending import SendWorker
 from nacl.public import PrivateKey
 
-TYPES: Final[Mapping[str, type[Event]]] = {  # a storage format
-    **registry.types_of(CONTEXT),
-    "MailboxConnectionStarted": inbox.MailboxConnectionStarted,
-    "MailboxCheckClaimed": inbox.MailboxCheckClaimed,
-    "MailboxReadFrom": inbox.MailboxReadFrom,
-    "MailboxClosing": inbox.MailboxClosing,
-    "MailboxPausing": inbox.MailboxPausing,
-    "SuppressionBegun": suppression.SuppressionBegun,
-    "ConversationStopBegun": conversation.ConversationStopBegun,
-    "ConversationStopped": conversation.ConversationStopped,
-    "EmailCancelled": email.EmailCancelled,
-    "EmailPutBack": email.EmailPutBack,
-    "EmailCopyClaimed": email.EmailCopyClaimed,
-    "EmailCopyKept": email.EmailCopyKept,
-    "OwnerImported": imports.OwnerImported,
-    "OwnerRemoved": imports.OwnerRemoved,
-}
 PROJECTIONS: Final = (inboxes, emails, suppressions)
 
 
@@ -94,4 +74,4 @@ def crew(house: House, application: Application, private_key: PrivateKey) -> Cre
 def main() -> int:
     """Run until SIGTERM; the exit code."""
     return_buffers()
-    return run(CONTEXT, build, types=TYPES, projections=PROJECTIONS)
+    return run(CONTEXT, build, types=TYPES, upcasters=UPCASTERS, projections=PROJECTIONS)

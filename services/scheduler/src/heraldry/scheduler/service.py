@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from heraldry.chassis.bus.own import OwnReactions
@@ -12,8 +11,6 @@ from heraldry.chassis.clock import SystemClock
 from heraldry.chassis.host import House, run
 from heraldry.chassis.leases import KvLeases
 from heraldry.chassis.vault.blobs import Blobs
-from heraldry.contracts import registry
-from heraldry.contracts.base import Event
 from heraldry.scheduler import api
 from heraldry.scheduler.adapters.templates import LiquidTemplates
 from heraldry.scheduler.application import Scheduling
@@ -23,57 +20,7 @@ from heraldry.scheduler.campaign_questions import CampaignQuestions
 from heraldry.scheduler.campaigns import Campaigns
 from heraldry.scheduler.channels import channels
 from heraldry.scheduler.continuity import Continuity
-from heraldry.scheduler.domain.acquaintance import AcquaintanceImported
-from heraldry.scheduler.domain.block import InvitationBlocked
-from heraldry.scheduler.domain.connection import ConnectionImported, PauseImported
-from heraldry.scheduler.domain.enrollment import (
-    InboxAssigned,
-    LeadDropped,
-    LeadEnrolled,
-    LeadProfileRead,
-    LinkedInAssigned,
-    StepFailed,
-    StepPutOff,
-    StepSent,
-    StepUndecided,
-    StepUnknown,
-)
-from heraldry.scheduler.domain.importing import (
-    ImportChecked,
-    ImportCleared,
-    ImportConfirmed,
-    ImportOpened,
-    ImportPartAdded,
-    ImportRefused,
-    ImportUndone,
-)
-from heraldry.scheduler.domain.invitation import InvitationEnded, InvitationImported, WithdrawalTried
-from heraldry.scheduler.domain.linkedin_sender_events import (
-    LinkedInSenderOpened,
-    LinkedInSenderSlowedDown,
-    LinkedInSettingsRepeated,
-)
-from heraldry.scheduler.domain.linking import LinkingImported, SignalImported
-from heraldry.scheduler.domain.profile import (
-    DeletionImported,
-    DetailsImported,
-    HoursImported,
-    NameImported,
-    OwnerImported,
-)
-from heraldry.scheduler.domain.scraping_pool import PoolPermitReturned, PoolPermitTaken, PoolZoneImported
-from heraldry.scheduler.domain.sender_events import (
-    PermitSettled,
-    SenderCampaignOpened,
-    SenderCampaignStopped,
-    SenderClosed,
-    SenderHoursChanged,
-    SenderOpened,
-    SenderZoneChanged,
-    SettingsRepeated,
-)
-from heraldry.scheduler.domain.suppression import SuppressionImported, SuppressionLifted
-from heraldry.scheduler.domain.withdrawal import WithdrawalRequested, WithdrawalsAnswered
+from heraldry.scheduler.domain.types import TYPES, UPCASTERS
 from heraldry.scheduler.engine import Engine
 from heraldry.scheduler.enrolling import Enrolling
 from heraldry.scheduler.imports import Imports
@@ -105,58 +52,6 @@ from heraldry.scheduler.suppressions import Suppressions
 from heraldry.scheduler.withdrawals import Withdrawals
 
 CONTEXT: Final = "scheduler"
-TYPES: Final[Mapping[str, type[Event]]] = {
-    **registry.types_of(CONTEXT),
-    "SenderOpened": SenderOpened,
-    "SenderHoursChanged": SenderHoursChanged,
-    "SenderZoneChanged": SenderZoneChanged,
-    "SenderClosed": SenderClosed,
-    "SenderCampaignOpened": SenderCampaignOpened,
-    "SenderCampaignStopped": SenderCampaignStopped,
-    "PermitSettled": PermitSettled,
-    "SettingsRepeated": SettingsRepeated,
-    "HoursImported": HoursImported,
-    "OwnerImported": OwnerImported,
-    "NameImported": NameImported,
-    "DetailsImported": DetailsImported,
-    "DeletionImported": DeletionImported,
-    "ConnectionImported": ConnectionImported,
-    "PauseImported": PauseImported,
-    "LinkedInSenderOpened": LinkedInSenderOpened,
-    "LinkedInSenderSlowedDown": LinkedInSenderSlowedDown,
-    "LinkedInSettingsRepeated": LinkedInSettingsRepeated,
-    "LinkingImported": LinkingImported,
-    "SignalImported": SignalImported,
-    "PoolZoneImported": PoolZoneImported,
-    "PoolPermitTaken": PoolPermitTaken,
-    "PoolPermitReturned": PoolPermitReturned,
-    "InvitationBlocked": InvitationBlocked,
-    "InvitationImported": InvitationImported,
-    "InvitationEnded": InvitationEnded,
-    "WithdrawalTried": WithdrawalTried,
-    "WithdrawalRequested": WithdrawalRequested,
-    "WithdrawalsAnswered": WithdrawalsAnswered,
-    "LeadEnrolled": LeadEnrolled,
-    "LeadDropped": LeadDropped,
-    "InboxAssigned": InboxAssigned,
-    "LinkedInAssigned": LinkedInAssigned,
-    "StepPutOff": StepPutOff,
-    "LeadProfileRead": LeadProfileRead,
-    "AcquaintanceImported": AcquaintanceImported,
-    "StepSent": StepSent,
-    "StepFailed": StepFailed,
-    "StepUnknown": StepUnknown,
-    "StepUndecided": StepUndecided,
-    "SuppressionImported": SuppressionImported,
-    "SuppressionLifted": SuppressionLifted,
-    "ImportOpened": ImportOpened,
-    "ImportPartAdded": ImportPartAdded,
-    "ImportChecked": ImportChecked,
-    "ImportRefused": ImportRefused,
-    "ImportConfirmed": ImportConfirmed,
-    "ImportUndone": ImportUndone,
-    "ImportCleared": ImportCleared,
-}
 PROJECTIONS: Final = (
     senders,
     accounts,
@@ -251,4 +146,4 @@ async def build(house: House) -> None:
 
 def main() -> int:
     """Run until SIGTERM; the exit code."""
-    return run(CONTEXT, build, types=TYPES, projections=PROJECTIONS)
+    return run(CONTEXT, build, types=TYPES, upcasters=UPCASTERS, projections=PROJECTIONS)

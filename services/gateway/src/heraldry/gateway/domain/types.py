@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from heraldry.contracts import registry
 from heraldry.contracts.base import Event
-from heraldry.contracts.gateway import (
-    OrganizationCreated,
-    OrganizationHalted,
-    OrganizationResumed,
-    OrganizationZoneChanged,
-    RecipientUnsubscribed,
-    SignedIn,
-    SubscriberCreated,
-    SubscriberRevoked,
-    UserJoined,
-)
+from heraldry.contracts.evolution import Upcasters
 from heraldry.gateway.domain.login import LoginTaken
 from heraldry.gateway.domain.setup import FirstAdminLinkMade, FirstAdminLinkUsed, FirstOrganizationMade
 
@@ -26,15 +17,5 @@ PRIVATE: Final[Mapping[str, type[Event]]] = {  # storage formats
     "FirstAdminLinkUsed": FirstAdminLinkUsed,
     "FirstOrganizationMade": FirstOrganizationMade,
 }
-TYPES: Final[Mapping[str, type[Event]]] = {
-    "OrganizationCreated": OrganizationCreated,
-    "OrganizationZoneChanged": OrganizationZoneChanged,
-    "OrganizationHalted": OrganizationHalted,
-    "OrganizationResumed": OrganizationResumed,
-    "UserJoined": UserJoined,
-    "SignedIn": SignedIn,
-    "RecipientUnsubscribed": RecipientUnsubscribed,
-    "SubscriberCreated": SubscriberCreated,
-    "SubscriberRevoked": SubscriberRevoked,
-    **PRIVATE,
-}
+TYPES: Final[Mapping[str, type[Event]]] = {**registry.types_of("gateway"), **PRIVATE}
+UPCASTERS: Final[Upcasters] = {}  # of the private ones: from each version to the next
