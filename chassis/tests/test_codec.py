@@ -168,6 +168,17 @@ async def test_a_destroyed_key_leaves_erased_and_the_other_person_untouched() ->
     assert codec(keys).is_erased(one)
 
 
+async def test_what_a_sealed_key_closes_is_read_where_it_is_needed_and_veiled_where_it_would_stay() -> None:
+    keys = KeysInMemory(ADA, BEA)
+    one = await encoded(keys, met())
+    keys.seal(ADA)
+    assert await codec(keys).event(one) == met()
+    assert await codec(keys).veiled().event(one) == met().model_copy(update={"said": Erased()})
+    assert not codec(keys).veiled().is_erased(one)
+    two = await encoded(keys, met())
+    assert await codec(keys).event(two) == met().model_copy(update={"said": Erased()})
+
+
 async def test_nothing_new_is_written_of_an_erased_person() -> None:
     keys = KeysInMemory(ADA, BEA)
     keys.destroy(ADA)

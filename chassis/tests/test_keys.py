@@ -102,6 +102,43 @@ async def test_a_destroyed_key_is_a_record_and_its_bytes_are_overwritten() -> No
         assert wrapped[20:80] not in on_disk
 
 
+async def test_a_sealed_key_still_reads_and_encrypts_nothing_more_in_any_process() -> None:
+    async with NatsServer() as server:
+        nc, other = await server.client("mailbox"), await server.client("mailbox")
+        async with key_ring(nc) as ring, key_ring(other) as follower:
+            key = await ring.create("lead-1")
+            vault = Secrets(nc, "mailbox", ring)
+            await vault.put("lead-1", "password", b"before", expected_revision=NONE_THERE)
+            written = encrypt(key, b"text", b"place")
+            await ring.seal("lead-1")
+            await ring.seal("lead-1")
+            await until(lambda: follower.is_erased("lead-1"))
+            for each in (ring, follower):
+                sealed_key = each.get("lead-1")
+                assert isinstance(sealed_key, Key)
+                assert decrypt(sealed_key, written, b"place") == b"text"
+                with pytest.raises(KeyDestroyedError):
+                    encrypt(sealed_key, b"text", b"place")
+                with pytest.raises(KeyDestroyedError):
+                    await each.create("lead-1")
+            assert (await vault.get("lead-1", "password")).value == b"before"
+            with pytest.raises(KeyDestroyedError):
+                await vault.put("lead-1", "password", b"after", expected_revision=1)
+            assert ring.superseded() == []
+            await ring.destroy("lead-1")
+            await becomes(follower, "lead-1", Destroyed("lead-1"))
+            assert ring.superseded() == follower.superseded() == [1, 2]
+            assert ring.erased() == follower.erased() == {"lead-1": 3}
+
+
+async def test_who_has_no_key_is_sealed_too_so_that_none_is_ever_made() -> None:
+    async with NatsServer() as server, key_ring(await server.client("mailbox")) as ring:
+        await ring.seal("lead-1")
+        assert ring.get("lead-1") == Destroyed("lead-1")
+        with pytest.raises(KeyDestroyedError):
+            await ring.create("lead-1")
+
+
 def files(folder: Path) -> list[Path]:
     return [file for file in folder.rglob("*") if file.is_file()]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from typing import Protocol, cast
@@ -93,6 +94,13 @@ class Codec:
         self._types, self._keys = dict(types), keys
         self._upcasters = registry.upcasters(types, upcasters or {})
         self._names = {kind: name for name, kind in types.items()}
+        self._veiled = False
+
+    def veiled(self) -> Codec:
+        """One that reads what a sealed key closes as `Erased`: for whatever is kept or published in the clear."""
+        other = copy(self)
+        other._veiled = True  # noqa: SLF001  its own kind
+        return other
 
     async def encode(self, events: Sequence[Event], meta: Meta) -> Sequence[NewEvent]:
         """Fresh ids; personal fields encrypted. Raises KeyUnknownError if a person's key was not made."""
@@ -153,7 +161,7 @@ class Codec:
         if value is None or is_erased(value):
             return value
         key = await self._keys.fetch(subject)
-        if isinstance(key, Destroyed):
+        if isinstance(key, Destroyed) or key.sealed:
             return dict(ERASED)
         sealed = encrypt(key, orjson.dumps(value), _associated(event_id, subject))
         return {"$enc": base64.b64encode(sealed).decode(), "$key": subject}
@@ -161,7 +169,7 @@ class Codec:
     def _open(self, event_id: UUID, field: Mapping[str, str]) -> object:
         subject = field["$key"]
         key = self._keys.get(subject)
-        if isinstance(key, Destroyed):
+        if isinstance(key, Destroyed) or (self._veiled and key.sealed):
             return dict(ERASED)
         opened = decrypt(key, base64.b64decode(field["$enc"]), _associated(event_id, subject))
         return cast("object", orjson.loads(opened))

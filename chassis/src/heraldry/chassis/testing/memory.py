@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 
-from heraldry.chassis.vault.keys import Destroyed, Key, KeyDestroyedError, KeyRing, KeyUnknownError
+from heraldry.chassis.vault.keys import Destroyed, Key, KeyRing, KeyUnknownError, Known, Record
 from heraldry.chassis.vault.master import MasterKey
 from heraldry.chassis.vault.sealing import KEY_BYTES
 from nats.aio.client import Client
@@ -25,6 +26,11 @@ class KeysInMemory:
     def destroy(self, subject: object) -> None:
         self.known[str(subject)] = Destroyed(str(subject))
 
+    def seal(self, subject: object) -> None:
+        key = self.known[str(subject)]
+        if isinstance(key, Key):
+            self.known[str(subject)] = replace(key, sealed=True)
+
     def get(self, subject: str) -> Key | Destroyed:
         try:
             return self.known[subject]
@@ -42,23 +48,15 @@ class MemoryKeys(KeyRing):
 
     def __init__(self, context: str) -> None:
         super().__init__(Client(), context, MasterKey(secrets.token_bytes(KEY_BYTES)))
-        self._name = context
-        self._keys: dict[str, Key | Destroyed] = {}
+        self._name, self._records = context, 0
 
-    async def create(self, subject: str) -> Key:
-        found = self._keys.setdefault(subject, Key(subject, secrets.token_bytes(KEY_BYTES)))
-        if isinstance(found, Destroyed):
-            raise KeyDestroyedError(subject)
-        return found
+    async def _append(self, subject: str, record: Record, *, expected: int) -> int:
+        del subject, record, expected
+        self._records += 1
+        return self._records
 
-    def get(self, subject: str) -> Key | Destroyed:
-        found = self._keys.get(subject)
+    async def _read(self, subject: str) -> Known:
+        found = self._known.get(subject)
         if found is None:
             raise KeyUnknownError(self._name, subject)
         return found
-
-    async def fetch(self, subject: str) -> Key | Destroyed:
-        return self.get(subject)
-
-    async def destroy(self, subject: str) -> None:
-        self._keys[subject] = Destroyed(subject)

@@ -50,7 +50,7 @@ class Blobs:
         self._store: ObjectStore | None = None
 
     async def put(self, key: Key, content: bytes, *, max_size: int) -> BlobReference:
-        """Store the content; on disk when this returns. Raises BlobTooLargeError."""
+        """Store the content; on disk when this returns. Raises BlobTooLargeError, KeyDestroyedError."""
         if len(content) > max_size:
             raise BlobTooLargeError(len(content), max_size)
         reference = BlobReference(key.subject, _digest(key, content), len(content))

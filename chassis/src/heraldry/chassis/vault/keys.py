@@ -1,15 +1,18 @@
 """Data keys: one per context and data subject, on the stream KEYS, wrapped by the master key.
 
 A key is created before it is needed, expecting none there. Reading never creates one: an unknown key is an
-error, a destroyed one an explicit record.
+error, a destroyed one an explicit record. Of a person who is being erased it is live, then sealed, then destroyed:
+with a sealed one everything is still read, and nothing is encrypted any more.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 import secrets
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from heraldry.chassis.bus import border, rights
@@ -36,10 +39,10 @@ class KeyUnknownError(Exception):
 
 
 class KeyDestroyedError(Exception):
-    """The data subject was erased; nothing is encrypted for it any more."""
+    """The data subject is erased, or about to be; nothing is encrypted for it any more."""
 
     def __init__(self, subject: str) -> None:
-        super().__init__(f"the key of {subject} was destroyed")
+        super().__init__(f"the key of {subject} is sealed or destroyed")
         self.subject = subject
 
 
@@ -49,10 +52,11 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The data key of one data subject. Its id is the subject."""
+    """The data key of one data subject. Its id is the subject. `sealed`: for reading only."""
 
     subject: str
     secret: bytes = field(repr=False)
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +67,31 @@ class Destroyed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class Known:
+    """What is known of a key: its newest record's sequence, and what that says."""
+
     sequence: int
     key: Key | Destroyed
 
 
-class _Record(BaseModel):
+class Record(BaseModel):
     """A message on heraldry.keys.<context>.<subject>. A storage format."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     version: Literal[1] = 1
-    state: Literal["live", "destroyed"]
+    state: Literal["live", "sealed", "destroyed"]
     wrapped: str = ""  # base64
     master: str = ""  # fingerprint of the master key
 
 
 def encrypt(key: Key, plaintext: bytes, associated: bytes) -> bytes:
-    """Encrypt a field; `associated` says where it belongs (event id and key id) and is needed to read it."""
+    """Encrypt a field; `associated` says where it belongs (event id and key id) and is needed to read it.
+
+    Raises KeyDestroyedError if the key is sealed.
+    """
+    if key.sealed:
+        raise KeyDestroyedError(key.subject)
     return seal_with(key.secret, plaintext, associated)
 
 
@@ -105,7 +116,9 @@ class KeyRing:
     def __init__(self, nc: Client, context: str, master: MasterKey) -> None:
         self._js = border.jetstream(nc)
         self._context, self._master = context, master
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, Known] = {}
+        self._superseded: dict[str, set[int]] = {}
+        self._moved: set[asyncio.Event] = set()
         self._follower = Follower(nc, rights.KEYS, f"heraldry.keys.{context}.>", self._take)
 
     async def start(self) -> None:
@@ -128,14 +141,14 @@ class KeyRing:
         if known is None:
             made = Key(subject, secrets.token_bytes(KEY_BYTES))
             try:
-                sequence = await self._append(subject, self._live(made), expected=0)
+                sequence = await self._append(subject, self._wrapped(made), expected=0)
             except APIError as error:
                 if error.err_code not in WRONG_SEQUENCE:
                     raise
                 known = await self._read(subject)
             else:
-                known = self._learn(_Known(sequence, made))
-        if isinstance(known.key, Destroyed):
+                known = self._learn(Known(sequence, made))
+        if isinstance(known.key, Destroyed) or known.key.sealed:
             raise KeyDestroyedError(subject)
         return known.key
 
@@ -153,6 +166,24 @@ class KeyRing:
         known = self._known.get(subject)
         return known.key if known else (await self._read(subject)).key
 
+    async def seal(self, subject: str) -> None:
+        """Record that nothing is encrypted with the key any more, in every process. Idempotent.
+
+        Where there is no key it is recorded as destroyed: none is ever made then.
+        """
+        while True:
+            try:
+                known = await self._read(subject)
+            except KeyUnknownError:
+                expected, record, key = 0, Record(state="destroyed"), Destroyed(subject)
+            else:
+                if isinstance(known.key, Destroyed) or known.key.sealed:
+                    return
+                expected, key = known.sequence, replace(known.key, sealed=True)
+                record = self._wrapped(key)
+            if await self._record(subject, record, key, expected):
+                return
+
     async def destroy(self, subject: str) -> None:
         """Record that the key is destroyed; every process forgets it. Idempotent. Raises KeyUnknownError.
 
@@ -162,15 +193,57 @@ class KeyRing:
             known = await self._read(subject)
             if isinstance(known.key, Destroyed):
                 return
-            try:
-                sequence = await self._append(subject, _Record(state="destroyed"), expected=known.sequence)
-            except APIError as error:
-                if error.err_code not in WRONG_SEQUENCE:
-                    raise
-            else:
-                self._learn(_Known(sequence, Destroyed(subject)))
+            record = Record(state="destroyed")
+            if await self._record(subject, record, Destroyed(subject), known.sequence):
+                return
 
-    async def _append(self, subject: str, record: _Record, *, expected: int) -> int:
+    def erased(self) -> Mapping[str, int]:
+        """The data subjects nothing is encrypted for any more, each with the sequence of its key's last record."""
+        return {
+            subject: known.sequence
+            for subject, known in self._known.items()
+            if isinstance(known.key, Destroyed) or known.key.sealed
+        }
+
+    def is_erased(self, subject: str) -> bool:
+        """Whether the data subject is erased, or about to be, as far as this process has heard."""
+        known = self._known.get(subject)
+        return known is not None and (isinstance(known.key, Destroyed) or known.key.sealed)
+
+    def superseded(self) -> Sequence[int]:
+        """The sequences of records of destroyed keys that are there beside those that say so: to be overwritten."""
+        return sorted(
+            sequence
+            for subject, sequences in self._superseded.items()
+            if isinstance(self._known[subject].key, Destroyed)
+            for sequence in sequences
+        )
+
+    async def changes(self) -> AsyncIterator[None]:
+        """Once now, and whenever something was heard of a key since the last time."""
+        moved = asyncio.Event()
+        moved.set()
+        self._moved.add(moved)
+        try:
+            while True:
+                await moved.wait()
+                moved.clear()
+                yield
+        finally:
+            self._moved.discard(moved)
+
+    async def _record(self, subject: str, record: Record, key: Key | Destroyed, expected: int) -> bool:
+        """False: somebody else was quicker."""
+        try:
+            sequence = await self._append(subject, record, expected=expected)
+        except APIError as error:
+            if error.err_code not in WRONG_SEQUENCE:
+                raise
+            return False
+        self._learn(Known(sequence, key))
+        return True
+
+    async def _append(self, subject: str, record: Record, *, expected: int) -> int:
         acknowledged = await self._js.publish(
             address(self._context, subject),
             record.model_dump_json().encode(),
@@ -179,54 +252,65 @@ class KeyRing:
         )
         return acknowledged.seq
 
-    async def _read(self, subject: str) -> _Known:
+    async def _read(self, subject: str) -> Known:
         try:
             message = await self._js.get_msg(
                 rights.KEYS, subject=address(self._context, subject), direct=True
             )
         except NotFoundError:
             raise KeyUnknownError(self._context, subject) from None
-        return self._learn(_Known(message.seq or 0, self._opened(subject, message.data or b"")))
+        return self._learn(Known(message.seq or 0, self._opened(subject, message.data or b"")))
 
     def _take(self, entry: Entry) -> None:
         subject = entry.subject.rpartition(".")[2]
-        self._learn(_Known(entry.sequence, self._opened(subject, entry.data)))
+        self._learn(Known(entry.sequence, self._opened(subject, entry.data)))
 
-    def _learn(self, found: _Known) -> _Known:
-        known = self._known.get(found.key.subject)
+    def _learn(self, found: Known) -> Known:
+        subject = found.key.subject
+        known = self._known.get(subject)
         if known is not None and known.sequence >= found.sequence:
+            if known.sequence > found.sequence:
+                self._superseded.setdefault(subject, set()).add(found.sequence)
             return known
-        self._known[found.key.subject] = found
+        self._known[subject] = found
+        if known is not None:
+            self._superseded.setdefault(subject, set()).add(known.sequence)
+        for moved in self._moved:
+            moved.set()
         return found
 
-    def _live(self, key: Key) -> _Record:
+    def _wrapped(self, key: Key) -> Record:
         wrapped = self._master.wrap(key.secret, address(self._context, key.subject))
-        return _Record(
-            state="live", wrapped=base64.b64encode(wrapped).decode(), master=self._master.fingerprint
+        return Record(
+            state="sealed" if key.sealed else "live",
+            wrapped=base64.b64encode(wrapped).decode(),
+            master=self._master.fingerprint,
         )
 
     def _opened(self, subject: str, data: bytes) -> Key | Destroyed:
         try:
-            record = _Record.model_validate_json(data)
+            record = Record.model_validate_json(data)
         except ValidationError as error:
             raise MasterKeyError(f"The record of the data key of {subject} is damaged.") from error
         if record.state == "destroyed":
             return Destroyed(subject)
         name = address(self._context, subject)
-        return Key(subject, self._master.unwrap(base64.b64decode(record.wrapped), name))
+        secret = self._master.unwrap(base64.b64decode(record.wrapped), name)
+        return Key(subject, secret, sealed=record.state == "sealed")
 
 
 async def shred(js: JetStreamContext, context: str, subject: str) -> int:
     """Overwrite every record of a destroyed key but the one that says so; needs the operator's rights.
 
-    Returns how many were overwritten. Raises KeyUnknownError if the key was not destroyed before.
+    Returns how many were overwritten. Raises KeyUnknownError if the key was not destroyed before. While the
+    services run, the erasure does it.
     """
     name = address(context, subject)
     try:
         last = await js.get_last_msg(rights.KEYS, name)
     except NotFoundError:
         raise KeyUnknownError(context, subject) from None
-    if _Record.model_validate_json(last.data or b"").state != "destroyed":
+    if Record.model_validate_json(last.data or b"").state != "destroyed":
         raise KeyUnknownError(context, subject)
     shredded, sequence = 0, 0
     while True:
@@ -236,3 +320,28 @@ async def shred(js: JetStreamContext, context: str, subject: str) -> int:
             return shredded
         await js.delete_msg(rights.KEYS, sequence)
         shredded += 1
+
+
+async def mark_destroyed(js: JetStreamContext, context: str, subject: str) -> bool:
+    """Record that a key is destroyed, whether or not there is one; needs the operator's rights.
+
+    No master key is needed: nothing is opened. False: it was recorded before.
+    """
+    name = address(context, subject)
+    while True:
+        try:
+            last = await js.get_last_msg(rights.KEYS, name)
+        except NotFoundError:
+            expected = 0
+        else:
+            if Record.model_validate_json(last.data or b"").state == "destroyed":
+                return False
+            expected = last.seq or 0
+        record = Record(state="destroyed").model_dump_json().encode()
+        try:
+            await js.publish(name, record, stream=rights.KEYS, headers={EXPECTED: str(expected)})
+        except APIError as error:
+            if error.err_code not in WRONG_SEQUENCE:
+                raise
+        else:
+            return True

@@ -62,7 +62,7 @@ class Secrets:
         """Store a secret and return its revision; on disk when this returns.
 
         `expected_revision` is that of the secret it replaces, NONE_THERE for a new one. The subject's key
-        must have been created. Raises SecretConflictError, KeyUnknownError, KeyDestroyedError.
+        must have been created. Raises SecretConflictError, KeyUnknownError, KeyDestroyedError (a sealed one, too).
         """
         where = self._where(subject, name)
         sealed = encrypt(await self._key(subject), value, where.encode())
