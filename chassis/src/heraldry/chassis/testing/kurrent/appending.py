@@ -1,0 +1,303 @@
+"""Append and BatchAppend: the events of one answer are stored all, or none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message
+from heraldry.chassis.tasks import end
+from heraldry.chassis.testing.kurrent.database import Outcome, Written
+from heraldry.chassis.testing.kurrent.messages import (
+    all_proposed,
+    expected,
+    identifier_of,
+    proposed,
+    stream_of,
+)
+from heraldry.chassis.testing.kurrent.node import Node
+from heraldry.chassis.testing.kurrent.records import Expected, Proposed
+from heraldry.chassis.testing.kurrent.refusals import (
+    Refusal,
+    append_too_large,
+    invalid_argument,
+    stream_deleted,
+)
+from heraldry.chassis.testing.kurrent.rules import Deleted, WrongRevision
+from kurrentdbclient.protos.google.rpc.code_pb2 import Code
+from kurrentdbclient.protos.v1.shared_pb2 import UUID as UuidMessage  # noqa: N811  not the UUID of Python
+from kurrentdbclient.protos.v1.shared_pb2 import (
+    AccessDenied,
+    AllStreamPosition,
+    BadRequest,
+    MaximumAppendSizeExceeded,
+    StreamDeleted,
+    WrongExpectedVersion,
+)
+from kurrentdbclient.protos.v1.shared_pb2 import Timeout as TimedOut
+from kurrentdbclient.protos.v1.shared_pb2 import Unknown as UnknownError
+from kurrentdbclient.protos.v1.status_pb2 import Status
+from kurrentdbclient.protos.v1.streams_pb2 import AppendReq, AppendResp, BatchAppendReq, BatchAppendResp
+
+LONGEST_WRITE: Final = 7.0  # seconds, whatever deadline the client named
+_OLD_NO_STREAM: Final = 2**64 - 1
+
+Request = BatchAppendReq
+Response = BatchAppendResp
+
+
+async def append(node: Node, requests: AsyncIterator[AppendReq]) -> AppendResp:
+    """One append: first its options, then one message an event."""
+    options: AppendReq.Options | None = None
+    events: list[Proposed] = []
+    size = 0
+    async for request in requests:
+        if options is None:
+            if request.WhichOneof("content") != "options":
+                raise invalid_argument("the first message of an append holds its options")
+            options = request.options
+            continue
+        events.append(proposed(request.proposed_message))
+        size += events[-1].size
+        if size > node.largest_append:
+            raise append_too_large(node.largest_append)
+    if options is None:
+        raise invalid_argument("an append begins with its options")
+    stream = stream_of(options.stream_identifier)
+    option = options.WhichOneof("expected_stream_revision")
+    outcome = await node.database.append(stream, expected(option, options.revision), events)
+    match outcome:
+        case Written(revision, position):
+            return AppendResp(success=_success(revision, position))
+        case WrongRevision(actual):
+            return AppendResp(wrong_expected_version=_wrong_revision(options, actual))
+        case Deleted():
+            raise stream_deleted(stream)
+
+
+def _success(revision: int, position: int) -> AppendResp.Success:
+    success = AppendResp.Success(
+        position=AppendResp.Position(commit_position=position, prepare_position=position)
+    )
+    if revision < 0:
+        success.no_stream.SetInParent()
+    else:
+        success.current_revision = revision
+    return success
+
+
+def _wrong_revision(options: AppendReq.Options, actual: int) -> AppendResp.WrongExpectedVersion:
+    """In the present fields and in those of 20.6, as the server fills them."""
+    wrong = AppendResp.WrongExpectedVersion()
+    match options.WhichOneof("expected_stream_revision"):
+        case "any":
+            wrong.expected_any.SetInParent()
+            wrong.any_20_6_0.SetInParent()
+        case "stream_exists":
+            wrong.expected_stream_exists.SetInParent()
+            wrong.stream_exists_20_6_0.SetInParent()
+        case "no_stream":
+            wrong.expected_no_stream.SetInParent()
+            wrong.expected_revision_20_6_0 = _OLD_NO_STREAM
+        case _:
+            wrong.expected_revision = wrong.expected_revision_20_6_0 = options.revision
+    if actual < 0:
+        wrong.current_no_stream.SetInParent()
+        wrong.no_stream_20_6_0.SetInParent()
+    else:
+        wrong.current_revision = wrong.current_revision_20_6_0 = actual
+    return wrong
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A batch whose last part has not come."""
+
+    stream: str
+    expected: int
+    timer: asyncio.TimerHandle
+    events: list[Proposed] = field(default_factory=list[Proposed])
+    size: int = 0
+
+
+class BatchAppends:
+    """The appends of one call: any number at once, each in one or many parts, answered as they end."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._pending: dict[bytes, _Pending] = {}
+        self._answers: asyncio.Queue[Response | None] = asyncio.Queue()
+        self._writes: set[asyncio.Task[None]] = set()
+
+    async def answers(self, requests: AsyncIterator[Request]) -> AsyncIterator[Response]:
+        receiving = asyncio.create_task(self._receive(requests))
+        try:
+            while (answer := await self._answers.get()) is not None:
+                yield answer
+            await receiving
+        finally:
+            for pending in self._pending.values():
+                pending.timer.cancel()
+            await end(receiving)
+
+    async def _receive(self, requests: AsyncIterator[Request]) -> None:
+        try:
+            async for request in requests:
+                try:
+                    self._take(request)
+                except Refusal as refusal:
+                    self._pending.pop(_key(request), None)
+                    self._refuse(
+                        request, stream_of(request.options.stream_identifier), _bad_request(str(refusal))
+                    )
+            while self._writes:
+                await asyncio.wait(self._writes)
+        finally:
+            self._answers.put_nowait(None)
+
+    def _take(self, request: Request) -> None:
+        key = _key(request)
+        if request.HasField("options") and not self._open(key, request):
+            return
+        pending = self._pending.get(key)
+        if pending is None:
+            return
+        events = all_proposed(request.proposed_messages)
+        pending.events += events
+        pending.size += sum(event.size for event in events)
+        if pending.size > self._node.largest_append:
+            self._close(key)
+            self._refuse(request, pending.stream, _too_large(self._node.largest_append))
+        elif request.is_final:
+            self._close(key)
+            write = asyncio.create_task(self._write(request.correlation_id, pending))
+            self._writes.add(write)
+            write.add_done_callback(self._writes.discard)
+
+    def _open(self, key: bytes, request: Request) -> bool:
+        options = request.options
+        stream = stream_of(options.stream_identifier)
+        if not options.HasField("stream_identifier"):
+            self._refuse(request, stream, _bad_request("Required field StreamIdentifier not set."))
+            return False
+        seconds = min(_seconds(options), LONGEST_WRITE)
+        if seconds <= 0:
+            self._refuse(request, stream, TIMEOUT)
+            return False
+        if key not in self._pending:
+            wanted = expected(options.WhichOneof("expected_stream_position"), options.stream_position)
+            timer = asyncio.get_running_loop().call_later(seconds, self._expire, key, request.correlation_id)
+            self._pending[key] = _Pending(stream, wanted, timer)
+        return True
+
+    def _close(self, key: bytes) -> None:
+        self._pending.pop(key).timer.cancel()
+
+    def _expire(self, key: bytes, correlation: UuidMessage) -> None:
+        pending = self._pending.pop(key)
+        self._answers.put_nowait(_answer(correlation, pending.stream, error=TIMEOUT))
+
+    def _refuse(self, request: Request, stream: str, error: Status) -> None:
+        self._answers.put_nowait(_answer(request.correlation_id, stream, error=error))
+
+    async def _write(self, correlation: UuidMessage, pending: _Pending) -> None:
+        try:
+            outcome = await self._node.database.append(pending.stream, pending.expected, pending.events)
+        except Exception:  # noqa: BLE001  the client is told, and the call goes on
+            answer = _answer(correlation, pending.stream, error=UNKNOWN)
+        else:
+            answer = _answer_of(outcome, correlation, pending)
+        self._answers.put_nowait(answer)
+
+
+def _key(request: Request) -> bytes:
+    return request.correlation_id.SerializeToString(deterministic=True)
+
+
+def _seconds(options: Request.Options) -> float:
+    match options.WhichOneof("deadline_option"):
+        case "deadline":
+            return options.deadline.seconds + options.deadline.nanos / 1e9
+        case "deadline_21_10_0":
+            with suppress(ValueError, OverflowError):
+                return options.deadline_21_10_0.ToMilliseconds() / 1e3 - asyncio.get_running_loop().time()
+            return LONGEST_WRITE
+        case _:
+            return LONGEST_WRITE
+
+
+def _answer(
+    correlation: UuidMessage,
+    stream: str,
+    *,
+    error: Status | None = None,
+    success: Response.Success | None = None,
+) -> Response:
+    return Response(
+        correlation_id=correlation, stream_identifier=identifier_of(stream), error=error, success=success
+    )
+
+
+def _answer_of(outcome: Outcome, correlation: UuidMessage, pending: _Pending) -> Response:
+    match outcome:
+        case Written(revision, position):
+            success = Response.Success(
+                position=AllStreamPosition(commit_position=position, prepare_position=position)
+            )
+            if revision < 0:
+                success.no_stream.SetInParent()
+            else:
+                success.current_revision = revision
+            return _answer(correlation, pending.stream, success=success)
+        case WrongRevision(actual):
+            error = _wrong_expected_version(pending.expected, actual)
+        case Deleted():
+            deleted = StreamDeleted(stream_identifier=identifier_of(pending.stream))
+            error = _status(Code.NOT_FOUND, "StreamDeleted", deleted)
+    return _answer(correlation, pending.stream, error=error)
+
+
+def _status(code: Code.ValueType, message: str, details: Message) -> Status:
+    packed = AnyMessage()
+    packed.Pack(details)
+    return Status(code=code, message=message, details=packed)
+
+
+def _wrong_expected_version(wanted: int, actual: int) -> Status:
+    wrong = WrongExpectedVersion()
+    if actual < 0:
+        wrong.current_no_stream.CopyFrom(Empty())
+    else:
+        wrong.current_stream_revision = actual
+    match wanted:
+        case Expected.ANY:
+            wrong.expected_any.CopyFrom(Empty())
+        case Expected.EXISTS:
+            wrong.expected_stream_exists.CopyFrom(Empty())
+        case Expected.NO_STREAM:
+            wrong.expected_no_stream.CopyFrom(Empty())
+        case _:
+            wrong.expected_stream_position = wanted
+    return _status(Code.ALREADY_EXISTS, "WrongExpectedVersion", wrong)
+
+
+def _too_large(largest: int) -> Status:
+    return _status(
+        Code.INVALID_ARGUMENT,
+        "MaximumAppendSizeExceeded",
+        MaximumAppendSizeExceeded(maxAppendSize=largest),
+    )
+
+
+def _bad_request(message: str) -> Status:
+    return _status(Code.INVALID_ARGUMENT, "BadRequest", BadRequest(message=message))
+
+
+ACCESS_DENIED: Final = _status(Code.PERMISSION_DENIED, "AccessDenied", AccessDenied())
+TIMEOUT: Final = _status(Code.DEADLINE_EXCEEDED, "Timeout", TimedOut())
+UNKNOWN: Final = _status(Code.UNKNOWN, "Unknown", UnknownError())

@@ -1,0 +1,89 @@
+"""What a stream's metadata say about it: what readers no longer see, and who may do what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+
+from heraldry.chassis.testing.kurrent.records import LAST_REVISION, TICKS, Record
+
+_MAX_COUNT: Final = "$maxCount"
+_MAX_AGE: Final = "$maxAge"
+_TRUNCATE_BEFORE: Final = "$tb"
+_ACL: Final = "$acl"
+_RIGHTS: Final = {
+    "read": "$r",
+    "write": "$w",
+    "delete": "$d",
+    "metadata read": "$mr",
+    "metadata write": "$mw",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMetadata:
+    """The newest metadata of a stream; `acl` names who may do what: an absent right is the default's."""
+
+    max_count: int | None = None
+    max_age: int | None = None  # seconds
+    truncate_before: int = 0
+    acl: Mapping[str, frozenset[str]] | None = None
+
+    @property
+    def deleted(self) -> bool:
+        """Softly: the stream comes back with the next append."""
+        return self.truncate_before == LAST_REVISION
+
+    def first_visible(self, last_revision: int) -> int:
+        """The lowest revision that readers still see, age aside."""
+        kept = 0 if self.max_count is None else last_revision - self.max_count + 1
+        return max(self.truncate_before, kept, 0)
+
+    def too_old(self, record: Record, now: int) -> bool:
+        return self.max_age is not None and record.created < now - self.max_age * TICKS
+
+
+NONE: Final = StreamMetadata()
+MetadataDocument = dict[str, object]
+
+
+def parse(data: bytes) -> StreamMetadata:
+    """What the document says; as the server does, what cannot be read says nothing."""
+    document = document_of(data)
+    return StreamMetadata(
+        max_count=_number(document.get(_MAX_COUNT)),
+        max_age=_number(document.get(_MAX_AGE)),
+        truncate_before=_number(document.get(_TRUNCATE_BEFORE)) or 0,
+        acl=_rights(document.get(_ACL)),
+    )
+
+
+def document_of(data: bytes) -> MetadataDocument:
+    try:
+        document: object = json.loads(data)
+    except ValueError:
+        return {}
+    return cast("MetadataDocument", document) if isinstance(document, dict) else {}
+
+
+def truncated(data: bytes, before: int) -> bytes:
+    """The same metadata, with everything before this revision hidden."""
+    return json.dumps({**document_of(data), _TRUNCATE_BEFORE: before}).encode()
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _rights(value: object) -> Mapping[str, frozenset[str]] | None:
+    if not isinstance(value, dict):
+        return None
+    acl = cast("dict[str, object]", value)
+    return {right: _roles(acl[key]) for right, key in _RIGHTS.items() if key in acl}
+
+
+def _roles(value: object) -> frozenset[str]:
+    roles = cast("list[object]", value) if isinstance(value, list) else [value]
+    return frozenset(role for role in roles if isinstance(role, str))

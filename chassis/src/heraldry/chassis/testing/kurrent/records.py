@@ -1,0 +1,80 @@
+"""What the log holds, and the names that mean something to the database itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+from uuid import UUID
+
+LAST_REVISION: Final = 2**63 - 1  # of a tombstone; as `$tb` it hides everything: a deleted stream
+TICKS: Final = 10_000_000  # a second, in the unit of `created`
+
+LINK: Final = "$>"
+METADATA: Final = "$metadata"
+TOMBSTONE: Final = "$streamDeleted"
+METASTREAM: Final = "$$"
+_FRAME: Final = 96  # bytes of a record in the log beside its texts and contents
+
+
+class Expected(IntEnum):
+    """What an append may expect of its stream instead of a revision."""
+
+    NO_STREAM = -1
+    ANY = -2
+    EXISTS = -4
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """An event as a client wants it stored."""
+
+    id: UUID
+    type: str
+    data: bytes
+    metadata: bytes = b""
+    json: bool = True
+
+    @property
+    def size(self) -> int:
+        """What counts against the largest append."""
+        return len(self.data) + len(self.metadata) + 2 * len(self.type)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An event in the log."""
+
+    position: int
+    stream: str
+    revision: int
+    id: UUID
+    type: str
+    json: bool
+    data: bytes
+    metadata: bytes
+    created: int  # ticks since 1970
+
+    @property
+    def end(self) -> int:
+        """Where the next record begins: positions are places in a log, so they have gaps."""
+        texts = len(self.stream.encode()) + len(self.type.encode())
+        return self.position + _FRAME + texts + len(self.data) + len(self.metadata)
+
+
+def metastream_of(stream: str) -> str:
+    return METASTREAM + stream
+
+
+def is_metastream(stream: str) -> bool:
+    return stream.startswith(METASTREAM)
+
+
+def described_by(metastream: str) -> str:
+    """The stream whose metadata this stream holds."""
+    return metastream.removeprefix(METASTREAM)
+
+
+def is_system(name: str) -> bool:
+    """Whether a stream or a type is the database's own."""
+    return name.startswith("$")
