@@ -33,6 +33,7 @@ from uuid_utils.compat import uuid7
 LARGEST_EVENT: Final = 256 * 1024
 LARGEST_GROUP: Final = 256
 NOTICE_OTHERS_EVERY: Final = 0.02  # seconds between looks for commits of other processes
+LOCK_PATIENCE: Final = 10.0  # seconds another process may keep the file locked
 _COLUMNS = "position, stream, revision, id, type, version, data, meta"
 _INSERT = "INSERT INTO events (stream, revision, id, type, version, data, meta)"
 _REVISION = f"(SELECT coalesce(max(revision), {NO_STREAM}) FROM events WHERE stream = ?)"
@@ -57,15 +58,15 @@ class _Append:
 class SqliteStore:
     """An `EventStore` in the SQLite file at `path`, which is made if it is missing.
 
-    Construct it inside a running event loop; `close` it there. Raises StoreUnavailableError if the file
-    cannot be opened or made.
+    Construct it inside a running event loop; `close` it there. `patience`: seconds for which another process
+    may keep the file locked. Raises StoreUnavailableError if the file cannot be opened or made.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, patience: float = LOCK_PATIENCE) -> None:
         self._path = path
         try:
-            self._writer = _connect(path)
-            self._reader = _connect(path)
+            self._writer = _connect(path, patience)
+            self._reader = _connect(path, patience)
             self._epoch = _prepare(self._writer)
         except sqlite3.Error as error:
             raise _unavailable(path, error) from error
@@ -239,8 +240,8 @@ def _refused(db: sqlite3.Connection, append: _Append) -> Appended | Exception:
     return ConflictError(stream, expected, actual)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+def _connect(path: Path, patience: float) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=patience)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     return db
@@ -259,7 +260,11 @@ def _prepare(db: sqlite3.Connection) -> str:
 
 
 def _unavailable(path: Path, error: sqlite3.Error) -> StoreUnavailableError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extended part
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        remedy = "Another program keeps the file locked (a copy, a database tool): end it"
+    else:
+        remedy = "Free disk space or make the file reachable"
     return StoreUnavailableError(
-        f"The event store {path} cannot be used now ({error}). Nothing was stored."
-        " Free disk space or make the file reachable; work goes on by itself."
+        f"The event store {path} cannot be used now ({error}). {remedy}; work goes on by itself. Nothing was stored."
     )
