@@ -357,7 +357,7 @@ async def test_two_replicas_that_read_ahead_keep_every_lane_in_order(bench: Benc
 async def test_nothing_is_read_ahead_past_an_event_of_a_newer_release(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "NEWER_RELEASE", 0.02)
+    monkeypatch.setattr(control, "LONGEST_LEFT", 0.02)
     ada = identities(HERE, 1)[0]
     newer = envelope(cancelled(ada, 20)).model_copy(update={"dataschema": "heraldry:StepCancelled:99"})
     await bench.say(ada, 10, 30)
@@ -393,7 +393,7 @@ async def test_work_longer_than_the_server_waits_is_not_given_to_anybody_else(be
 async def test_an_event_of_a_newer_release_waits_for_it_and_lets_nothing_pass(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "NEWER_RELEASE", 0.02)
+    monkeypatch.setattr(control, "LONGEST_LEFT", 0.02)
     ada = identities(HERE, 1)[0]
     newer = envelope(cancelled(ada, 1)).model_copy(update={"dataschema": "heraldry:StepCancelled:99"})
     async with bench.consuming():

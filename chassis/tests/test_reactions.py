@@ -270,7 +270,7 @@ async def test_what_is_only_out_of_reach_is_never_parked(bench: Bench, error: Ex
 async def test_an_event_of_a_newer_release_is_left_to_it(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reactions, "NEWER_RELEASE", 0.02)
+    monkeypatch.setattr(reactions, "LONGEST_LEFT", 0.02)
     newer = envelope(renamed("newer")).model_copy(update={"dataschema": "heraldry:IdentityRenamed:99"})
     async with bench.consuming(ack_wait=SOON):
         await publish_wrapped(bench.identity, newer)

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from heraldry.chassis.codec import Codec, Meta, UnknownTypeError
+from heraldry.chassis.codec import Codec, Meta
 from heraldry.chassis.decider import Decider
 from heraldry.chassis.runner import PAGE, Asked, Ran, Runner
 from heraldry.chassis.store.port import NO_STREAM, NewEvent, StoredEvent
@@ -280,8 +280,10 @@ async def test_a_stream_a_newer_release_wrote_in_is_refused(store: SqliteStore) 
     await run(store, Add(1))
     meta = Meta(command="new", actor="user:ada", time=NOW.isoformat()).model_dump_json().encode()
     await store.append("shop.till-1", [NewEvent(uuid7(), "Unheard", 1, b"{}", meta)], expected=0)
-    with pytest.raises(UnknownTypeError):
+    with pytest.raises(Refused) as refusal:
         await run(store, Add(1))
+    assert (refusal.value.code, refusal.value.status) == ("service.newer-release", 503)
+    assert await store.head() == 2
 
 
 async def test_an_unknown_stream_is_its_decider_s_beginning(store: SqliteStore) -> None:

@@ -18,6 +18,7 @@ from heraldry.chassis.readmodel import ReadModel
 from heraldry.chassis.store.port import StoreUnavailableError
 from heraldry.chassis.tasks import check_cancelled, end
 from heraldry.chassis.vault.keys import KeyUnknownError
+from heraldry.contracts.base import NEWER_RELEASE, Refused
 from nats.errors import Error as NatsError
 
 log = structlog.stdlib.get_logger(__name__)
@@ -113,6 +114,11 @@ class Hands:
             await self.work(what)
         except OUR_TROUBLE as error:
             log.warning("work is put off", what=str(what), because=type(error).__name__)
+        except Refused as refusal:
+            if refusal.code != NEWER_RELEASE:
+                log.exception("work failed and is tried again", what=str(what))
+            else:
+                log.warning("work is left to a newer release", what=str(what))
         except Exception:
             log.exception("work failed and is tried again", what=str(what))
         finally:

@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Final, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
-from heraldry.chassis.codec import Codec, Decoded, Meta
+from heraldry.chassis.codec import Codec, Decoded, Meta, UnknownTypeError
 from heraldry.chassis.decider import Decider
-from heraldry.chassis.store.port import NO_STREAM, START, ConflictError, EventStore, NewEvent
+from heraldry.chassis.store.port import NO_STREAM, START, ConflictError, EventStore, NewEvent, StoredEvent
 from heraldry.chassis.store.sqlite import LARGEST_EVENT
 from heraldry.contracts.base import Accepted, By, Event, Refused
 
@@ -99,7 +99,7 @@ class Runner:
         """Fold a stream. `enough` is asked with the newest events (newest first) and ends the reading back.
 
         `since`: how it was a moment ago; only what was appended since is read, and is all `decoded` has.
-        Raises UnknownTypeError: a decider refuses a stream that a newer release wrote in.
+        Raises Refused `service.newer-release`: nothing is decided on a stream that a newer release wrote in.
         """
         if since is not None:
             return await self._newer(decider, stream, since)
@@ -126,7 +126,7 @@ class Runner:
         """Carry a command out on a stream (`<category>-<id>`; the context is put before it).
 
         `known` is the stream as it was a moment ago, for a command whose id is new: it is decided on first, and
-        the stream is read only where somebody appended since. Raises what `decide` refuses,
+        the stream is read only where somebody appended since. Raises what `decide` refuses, what `load` raises,
         StoreUnavailableError, and Refused `event.too-large`.
         """
         while True:
@@ -159,7 +159,7 @@ class Runner:
 
     async def _newer(self, decider: Decider[C, S, E], stream: str, since: Known[S]) -> Loaded[S, E]:
         stored = await self._store.read_stream(f"{self._context}.{stream}", after=since.revision)
-        decoded, state = tuple(await self._codec.decode(stored)), since.state
+        decoded, state = await self._decoded(stored), since.state
         for one in decoded:
             state = decider.evolve(state, cast("E", one.event))
         last = stored[-1] if stored else since
@@ -170,14 +170,25 @@ class Runner:
     ) -> tuple[Decoded, ...]:
         name = f"{self._context}.{stream}"
         if enough is None:
-            return tuple(await self._codec.decode(await self._store.read_stream(name)))
+            return await self._decoded(await self._store.read_stream(name))
         newest_first: list[Decoded] = []
         while True:
             before = newest_first[-1].stored.revision if newest_first else None
             page = await self._store.read_stream_backwards(name, before=before, limit=PAGE)
-            newest_first.extend(await self._codec.decode(page))
+            newest_first.extend(await self._decoded(page))
             if len(page) < PAGE or enough([one.event for one in newest_first]):
                 return tuple(newest_first[::-1])
+
+    async def _decoded(self, stored: Sequence[StoredEvent]) -> tuple[Decoded, ...]:
+        try:
+            return tuple(await self._codec.decode(stored))
+        except UnknownTypeError as newer:
+            raise Refused(
+                "service.newer-release",
+                "A newer release has written here, and this process is of an older one: nothing was changed. Try again"
+                " in a minute. If it stays, the newer release has to be installed again.",
+                status=503,
+            ) from newer
 
 
 def _limit(events: Sequence[NewEvent]) -> None:

@@ -25,14 +25,14 @@ from heraldry.chassis.bus.direct import DirectGet
 from heraldry.chassis.bus.parking import Parking, Pointer
 from heraldry.chassis.bus.reactions import (
     ACK_WAIT,
-    NEWER_RELEASE,
+    LONGEST_LEFT,
     PULL,
     STILL_WORKING,
     Patience,
     Reaction,
     Send,
-    UnknownEventError,
     ensure_consumer,
+    left_to_a_newer_release,
     pointer_of,
     react,
     read,
@@ -139,17 +139,20 @@ class Control:
                 with suppress(FetchTimeoutError, TimeoutError):
                     for message in await subscription.fetch(1, timeout=PULL):
                         async with self._turn[partition]:
-                            await self._deliver(partition, message)
+                            left = await self._deliver(partition, message)
+                        if left:  # so that whoever can do it is the next to be given it
+                            await asyncio.sleep(LONGEST_LEFT)
         finally:
             # nats-py never counts a pull's last status message as handled: a drain would wait for it for ever
             with suppress(NatsError):
                 await subscription.unsubscribe()
 
-    async def _deliver(self, partition: int, message: Msg) -> None:
+    async def _deliver(self, partition: int, message: Msg) -> bool:
+        """True: it was left to a process of a newer release."""
         durable, sequence = self.durable(partition), message.metadata.sequence.stream
         if self._was_ahead(partition, sequence):
             await message.ack()
-            return
+            return False
         envelope: Envelope[Event] | None = None
         try:
             async with working(message, self._still_working):
@@ -157,16 +160,16 @@ class Control:
                 if not await self._parked_before(durable, message, envelope):
                     following = await self._following(partition, message) if self._lane else ()
                     await self._carry_out(partition, _Piece(sequence, envelope), following)
-        except UnknownEventError as error:
-            log.warning("event of a newer release left to it", consumer=durable, what=str(error))
-            await message.nak(delay=NEWER_RELEASE)
-            return
         except (NatsError, JetStreamError):
             raise  # parking is out of reach: delivered again after ack_wait
         except Exception as error:  # noqa: BLE001  whatever it raises is parked, never lost
+            pause = self._patience.pause(message.metadata.num_delivered or 1)
+            if left_to_a_newer_release(error):
+                log.warning("event left to a newer release", consumer=durable, what=str(error))
+                await message.nak(delay=min(pause, LONGEST_LEFT))
+                return True
             tries = self._patience.exhausted(sequence, error)
             if not tries:
-                pause = self._patience.pause(message.metadata.num_delivered or 1)
                 log.warning(
                     "control message failed",
                     consumer=durable,
@@ -176,11 +179,12 @@ class Control:
                     again_in=pause,
                 )
                 await message.nak(delay=pause)
-                return
+                return False
             pointer = pointer_of(message, envelope, durable, error, tries)
             await self._parking.park(pointer.model_copy(update={"ordered": True}))
         self._patience.forget(sequence)
         await message.ack()
+        return False
 
     def _was_ahead(self, partition: int, sequence: int) -> bool:
         """Whether it was carried out already; what stands before it is somebody else's and forgotten."""

@@ -49,13 +49,13 @@ class _Meta(TypedDict, total=False):
 
 
 class NewerReleaseError(Exception):
-    """The log holds what a newer release wrote: whether it is to be published, this one cannot know."""
+    """The log holds what a newer release wrote: whether it is to be published or reacted to, this one cannot know."""
 
     code = "relay.newer-release"
 
     def __init__(self, stored: StoredEvent) -> None:
         super().__init__(
-            f"relay.newer-release: event {stored.id} at {stored.position} is {stored.type}, version"
+            f"event {stored.id} at {stored.position} is {stored.type}, version"
             f" {stored.version}, which this release does not know. A process of the newer release takes over;"
             " if there is none, install it again."
         )
@@ -71,14 +71,19 @@ class Envelopes:
     decoder: Decoder
     types: Mapping[str, type[Event]]
 
+    def is_newer(self, stored: StoredEvent) -> bool:
+        """Whether only a newer release knows it."""
+        kind = self.types.get(stored.type)
+        return kind is None or stored.version > kind.version
+
     async def message(self, stored: StoredEvent) -> Message | None:
         """The message of a stored event; None: private, or of an erased person.
 
         Raises NewerReleaseError, and KeyUnknownError for a key that is unknown or out of reach.
         """
-        kind = self.types.get(stored.type)
-        if kind is None or stored.version > kind.version:
+        if self.is_newer(stored):
             raise NewerReleaseError(stored)
+        kind = self.types[stored.type]
         entry = registry.registered(stored.type)
         if entry is None or entry.context != self.context:
             return None

@@ -14,10 +14,17 @@ from typing import Final, cast
 import orjson
 import structlog
 from heraldry.chassis.bus import border
-from heraldry.chassis.bus.envelopes import Decoder, Envelopes
+from heraldry.chassis.bus.envelopes import Decoder, Envelopes, NewerReleaseError
 from heraldry.chassis.bus.markers import StoreMismatchError
 from heraldry.chassis.bus.parking import Parking, Pointer, redacted
-from heraldry.chassis.bus.reactions import Patience, Reaction, Send, react
+from heraldry.chassis.bus.reactions import (
+    LONGEST_LEFT,
+    Patience,
+    Reaction,
+    Send,
+    left_to_a_newer_release,
+    react,
+)
 from heraldry.chassis.store.port import START, EventStore, StoredEvent, StoreUnavailableError
 from heraldry.chassis.tasks import check_cancelled, end
 from heraldry.contracts.base import Event, Value
@@ -93,16 +100,39 @@ class OwnReactions:
             except (NatsError, JetStreamError, StoreUnavailableError, TimeoutError) as error:
                 log.warning("own reactions wait", reaction=own.reaction.name, error=type(error).__name__)
                 await asyncio.sleep(AFTER_TROUBLE)
+            except NewerReleaseError as error:
+                log.warning(
+                    "own reactions wait for a newer release", reaction=own.reaction.name, what=str(error)
+                )
+                await asyncio.sleep(LONGEST_LEFT)
 
     async def _from_checkpoint(self, own: _Own, bucket: KeyValue) -> None:
         after = await self._resume(own.reaction, bucket)
         async for events in self._store.subscribe(after=after):
             check_cancelled()
-            relevant = [event for event in events if event.type in own.names]
-            for event in relevant:
-                await self._handle(own.reaction, event)
-            if relevant:  # what is repeated after a crash has the same command ids
-                await self._save(own.reaction, bucket, relevant[-1])
+            done, newer = await self._take(own, events)
+            if done is not None:  # what is repeated after a crash has the same command ids
+                await self._save(own.reaction, bucket, done)
+            if newer is not None:
+                raise newer
+
+    async def _take(
+        self, own: _Own, events: Sequence[StoredEvent]
+    ) -> tuple[StoredEvent | None, NewerReleaseError | None]:
+        """The last one reacted to, and why it goes no further."""
+        done: StoredEvent | None = None
+        try:
+            for event in events:
+                if self._envelopes.is_newer(
+                    event
+                ):  # whether the newer release reacts to it, this one cannot know
+                    raise NewerReleaseError(event)
+                if event.type in own.names:
+                    await self._handle(own.reaction, event)
+                    done = event
+        except NewerReleaseError as newer:
+            return done, newer
+        return done, None
 
     async def _resume(self, each: Reaction, bucket: KeyValue) -> int:
         try:
@@ -134,7 +164,9 @@ class OwnReactions:
             try:
                 envelope = await self._envelopes.envelope(stored)
                 await react(each, envelope, self._send, service=self._context)
-            except Exception as error:  # noqa: BLE001  whatever it raises is parked, never lost
+            except Exception as error:  # whatever it raises is parked, never lost
+                if left_to_a_newer_release(error):
+                    raise NewerReleaseError(stored) from error
                 if tries := self._patience.exhausted(stored.position, error):
                     await self._parking.park(_pointer(each, stored, error, tries))
                     break

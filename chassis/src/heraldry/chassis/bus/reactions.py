@@ -27,7 +27,7 @@ from heraldry.chassis.settings import Settings
 from heraldry.chassis.store.port import StoreUnavailableError
 from heraldry.chassis.tasks import end
 from heraldry.contracts import registry, subjects
-from heraldry.contracts.base import By, Command, Envelope, Event, Refused
+from heraldry.contracts.base import NEWER_RELEASE, By, Command, Envelope, Event, Refused
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError, NoRespondersError
@@ -41,7 +41,7 @@ log = structlog.stdlib.get_logger(__name__)
 E = TypeVar("E", bound=Event)
 ATTEMPTS: Final = 8  # failures of one message before it is parked
 BACK_OFF: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds, by number of deliveries
-NEWER_RELEASE: Final = 30.0  # seconds; the newer process that shares the consumer may take it meanwhile
+LONGEST_LEFT: Final = 30.0  # seconds; the newer process that shares the consumer may take it meanwhile
 ACK_WAIT: Final = 30.0
 STILL_WORKING: Final = ACK_WAIT / 3
 AT_ONCE: Final = 16
@@ -75,6 +75,7 @@ class Reaction:
     events: tuple[type[Event], ...]
     handler: Callable[[Envelope[Event]], Sequence[Command]]
     from_start: bool
+    former: tuple[type[Event], ...] = ()
 
 
 def reaction(
@@ -83,10 +84,14 @@ def reaction(
     handler: Callable[[Envelope[E]], Sequence[Command]],
     *,
     from_start: bool,
+    former: Sequence[type[Event]] = (),
 ) -> Reaction:
-    """A reaction to these types. `from_start`: also to all that happened before it existed."""
+    """A reaction to these types. `from_start`: also to all that happened before it existed.
+
+    `former`: types that it once reacted to. Any other type that its consumer is asked for is a newer release's.
+    """
     general = cast("Callable[[Envelope[Event]], Sequence[Command]]", handler)
-    return Reaction(subjects.token(name), tuple(events), general, from_start)
+    return Reaction(subjects.token(name), tuple(events), general, from_start, tuple(former))
 
 
 def command_id(cause: str, name: str, index: int) -> UUID:
@@ -95,7 +100,14 @@ def command_id(cause: str, name: str, index: int) -> UUID:
 
 
 class UnknownEventError(Exception):
-    """A type or version that a newer release publishes: it is left for a process of that release."""
+    """A type or version that a newer release publishes, or that only its reaction takes: it is left to that release."""
+
+
+def left_to_a_newer_release(error: Exception) -> bool:
+    """Whether only a process of a newer release can do it: it is never parked."""
+    return isinstance(error, UnknownEventError) or (
+        isinstance(error, Refused) and error.code == NEWER_RELEASE
+    )
 
 
 def read(body: bytes) -> Envelope[Event]:
@@ -182,8 +194,13 @@ async def working(message: Msg, every: float = STILL_WORKING) -> AsyncGenerator[
         await end(telling)
 
 
-async def ensure_consumer(js: JetStreamContext, config: ConsumerConfig) -> None:
-    """Make a durable consumer of the events, or give the one there the present filters; its place is kept."""
+async def ensure_consumer(
+    js: JetStreamContext, config: ConsumerConfig, *, former: Sequence[str] = ()
+) -> None:
+    """Make a durable consumer of the events, or add the present filters to those of the one there; its place is kept.
+
+    Only the `former` filters go: any other is a newer release's, and what it is asked for would be passed over.
+    """
     name = config.durable_name or ""
     try:
         there = await js.consumer_info(subjects.STREAM, name)
@@ -192,6 +209,9 @@ async def ensure_consumer(js: JetStreamContext, config: ConsumerConfig) -> None:
     else:
         config.deliver_policy = there.config.deliver_policy
         config.opt_start_seq = there.config.opt_start_seq
+        if wanted := config.filter_subjects:
+            before = there.config.filter_subjects or [there.config.filter_subject or wanted[0]]
+            config.filter_subjects = [*wanted, *(one for one in before if one not in {*wanted, *former})]
     await border.add_consumer(js, subjects.STREAM, config)
 
 
@@ -257,7 +277,7 @@ class Reactions:
 
     async def start(self) -> None:
         for each in self._reactions:
-            await ensure_consumer(self._js, _consumer(each, self._ack_wait))
+            await ensure_consumer(self._js, _consumer(each, self._ack_wait), former=filters_of(each.former))
         await self.broker.start()
 
     async def stop(self) -> None:
@@ -300,11 +320,15 @@ class Reactions:
         try:
             async with working(message, self._still_working):
                 envelope = read(message.data)
-                await react(each, envelope, self._send, service=self._settings.service)
-        except UnknownEventError as error:
-            log.warning("event of a newer release left to it", consumer=each.name, what=str(error))
-            raise NackMessage(delay=NEWER_RELEASE) from error
+                if type(envelope.data) in each.events:
+                    await react(each, envelope, self._send, service=self._settings.service)
+                elif type(envelope.data) not in each.former:
+                    raise UnknownEventError(f"{envelope.type}, to which this release does not react")
         except Exception as error:
+            if left_to_a_newer_release(error):
+                log.warning("event left to a newer release", consumer=each.name, what=str(error))
+                pause = min(self._patience.pause(deliveries), LONGEST_LEFT)
+                raise NackMessage(delay=pause) from error
             tries = self._patience.exhausted(sequence, error)
             if not tries:
                 pause = self._patience.pause(deliveries)

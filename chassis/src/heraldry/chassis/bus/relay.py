@@ -8,7 +8,7 @@ relays cannot interleave and a lost tail is published again. There is no other c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from time import monotonic
@@ -133,7 +133,7 @@ class Relay:
         self._envelopes = Envelopes(context, store.epoch, decoder, types)
         self._subject = subjects.relay(context)
         self._state = RelayState(moved=monotonic())
-        self._feed = _Feed(store)
+        self._feed = _Feed(store, self._envelopes.is_newer)
 
     @property
     def state(self) -> RelayState:
@@ -166,7 +166,7 @@ class Relay:
                     "relay.key-unknown", f"relay.key-unknown: {error}; is the key stream in reach?"
                 )
             except NewerReleaseError as error:
-                self._wait_for(error.code, str(error))
+                self._wait_for(error.code, f"{error.code}: {error}")
             except StoreUnavailableError as error:
                 self._wait_for("relay.store-unavailable", str(error))
             except (NatsError, JetStreamError, TimeoutError) as error:
@@ -306,10 +306,10 @@ class Relay:
 
 
 class _Feed:
-    """The store's subscription, read ahead in a task, in portions that fit one batch."""
+    """The store's subscription, read ahead in a task, in portions that fit one batch; `stop_at` begins a new one."""
 
-    def __init__(self, store: EventStore) -> None:
-        self._store = store
+    def __init__(self, store: EventStore, stop_at: Callable[[StoredEvent], bool]) -> None:
+        self._store, self._stop_at = store, stop_at
         self._queue: asyncio.Queue[Sequence[StoredEvent] | Exception] = asyncio.Queue(maxsize=2)
         self._task: asyncio.Task[None] | None = None
 
@@ -350,19 +350,21 @@ class _Feed:
     async def _read(self, after: int) -> None:
         try:
             async for events in self._store.subscribe(after=after, limit=LARGEST_BATCH):
-                for portion in _portions(events):
+                for portion in _portions(events, self._stop_at):
                     await self._queue.put(portion)
         except Exception as error:  # noqa: BLE001  handed to whoever reads the feed
             await self._queue.put(error)
 
 
-def _portions(events: Sequence[StoredEvent]) -> Sequence[Sequence[StoredEvent]]:
-    """Cut where the bytes would become too many for one batch."""
+def _portions(
+    events: Sequence[StoredEvent], stop_at: Callable[[StoredEvent], bool]
+) -> Sequence[Sequence[StoredEvent]]:
+    """Cut where the bytes would become too many for one batch, and before what cannot be published."""
     portions: list[list[StoredEvent]] = [[]]
     size = 0
     for event in events:
         size += len(event.data) + len(event.meta)
-        if portions[-1] and (size > LARGEST_BYTES or len(portions[-1]) == LARGEST_BATCH):
+        if portions[-1] and (size > LARGEST_BYTES or len(portions[-1]) == LARGEST_BATCH or stop_at(event)):
             portions.append([])
             size = len(event.data) + len(event.meta)
         portions[-1].append(event)

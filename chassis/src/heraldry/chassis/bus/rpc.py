@@ -19,7 +19,7 @@ import structlog
 from heraldry.chassis.bus import border
 from heraldry.chassis.store.port import StoreUnavailableError
 from heraldry.contracts import subjects
-from heraldry.contracts.base import Accepted, By, Command, Problem, Query, Refused
+from heraldry.contracts.base import NEWER_RELEASE, Accepted, By, Command, Problem, Query, Refused
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -38,6 +38,7 @@ COMMAND_DEADLINE: Final = 10.0  # seconds a caller goes on repeating a command
 QUERY_DEADLINE: Final = 5.0
 ONE_TRY: Final = 4.0  # seconds one request waits for its reply
 VIEW_DEADLINE: Final = 2.0  # seconds a query waits for what its caller has seen
+NEWER_DEADLINE: Final = 1.0  # seconds a caller looks for a process of the newer release beside older ones
 BETWEEN_TRIES: Final = 0.1
 
 
@@ -235,7 +236,7 @@ class Caller:
     async def _request(self, subject: str, payload: bytes, deadline: float, *, command: bool) -> _Reply:
         loop = asyncio.get_running_loop()
         until = loop.time() + deadline
-        perhaps_done = False
+        newer_until, perhaps_done = loop.time() + NEWER_DEADLINE, False
         while (left := until - loop.time()) > 0:
             try:
                 message = await self._nc.request(subject, payload, timeout=min(left, ONE_TRY))
@@ -246,9 +247,13 @@ class Caller:
                 await asyncio.sleep(min(BETWEEN_TRIES, max(until - loop.time(), 0.0)))
             else:
                 reply = _Reply.model_validate_json(message.data)
-                if reply.problem is not None:
+                if reply.problem is None:
+                    return reply
+                if reply.problem.code != NEWER_RELEASE or loop.time() > newer_until:
                     raise Refused.of(reply.problem)
-                return reply
+                await asyncio.sleep(
+                    BETWEEN_TRIES
+                )  # a process of the newer release may be the next to take it
         if command and perhaps_done:
             raise Refused(
                 "command.unconfirmed",
