@@ -28,7 +28,7 @@ CONTEXTS: Final = ("identity", "mailbox", "linkedin-driver", "scheduler", "gatew
 # what is kept beside the events, by the name of its sample: read by an older and by a newer release
 RECORDS: Final[Mapping[str, str]] = {
     "Meta": "heraldry.chassis.codec:Meta",
-    "KeyRecord": "heraldry.chassis.vault.keys:_Record",
+    "KeyRecord": "heraldry.chassis.vault.keys:Record",
     "Marker": "heraldry.contracts.markers:Marker",
     "Pointer": "heraldry.chassis.bus.parking:Pointer",
     "Checkpoint": "heraldry.chassis.bus.own:_Checkpoint",
@@ -37,6 +37,7 @@ RECORDS: Final[Mapping[str, str]] = {
     "ServerPasswords": "heraldry.chassis.bus.server:_Stored",
     "Request": "heraldry.chassis.bus.rpc:_Request",
     "Reply": "heraldry.chassis.bus.rpc:_Reply",
+    "ErasureEntry": "heraldry.chassis.vault.ledger:Entry",
     "Session": "heraldry.gateway.sessions:_Stored",
     "Tries": "heraldry.gateway.throttles:_Tries",
     "ImportReport": "heraldry.scheduler.reading:Report",
