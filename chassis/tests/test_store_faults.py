@@ -151,15 +151,19 @@ def test_what_was_answered_before_a_power_cut_is_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_what_was_answered_before_200_kills_is_there(tmp_path: Path) -> None:
-    sys.stdout.write(
-        f"\n200 kills in the group commit: {kills(tmp_path, 200, seed=7)} answered appends, none lost\n"
-    )
+def test_what_was_answered_before_200_kills_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with capsys.disabled():
+        print(f"\n200 kills in a group commit: {kills(tmp_path, 200, seed=7)} answered appends, none lost")  # noqa: T201  for whoever runs it
 
 
 @pytest.mark.long
-def test_what_was_answered_before_40_power_cuts_is_there(tmp_path: Path) -> None:
-    sys.stdout.write(f"\n40 power cuts: {cuts(tmp_path, 40, seed=7)} answered appends, none lost\n")
+def test_what_was_answered_before_40_power_cuts_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with capsys.disabled():
+        print(f"\n40 power cuts: {cuts(tmp_path, 40, seed=7)} answered appends, none lost")  # noqa: T201  likewise
 
 
 @pytest.mark.parts

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import json
 import shutil
 import signal
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from heraldry.chassis.bus import border, rights
 from heraldry.chassis.bus.provision import Budgets, ensure
-from heraldry.chassis.bus.server import MIB, Credential, ServerFiles, binary, prepare
+from heraldry.chassis.bus.server import MIB, Credential, ServerFiles, binary, free_port, prepare
 from heraldry.chassis.settings import Settings
 from heraldry.chassis.tasks import check_cancelled
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
 SMALL = Budgets(events=64 * MIB, keys=8 * MIB, parked=8 * MIB, vault=8 * MIB, small=4 * MIB, blobs=64 * MIB)
 START_DEADLINE = 20.0  # seconds
@@ -115,6 +118,10 @@ class NatsServer:
                     writer.close()
                     return
 
+    @property
+    def lives(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
     def freeze(self) -> None:
         """Let it say nothing more, connections open, until it is killed or started again."""
         if self._process is not None:
@@ -122,7 +129,7 @@ class NatsServer:
 
     async def kill(self) -> None:
         """End it as a power cut would (kill -9) and wait until it is gone."""
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None and self.lives:
             self._process.kill()
             await self._process.wait()
 
@@ -155,3 +162,69 @@ class NatsServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+
+
+class NatsCluster:
+    """`async with NatsCluster() as cluster:` starts three servers with every stream on all of them.
+
+    The servers are ordinary ones: each can be killed and restarted, and gives settings and connections. Who is
+    connected to one of them learns of the others.
+    """
+
+    def __init__(self, size: int = 3) -> None:
+        self.data = Path(tempfile.mkdtemp(prefix="heraldry-nats-"))
+        listening = [free_port("127.0.0.1") for _ in range(size)]
+        self.servers: list[NatsServer] = []
+        for number, port in enumerate(listening):
+            data = self.data / str(number)
+            if self.servers:  # all know the same users
+                (data / "keys").mkdir(parents=True)
+                shutil.copy(self.servers[0].data / "keys" / "nats.json", data / "keys" / "nats.json")
+            server = NatsServer(data=data, provision=False)
+            config = cast("dict[str, object]", json.loads(server.files.config.read_bytes()))
+            config["server_name"] = f"heraldry-{number}"
+            config["cluster"] = {
+                "name": "heraldry",
+                "listen": f"127.0.0.1:{port}",
+                "routes": [f"nats-route://127.0.0.1:{other}" for other in listening if other != port],
+            }
+            server.files.config.write_text(json.dumps(config), encoding="utf-8")
+            self.servers.append(server)
+
+    async def leader(self, stream: str) -> NatsServer:
+        """The server that leads a stream now. Asks the first of them that lives."""
+        operator = await next(one for one in self.servers if one.lives).client(rights.OPERATOR)
+        async with asyncio.timeout(START_DEADLINE):
+            while True:
+                try:
+                    cluster = (await border.jetstream(operator).stream_info(stream)).cluster
+                except (NatsError, TimeoutError):
+                    cluster = None
+                if cluster is not None and cluster.leader:
+                    return self.servers[int(cluster.leader.rpartition("-")[2])]
+                await asyncio.sleep(0.05)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await asyncio.gather(*(server.start() for server in self.servers))
+            operator = await self.servers[0].client(rights.OPERATOR)
+            async with asyncio.timeout(3 * START_DEADLINE):
+                while True:  # until they have chosen who leads
+                    try:
+                        await ensure(
+                            border.jetstream(operator), dataclasses.replace(SMALL, replicas=len(self.servers))
+                        )
+                    except (NatsError, TimeoutError):
+                        await asyncio.sleep(0.1)
+                    else:
+                        return self
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for server in self.servers:
+            await server.stop()
+        shutil.rmtree(self.data, ignore_errors=True)
