@@ -62,12 +62,13 @@ def test_only_the_chassis_makes_subscribers_of_faststream() -> None:
     assert files == []
 
 
-def test_every_reaction_has_the_right_to_its_consumer() -> None:
-    found = list(declared())
-    durables = [one.name for _, name, one in found if name != "CONTROL"]
-    assert len(durables) == len(set(durables))
-    for context, name, one in found:
+def test_what_services_bind_is_what_is_declared_and_nothing_else() -> None:
+    bound: dict[str, list[str]] = {context: [] for context in rights.CONTEXTS}
+    for context, name, one in declared():
         if name == "OWN":
             continue  # to the context's own log: it has a checkpoint, and no consumer
-        wanted = f"{one.name}-0" if name == "CONTROL" else one.name
-        assert wanted in rights.DURABLES[context]
+        many = range(rights.PARTITIONS) if name == "CONTROL" else ("",)
+        bound[context] += [f"{one.name}-{partition}" if name == "CONTROL" else one.name for partition in many]
+    assert {context: sorted(names) for context, names in bound.items()} == {
+        context: sorted(names) for context, names in rights.DURABLES.items()
+    }

@@ -184,7 +184,7 @@ async def test_what_keeps_failing_is_parked_by_pointer_and_replayed_with_the_sam
         assert (pointer.identity, pointer.organization) == (str(identity), str(organization))
         assert (pointer.error, pointer.tries) == ("RuntimeError", 3)
         assert pointer.detail == "<address> said <text> from <number>"
-        kept = (await bench.operator.get_msg("PARKED", seq=id_)).data or b""
+        kept = (await bench.operator.get_msg("PARKED_mailbox", seq=id_)).data or b""
         assert not any(word in kept for word in (b"secret", b"ada@", b"70 123"))
 
         with pytest.raises(Refused) as again:

@@ -6,10 +6,13 @@ its path fails here until it has a case.
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 from uuid import UUID, uuid4
 
@@ -17,6 +20,8 @@ import httpx
 import orjson
 import pytest
 from heraldry.chassis.bus import border
+from heraldry.chassis.bus.operator import operator
+from heraldry.chassis.bus.parking import Parking, Pointer
 from heraldry.chassis.testing.stack import Stack
 from heraldry.gateway.routes import PAGES
 from litestar.handlers import HTTPRouteHandler
@@ -40,7 +45,7 @@ CSV: Final = b"email\neve@northwind.example\n"
 SERVER = {"host": "mail.example", "port": 993, "security": "tls"}
 FOREIGN: Final = (
     *("identity", "inbox", "attempt", "subscriber", "recipient"),
-    *("campaign", "enrollment", "import_id", "link", "withdrawal"),
+    *("campaign", "enrollment", "import_id", "link", "withdrawal", "message"),
 )
 """Names in paths that stand for something an organization has."""
 PUBLIC: Final = ("token", "name")
@@ -136,6 +141,9 @@ API_CASES: dict[Route, Body] = {
     ("POST", "/imports/{import_id}/confirm"): {},
     ("DELETE", "/imports/{import_id}"): None,
     ("DELETE", "/suppressions/{recipient}"): None,
+    ("GET", "/parked/{message}"): None,
+    ("POST", "/parked/{message}/replay"): None,
+    ("DELETE", "/parked/{message}"): None,
 }
 PAGE_CASES: dict[Route, Body] = {
     ("GET", "/campaigns/{campaign}"): None,
@@ -254,7 +262,7 @@ class Theirs:
         answers = [self.admin.send("GET", path.format_map(dict(self.ids))) for path in paths]
         answers += [
             self.admin.send("GET", path)
-            for path in ("/inboxes", "/subscribers", "/suppressions", "/share-links", "/history")
+            for path in ("/inboxes", "/subscribers", "/suppressions", "/share-links", "/history", "/parked")
         ]
         assert {answer.status_code for answer in answers} == {200}
         return [(answer.status_code, answer.content) for answer in answers]
@@ -289,11 +297,32 @@ def theirs(stack: Stack) -> Iterator[Theirs]:
             "recipient": suppressed["recipient"],
             "link": admin.call("POST", "/share-links")["id"],
             "withdrawal": str(uuid4()),
+            "message": parked(stack.folder, admin.organization),
             **campaign_of(admin, identity),
         }
         tried = f"/identities/{identity}/linkedin"
         eventually(lambda: admin.get(tried)["state"] == "failed", "LinkedIn knows no such account")
         yield Theirs(admin, ids)
+
+
+def parked(folder: Path, organization: str) -> str:
+    """The id of a message of theirs that nobody could handle."""
+    pointer = Pointer(
+        source="stream",
+        sequence=1,
+        consumer="mailbox-imports",
+        type="IdentityRenamed",
+        event=str(uuid4()),
+        organization=organization,
+        first_seen=datetime.now(UTC),
+    )
+
+    async def park() -> int:
+        async with operator(folder) as nc:
+            await Parking(nc, "mailbox").park(pointer)
+            return next(one.id for one in await Parking(nc, "mailbox").list() if one.pointer == pointer)
+
+    return f"mailbox:{asyncio.run(park())}"
 
 
 def campaign_of(admin: Admin, identity: str) -> Mapping[str, str]:

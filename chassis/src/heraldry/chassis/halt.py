@@ -102,6 +102,15 @@ class HaltFlags:
             raise HaltUnknownError("NATS is out of reach, so no halt can be seen") from error
         return next((halt for scope in (SYSTEM, *scopes) if (halt := found[scope])), None)
 
+    async def all_now(self) -> tuple[Halt, ...]:
+        """Every flag that is set at this moment, the system's first. Raises HaltUnknownError."""
+        try:
+            stored = await self._direct.newest([f"{PREFIX}>"])
+        except (NatsError, TimeoutError) as error:
+            raise HaltUnknownError("NATS is out of reach, so no halt can be seen") from error
+        found = [_halt(one.subject.removeprefix(PREFIX), one.data, one.time) for one in stored]
+        return tuple(sorted(filter(None, found), key=lambda one: (one.scope != SYSTEM, one.scope)))
+
     async def set(self, scope: str, *, actor: str, reason: str) -> None:
         """Stop everything in this scope; stored when this returns."""
         await self._write(scope, _Flag(halted=True, actor=actor, reason=reason))

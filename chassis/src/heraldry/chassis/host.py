@@ -17,8 +17,11 @@ from typing import Final
 
 import structlog
 from heraldry.chassis import logs
-from heraldry.chassis.bus import border, connect, provision
+from heraldry.chassis.bus import border, connect, provision, rights
 from heraldry.chassis.bus.follow import Entry, Follower
+from heraldry.chassis.bus.lags import Lags
+from heraldry.chassis.bus.parked import ParkedApi
+from heraldry.chassis.bus.parking import Parking
 from heraldry.chassis.bus.relay import Hook, Relay, Step
 from heraldry.chassis.bus.rpc import Caller, Server
 from heraldry.chassis.bus.server import ServerFilesError
@@ -84,6 +87,7 @@ class House:
     stack: AsyncExitStack  # what `build` opens is closed with it
     failed: asyncio.Event
     points: Points
+    parking: Parking
     tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
     def background(self, work: Coroutine[None, None, None], name: str) -> None:
@@ -235,12 +239,17 @@ async def _open(  # noqa: PLR0913, PLR0917  a composition root; the order in whi
         stack=stack,
         failed=failed,
         points=reach,
+        parking=Parking(nc, context),
     )
+    ParkedApi(context, house.parking, store).register(house.rpc)
     stack.push_async_callback(house.stop_background)
     relay = Relay(nc, context, store, codec, types, hook=_hook(context, reach))
     house.background(relay.run(), f"relay {context}")
     health.check("relay", lambda: relay.state.cause or None)
     health.measure(relay.measure)
+    lags = Lags(nc, context, rights.DURABLES.get(context, ()), rights.measured(context))
+    stack.push_async_callback(lags.stop)
+    health.measure(lags.measure)
     await build(house)
     await house.rpc.start()
     stack.push_async_callback(house.rpc.stop)

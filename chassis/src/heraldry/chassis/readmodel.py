@@ -17,7 +17,13 @@ from typing import TypeVar, cast
 import structlog
 from heraldry.chassis.codec import Codec, Meta, UnknownTypeError
 from heraldry.chassis.projection import Fact, Projection, prepare
-from heraldry.chassis.store.port import START, EventStore, StoredEvent, StoreUnavailableError
+from heraldry.chassis.store.port import (
+    START,
+    EventStore,
+    StoredEvent,
+    StoreUnavailableError,
+    oldest_after,
+)
 from heraldry.chassis.tasks import end
 from heraldry.chassis.vault.keys import KeyUnknownError
 from heraldry.contracts.base import Event
@@ -27,7 +33,14 @@ from prometheus_client import Gauge
 log = structlog.stdlib.get_logger(__name__)
 T = TypeVar("T")
 RETRY = 1.0  # seconds between two tries to go on after a failure
-_LAG = Gauge("heraldry_projections_lag_positions", "Head of the log minus what is projected", ["context"])
+_LAG = Gauge(
+    "heraldry_projections_lag_positions", "Head of the log minus what is projected", ["context", "projection"]
+)
+_OLDEST = Gauge(
+    "heraldry_projections_oldest_seconds",
+    "How long the oldest event that is not projected waits",
+    ["context", "projection"],
+)
 
 
 class ReadModel:
@@ -56,6 +69,14 @@ class ReadModel:
         """The position from which the projection that is furthest behind goes on."""
         row = cast("tuple[int | None]", self._db.execute("SELECT min(position) FROM projection").fetchone())
         return row[0] or START
+
+    def positions(self) -> Mapping[str, int]:
+        """How far each projection is."""
+        return dict(
+            cast(
+                "list[tuple[str, int]]", self._db.execute("SELECT name, position FROM projection").fetchall()
+            )
+        )
 
     def reached(self) -> Mapping[str, Position]:
         """How far each context's events are in the model."""
@@ -98,11 +119,7 @@ class ReadModel:
         self, batch: Sequence[tuple[int, Event, Fact]], *, upto: int, reached: Sequence[Position]
     ) -> None:
         """Apply events (with the feed's own position, increasing) and the checkpoint in one transaction."""
-        done = dict(
-            cast(
-                "list[tuple[str, int]]", self._db.execute("SELECT name, position FROM projection").fetchall()
-            )
-        )
+        done = self.positions()
         self._db.execute("BEGIN IMMEDIATE")
         try:
             for position, event, fact in batch:
@@ -182,11 +199,15 @@ class StoreFeed:
         await end(self._task)
 
     async def measure(self) -> int:
-        """How many positions the log is ahead of the model; also sets the metric."""
-        reached = self._model.reached().get(self._context)
-        lag = max(await self._store.head() - (START if reached is None else reached.number), 0)
-        _LAG.labels(self._context).set(lag)
-        return lag
+        """How many positions the log is ahead of the projection that is furthest behind; also sets the metrics."""
+        head, worst = await self._store.head(), 0
+        for name, position in self._model.positions().items():
+            lag = max(head - position, 0)
+            _LAG.labels(self._context, name).set(lag)
+            waiting = await oldest_after(self._store, position) if lag else 0.0
+            _OLDEST.labels(self._context, name).set(waiting)
+            worst = max(worst, lag)
+        return worst
 
     async def _run(self) -> None:
         if await self._store.head() == START:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import orjson
 import structlog
+from heraldry.chassis.bus.direct import DirectGet
 from heraldry.chassis.bus.follow import Entry, Follower
 from heraldry.chassis.projection import Fact
 from heraldry.chassis.readmodel import RETRY, ReadModel
@@ -21,10 +22,18 @@ from heraldry.contracts import registry
 from heraldry.contracts.base import Event
 from heraldry.contracts.markers import Marker, Position
 from nats.aio.client import Client
+from prometheus_client import Gauge
 
 log = structlog.stdlib.get_logger(__name__)
 STREAM = "HERALDRY"
-FILTERS = ("heraldry.events.>", "heraldry.relay.>")
+_LAG = Gauge(
+    "heraldry_views_lag_positions", "What a context has published minus what is in the view", ["context"]
+)
+_OLDEST = Gauge(
+    "heraldry_views_oldest_seconds", "How long the oldest batch that is not in the view waits", ["context"]
+)
+RELAYS = "heraldry.relay."
+FILTERS = ("heraldry.events.>", f"{RELAYS}>")
 Seen = tuple[int, Event, Fact]
 
 
@@ -38,6 +47,7 @@ class ViewFeed:
         moved: Callable[[Sequence[Seen]], None],
     ) -> None:
         self._model, self._moved = model, moved
+        self._direct = DirectGet(nc, STREAM)
         self._entries: asyncio.Queue[Entry] = asyncio.Queue()
         self._follower = Follower(nc, STREAM, FILTERS, self._entries.put_nowait, after=model.checkpoint())
         self._task: asyncio.Task[None] | None = None
@@ -52,6 +62,22 @@ class ViewFeed:
     async def stop(self) -> None:
         await self._follower.stop()
         await end(self._task)
+        await self._direct.stop()
+
+    async def measure(self) -> None:
+        """Sets the metrics."""
+        done, reached = self._model.checkpoint(), self._model.reached()
+        for newest in await self._direct.newest([f"{RELAYS}*"]):
+            context = _context(newest.subject)
+            marker = Marker.model_validate_json(newest.data)
+            here = reached.get(context)
+            lag = 0
+            if newest.sequence > done:
+                lag = marker.position - (here.number if here and here.epoch == marker.epoch else 0)
+            waiting = await self._direct.following(newest.subject, done, 1) if lag > 0 else ()
+            _LAG.labels(context).set(max(lag, 0))
+            since = (datetime.now(UTC) - waiting[0].time).total_seconds() if waiting else 0.0
+            _OLDEST.labels(context).set(max(since, 0.0))
 
     async def _run(self) -> None:
         waiting: dict[str, list[Seen]] = {}
@@ -59,7 +85,7 @@ class ViewFeed:
             entry = await self._entries.get()
             context = _context(entry.subject)
             try:
-                if entry.subject.startswith("heraldry.relay."):
+                if entry.subject.startswith(RELAYS):
                     marker = Marker.model_validate_json(entry.data)
                     await self._apply(waiting.pop(context, []), entry.sequence, marker.reached)
                 elif (seen := self._read(entry)) is not None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from heraldry.contracts.base import Erased, Personal, Published, Value
+from heraldry.contracts.base import Command, Erased, Personal, Published, Value
 
 Person = Personal("user")
 Role = Literal["member", "admin"]
@@ -85,3 +85,20 @@ class SubscriberCreated(Published):
 class SubscriberRevoked(Published):
     subscriber: UUID
     organization: UUID
+
+
+class HaltOrganization(Command):
+    """By operators, on behalf of the organization: nothing of it leaves any more, and its history says so.
+
+    Refused `organization.unknown`, `halt.reason-missing`, `halt.reason-long`.
+    """
+
+    context: ClassVar[str] = "gateway"
+    reason: str
+
+
+class ResumeOrganization(Command):
+    """By operators, on behalf of the organization: things leave again. Refused as `HaltOrganization`."""
+
+    context: ClassVar[str] = "gateway"
+    reason: str = ""

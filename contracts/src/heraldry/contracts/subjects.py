@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Final
 
 STREAM: Final = "HERALDRY"
-PARKED_STREAM: Final = "PARKED"
 PARTITIONS: Final = 16
 NONE: Final = "_"  # stands where there is no organization or no identity
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -52,6 +51,11 @@ def query(context: str, name: str) -> str:
 def parked(context: str, consumer: str, identity: str) -> str:
     """Where a consumer's pointers to what it could not handle go."""
     return f"heraldry.parked.{token(context)}.{token(consumer)}.{_part(identity)}"
+
+
+def parked_stream(context: str) -> str:
+    """The stream of a context's pointers."""
+    return f"PARKED_{token(context)}"
 
 
 @lru_cache(maxsize=65_536)

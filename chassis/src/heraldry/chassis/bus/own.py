@@ -25,7 +25,13 @@ from heraldry.chassis.bus.reactions import (
     left_to_a_newer_release,
     react,
 )
-from heraldry.chassis.store.port import START, EventStore, StoredEvent, StoreUnavailableError
+from heraldry.chassis.store.port import (
+    START,
+    EventStore,
+    StoredEvent,
+    StoreUnavailableError,
+    oldest_after,
+)
 from heraldry.chassis.tasks import check_cancelled, end
 from heraldry.contracts.base import Event, Value
 from nats.aio.client import Client
@@ -33,9 +39,18 @@ from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
 from nats.js.errors import NotFoundError
 from nats.js.kv import KeyValue
+from prometheus_client import Gauge
 
 log = structlog.stdlib.get_logger(__name__)
 
+_LAG = Gauge(
+    "heraldry_own_reaction_lag_positions", "Head of the log minus what is reacted to", ["context", "reaction"]
+)
+_OLDEST = Gauge(
+    "heraldry_own_reaction_oldest_seconds",
+    "How long the oldest event that is not reacted to waits",
+    ["context", "reaction"],
+)
 BUCKET: Final = "CHECKPOINTS"
 AFTER_TROUBLE: Final = 1.0  # seconds
 
@@ -80,6 +95,7 @@ class OwnReactions:
             _Own(each, frozenset(name for name, kind in types.items() if kind in each.events))
             for each in reactions
         ]
+        self._done: dict[str, int] = {}  # by reaction: what its checkpoint says and what does not concern it
         for own in self._own:
             parking.handles(own.reaction.name, self._again(own.reaction))
 
@@ -108,6 +124,7 @@ class OwnReactions:
 
     async def _from_checkpoint(self, own: _Own, bucket: KeyValue) -> None:
         after = await self._resume(own.reaction, bucket)
+        self._done[own.reaction.name] = after
         async for events in self._store.subscribe(after=after):
             check_cancelled()
             done, newer = await self._take(own, events)
@@ -115,6 +132,7 @@ class OwnReactions:
                 await self._save(own.reaction, bucket, done)
             if newer is not None:
                 raise newer
+            self._done[own.reaction.name] = events[-1].position
 
     async def _take(
         self, own: _Own, events: Sequence[StoredEvent]
@@ -133,6 +151,14 @@ class OwnReactions:
         except NewerReleaseError as newer:
             return done, newer
         return done, None
+
+    async def measure(self) -> None:
+        """Sets the metrics."""
+        head = await self._store.head()
+        for name, done in self._done.items():
+            lag = max(head - done, 0)
+            _LAG.labels(self._context, name).set(lag)
+            _OLDEST.labels(self._context, name).set(await oldest_after(self._store, done) if lag else 0.0)
 
     async def _resume(self, each: Reaction, bucket: KeyValue) -> int:
         try:

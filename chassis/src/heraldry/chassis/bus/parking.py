@@ -1,19 +1,25 @@
 """What a consumer could not handle, kept as a pointer: never the event itself, so that erasure has one place less.
 
 A pointer names the message (its sequence in the stream, or the position in the own store), the consumer and the
-error. It stays until a person has it replayed or discards it.
+error. It stays until a person has it replayed or discards it (`parked.py` answers them). Each context has a stream of
+its own for its pointers.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, cast
+from uuid import UUID, uuid4
 
+import orjson
 import structlog
 from heraldry.chassis.bus import border
+from heraldry.chassis.clock import SystemClock
+from heraldry.chassis.leases import KvLeases
 from heraldry.contracts import subjects
 from heraldry.contracts.base import Refused, Value
 from nats.aio.client import Client
@@ -51,7 +57,7 @@ class Pointer(Value):
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """A pointer and its own sequence in the stream PARKED, which names it."""
+    """A pointer and its own sequence in its context's stream, which names it."""
 
     id: int
     pointer: Pointer
@@ -65,6 +71,7 @@ class Parking:
 
     def __init__(self, nc: Client, context: str) -> None:
         self._js, self._context = border.jetstream(nc), context
+        self._stream = subjects.parked_stream(context)
         self._consumers: dict[str, Again] = {}
 
     def handles(self, consumer: str, again: Again) -> None:
@@ -74,7 +81,7 @@ class Parking:
     async def park(self, pointer: Pointer) -> None:
         """Keep a pointer; on disk when this returns. Raises what nats-py raises."""
         subject = subjects.parked(self._context, pointer.consumer, pointer.identity)
-        await self._js.publish(subject, pointer.model_dump_json().encode(), stream=subjects.PARKED_STREAM)
+        await self._js.publish(subject, pointer.model_dump_json().encode(), stream=self._stream)
         log.error(
             "message parked",
             consumer=pointer.consumer,
@@ -93,7 +100,7 @@ class Parking:
         sequence = 1
         while True:
             try:
-                raw = await self._js.get_msg(subjects.PARKED_STREAM, seq=sequence, subject=subject, next=True)
+                raw = await self._js.get_msg(self._stream, seq=sequence, subject=subject, next=True)
             except NotFoundError:
                 return tuple(found)
             sequence = (raw.seq or 0) + 1
@@ -104,7 +111,7 @@ class Parking:
         """The newest pointer of this consumer and identity: while there is one, what follows is parked behind it."""
         try:
             raw = await self._js.get_last_msg(
-                subjects.PARKED_STREAM, subjects.parked(self._context, consumer, identity)
+                self._stream, subjects.parked(self._context, consumer, identity)
             )
         except NotFoundError:
             return None
@@ -112,16 +119,20 @@ class Parking:
         return parked.pointer if parked else None
 
     async def replay(self, id: int) -> None:  # noqa: A002  the parked message's
-        """Have a parked message handled again, and forget the pointer when that succeeded.
+        """Have a parked message handled again, and forget the pointer when that succeeded. One at a time.
 
-        Raises Refused: `parked.unknown`; `parked.not-first` if an earlier one of the same identity has to go first;
-        `parked.failed-again` with the error.
+        Raises Refused: `parked.unknown`; `parked.under-way` while somebody else does this;
+        `parked.not-first` if an earlier one of the same identity has to go first; `parked.failed-again` with the
+        error.
         """
-        parked = await self._get(id)
+        async with self._alone_with(id) as parked:
+            await self._replay(parked)
+
+    async def _replay(self, parked: Parked) -> None:
         pointer = parked.pointer
         if pointer.ordered:
             first = (await self.list(pointer.consumer, pointer.identity or subjects.NONE))[0]
-            if first.id != id:
+            if first.id != parked.id:
                 raise Refused(
                     "parked.not-first",
                     f"Message {first.id} of the same identity has to be replayed or discarded first.",
@@ -141,7 +152,7 @@ class Parking:
                 "parked.failed-again",
                 f"It failed again: {type(error).__name__}: {redacted(error)}. It stays parked.",
             ) from error
-        await self._js.delete_msg(subjects.PARKED_STREAM, id)
+        await self._js.delete_msg(self._stream, parked.id)
         log.info("parked message replayed", consumer=pointer.consumer, event_id=pointer.event)
 
     async def replay_all(self, consumer: str, identity: str) -> int:
@@ -153,30 +164,53 @@ class Parking:
         return done
 
     async def discard(self, id: int) -> None:  # noqa: A002  the parked message's
-        """Forget a parked message: it will never be handled. Raises Refused `parked.unknown`."""
-        parked = await self._get(id)
-        await self._js.delete_msg(subjects.PARKED_STREAM, id)
+        """Forget a parked message: it will never be handled. Raises Refused `parked.unknown`, `parked.under-way`."""
+        async with self._alone_with(id) as parked:
+            await self._js.delete_msg(self._stream, id)
         log.warning(
             "parked message discarded", consumer=parked.pointer.consumer, event_id=parked.pointer.event
         )
 
     async def message(self, pointer: Pointer) -> bytes | None:
-        """The parked message's body; None if it was erased from the stream since."""
+        """The parked message's body; None if it is no longer there: erased, or the stream is another one since."""
         try:
-            return (await self._js.get_msg(subjects.STREAM, seq=pointer.sequence)).data
+            found = (await self._js.get_msg(subjects.STREAM, seq=pointer.sequence)).data or b""
         except NotFoundError:
             return None
+        return found if not pointer.event or _id(found) == pointer.event else None
 
-    async def _get(self, id_: int) -> Parked:
-        own = f"heraldry.parked.{self._context}."
+    async def get(self, id: int) -> Parked:  # noqa: A002  the parked message's
+        """Raises Refused `parked.unknown`."""
         try:
-            raw = await self._js.get_msg(subjects.PARKED_STREAM, seq=id_)
+            parked = _read(await self._js.get_msg(self._stream, seq=id))
         except NotFoundError:
-            raw = None
-        parked = _read(raw) if raw is not None and (raw.subject or "").startswith(own) else None
+            parked = None
         if parked is None:
-            raise Refused("parked.unknown", f"No parked message {id_}; list them again.", status=404)
+            raise unknown()
         return parked
+
+    @asynccontextmanager
+    async def _alone_with(self, id_: int) -> AsyncGenerator[Parked]:
+        """For one replica, and one request, at a time; with a parked message that is still there."""
+        leases = KvLeases(self._js, f"{self._context}.parked", uuid4().hex, SystemClock())
+        if not await leases.take(UUID(int=id_)):
+            raise Refused("parked.under-way", "Somebody replays or discards this message at the moment.")
+        try:
+            yield await self.get(id_)
+        finally:
+            await leases.release(UUID(int=id_))
+
+
+def _id(body: bytes) -> str:
+    try:
+        return str(cast("dict[str, object]", orjson.loads(body)).get("id", ""))
+    except orjson.JSONDecodeError:
+        return ""
+
+
+def unknown() -> Refused:
+    """The same for what is not there and for what is not to be seen."""
+    return Refused("parked.unknown", "There is no such parked message. List them again.", status=404)
 
 
 def redacted(error: BaseException) -> str:

@@ -11,6 +11,7 @@ from typing import cast
 
 import structlog
 from heraldry.chassis.bus import border, rights
+from heraldry.contracts.subjects import parked_stream
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
@@ -23,6 +24,7 @@ log = structlog.stdlib.get_logger(__name__)
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 DAY = 86_400.0
+BEFORE = "PARKED"  # the stream of every context's pointers, until each had its own
 NAME_IN_USE = 10058  # the server's code: a stream of this name has another configuration
 
 
@@ -36,7 +38,7 @@ class Budgets:
 
     events: int = 16 * GIB
     keys: int = 256 * MIB
-    parked: int = 64 * MIB
+    parked: int = 64 * MIB  # of each context
     vault: int = 256 * MIB
     small: int = 64 * MIB  # each of CLOCK, SESSIONS, THROTTLES, REQUESTS, HALT, LEASES, CHECKPOINTS
     blobs: int = 8 * GIB
@@ -82,7 +84,10 @@ def streams(budgets: Budgets) -> tuple[StreamConfig, ...]:
             allow_atomic=True,
         ),
         _stream(rights.KEYS, ("heraldry.keys.>",), budgets.keys, budgets),
-        _stream(rights.PARKED, ("heraldry.parked.>",), budgets.parked, budgets),
+        *(
+            _stream(parked_stream(context), (f"heraldry.parked.{context}.>",), budgets.parked, budgets)
+            for context in rights.CONTEXTS
+        ),
         _bucket("VAULT", budgets.vault, budgets),
         _bucket("CLOCK", small, budgets),
         _bucket("SESSIONS", small, budgets, lifetime=31 * DAY),
@@ -107,8 +112,11 @@ async def ensure(js: JetStreamContext, budgets: Budgets | None = None) -> None:
     Idempotent, and safe when several processes do it at once. Needs the operator's rights. Raises
     ProvisionError if a stream there differs in something else, with the name of the difference.
     """
+    before = await _set_aside_what_all_shared(js)
     for wanted in streams(budgets or Budgets()):
         await _ensure(js, wanted)
+    if before:
+        await _hand_out_what_all_shared(js)
 
 
 async def wait_until_ready(nc: Client, deadline: float = 30.0) -> None:
@@ -181,6 +189,28 @@ async def _ensure(js: JetStreamContext, wanted: StreamConfig) -> None:
     if larger != config.max_bytes:
         await border.update_stream(js, dataclasses.replace(config, max_bytes=larger))
         log.info("stream grown", stream=name, before=config.max_bytes, max_bytes=larger)
+
+
+async def _set_aside_what_all_shared(js: JetStreamContext) -> bool:
+    """Release 0.1 kept the pointers of all contexts in one stream. Whether it is there; it gives up its subjects."""
+    found = await _info(js, BEFORE)
+    if found is None:
+        return False
+    await border.update_stream(js, dataclasses.replace(found.config, subjects=["heraldry.parked-before"]))
+    return True
+
+
+async def _hand_out_what_all_shared(js: JetStreamContext) -> None:
+    """Each pointer goes to its context's stream; cut short, it goes on the next time and doubles one at most."""
+    while True:
+        try:
+            raw = await js.get_msg(BEFORE, seq=1, subject=">", next=True)
+        except NotFoundError:
+            break
+        await js.publish(raw.subject or "", raw.data or b"")
+        await js.delete_msg(BEFORE, raw.seq or 0)
+    await js.delete_stream(BEFORE)
+    log.info("parked messages moved to the streams of their contexts")
 
 
 async def _info(js: JetStreamContext, name: str) -> StreamInfo | None:

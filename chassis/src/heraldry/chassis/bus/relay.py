@@ -19,7 +19,7 @@ import structlog
 from heraldry.chassis.bus import border
 from heraldry.chassis.bus.envelopes import Decoder, Envelopes, Message, NewerReleaseError
 from heraldry.chassis.bus.markers import StoreMismatchError, Tip, last_marker, resume
-from heraldry.chassis.store.port import START, EventStore, StoredEvent, StoreUnavailableError
+from heraldry.chassis.store.port import START, EventStore, StoredEvent, StoreUnavailableError, oldest_after
 from heraldry.chassis.tasks import check_cancelled, end
 from heraldry.chassis.vault.keys import KeyUnknownError
 from heraldry.contracts import subjects
@@ -43,6 +43,9 @@ LOST_THE_FENCE: Final = (10071, 10164)  # the server's codes: somebody else has 
 BUDGET_EXHAUSTED: Final = (10077, 10047, 10122)  # the stream, the store or the account is full
 
 _LAG = Gauge("heraldry_relay_lag_positions", "Head of the log minus what is published", ["context"])
+_OLDEST = Gauge(
+    "heraldry_relay_oldest_seconds", "How long the oldest event that is not published waits", ["context"]
+)
 _PROGRESS = Gauge("heraldry_relay_progress_timestamp_seconds", "When the relay last moved", ["context"])
 _BATCHES = Counter("heraldry_relay_batches", "Batches published, markers alone included", ["context"])
 _EVENTS = Counter("heraldry_relay_events", "Events published", ["context"])
@@ -281,9 +284,11 @@ class Relay:
         _PROGRESS.labels(self._context).set_to_current_time()
 
     async def measure(self) -> int:
-        """How many positions the log is ahead of what is published; also sets the metric."""
-        lag = max(await self._store.head() - self._state.position, 0)
+        """How many positions the log is ahead of what is published; also sets the metrics."""
+        published = self._state.position
+        lag = max(await self._store.head() - published, 0)
         _LAG.labels(self._context).set(lag)
+        _OLDEST.labels(self._context).set(await oldest_after(self._store, published) if lag else 0.0)
         return lag
 
     def _wait_for(self, cause: str, detail: str) -> None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from heraldry.contracts.subjects import parked_stream
+
 EVENTS = "HERALDRY"
 KEYS = "KEYS"
-PARKED = "PARKED"
 BUCKETS = ("VAULT", "CLOCK", "SESSIONS", "THROTTLES", "REQUESTS", "HALT", "LEASES", "CHECKPOINTS")
 BLOBS = "BLOBS"
 
@@ -25,7 +26,6 @@ SERVER_STATE = "heraldry.server.state"  # answered by the server itself: $SYS.RE
 CALLOUT = "$SYS.REQ.USER.AUTH"  # the server asks here whom a user it does not know may be
 
 PARTITIONS = 16
-VIEWS = 8  # replicas of one service that may follow the events at once
 
 # to which contexts a service may address commands and queries, beside its own
 SENDS: Mapping[str, tuple[str, ...]] = {
@@ -37,25 +37,43 @@ SENDS: Mapping[str, tuple[str, ...]] = {
 }
 # whose public key a service may read beside its own, to seal something to them; the gateway reads everybody's
 SEALS: Mapping[str, tuple[str, ...]] = {"mailbox": ("gateway",)}
-DURABLES: Mapping[str, tuple[str, ...]] = {  # `<context>-<purpose>`: a checkpoint's name, never renamed
+CONSUMERS: Mapping[str, tuple[str, ...]] = {  # `<context>-<purpose>`: a checkpoint's name, never renamed
+    "identity": ("identity-reactions", "identity-outcomes"),
+    "mailbox": ("mailbox-imports", "mailbox-reactions"),
+    "linkedin-driver": ("linkedin-driver-imports",),
+    "scheduler": (
+        "scheduler-imports",
+        "scheduler-inboxes",
+        "scheduler-people",
+        "scheduler-outcomes",
+        "scheduler-leads",
+        "scheduler-suppressions",
+        "scheduler-linkedin-accounts",
+        "scheduler-linkedin-outcomes",
+        "scheduler-invitations",
+        "scheduler-linkedin-leads",
+        "scheduler-organizations",
+    ),
+    "gateway": (),  # its views follow the stream with a consumer of the moment
+}
+CONTROLLED = ("mailbox", "linkedin-driver")  # carry out the scheduler's steps, in order
+DURABLES: Mapping[str, tuple[str, ...]] = {
     context: (
-        f"{context}-reactions",
-        f"{context}-imports",
-        f"{context}-inboxes",
-        f"{context}-people",
-        f"{context}-outcomes",
-        f"{context}-leads",
-        f"{context}-suppressions",
-        f"{context}-linkedin-accounts",
-        f"{context}-linkedin-outcomes",
-        f"{context}-invitations",
-        f"{context}-linkedin-leads",
-        f"{context}-organizations",
-        *(f"{context}-control-{partition}" for partition in range(PARTITIONS)),
-        *(f"{context}-views-{replica}" for replica in range(VIEWS)),
+        *CONSUMERS[context],
+        *(
+            f"{context}-control-{partition}"
+            for partition in range(PARTITIONS if context in CONTROLLED else 0)
+        ),
     )
     for context in CONTEXTS
 }
+
+
+def measured(context: str) -> tuple[str, ...]:
+    """The streams whose budgets a context's processes watch: the gateway's, all; nobody else's, any."""
+    if context != "gateway":
+        return ()
+    return (EVENTS, KEYS, *map(parked_stream, CONTEXTS), *(f"KV_{name}" for name in BUCKETS), f"OBJ_{BLOBS}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +167,7 @@ def service(context: str, durables: Mapping[str, Sequence[str]]) -> Rights:
     deny: list[str] = []
     if is_gateway:
         publish += [
+            *(f"$JS.API.STREAM.INFO.{stream}" for stream in measured(context)),
             "$KV.HALT.>",
             f"$JS.API.DIRECT.GET.KV_VAULT.$KV.VAULT.{PUBLIC}.>",
             *_whole("SESSIONS"),
@@ -215,13 +234,13 @@ def _keys(context: str) -> tuple[str, ...]:
 
 
 def _parked(context: str) -> tuple[str, ...]:
-    own = f"heraldry.parked.{context}.>"
+    """A stream of its own: whoever may read or delete one message of a stream may do so with each of them."""
+    stream = parked_stream(context)
     return (
-        f"$JS.API.CONSUMER.CREATE.{PARKED}.*.{own}",
-        f"$JS.API.DIRECT.GET.{PARKED}.{own}",
-        f"$JS.API.STREAM.INFO.{PARKED}",
-        f"$JS.API.STREAM.MSG.GET.{PARKED}",
-        f"$JS.API.STREAM.MSG.DELETE.{PARKED}",
+        f"$JS.API.DIRECT.GET.{stream}.heraldry.parked.{context}.>",
+        f"$JS.API.STREAM.INFO.{stream}",
+        f"$JS.API.STREAM.MSG.GET.{stream}",
+        f"$JS.API.STREAM.MSG.DELETE.{stream}",
     )
 
 

@@ -207,28 +207,37 @@ class Caller:
         *,
         by: By,
         id: UUID,  # noqa: A002  the command's id
+        to: str = "",
         deadline: float = COMMAND_DEADLINE,
     ) -> Accepted:
         """Have a command carried out, repeating it under the same id for at most `deadline` seconds.
+
+        `to` names the context where the command itself names none.
 
         Raises Refused: what the context says no to; `service.unavailable` (503) if nobody took it; and
         `command.unconfirmed` (503) if it may or may not have been carried out: repeating it with the same
         id is safe.
         """
-        subject = subjects.command(command.context, type(command).__name__)
+        subject = subjects.command(to or command.context, type(command).__name__)
         reply = await self._request(subject, _payload(command, by, id, ()), deadline, command=True)
         if reply.accepted is None:
             raise ValueError(f"the reply to {subject} holds neither an acceptance nor a problem")
         return reply.accepted
 
     async def ask(
-        self, query: Query[A], *, by: By, seen: Sequence[str] = (), deadline: float = QUERY_DEADLINE
+        self,
+        query: Query[A],
+        *,
+        by: By,
+        to: str = "",
+        seen: Sequence[str] = (),
+        deadline: float = QUERY_DEADLINE,
     ) -> A:
-        """Ask a context. `seen`: positions the answer must not be older than.
+        """Ask a context. `seen`: positions the answer must not be older than; `to` as in `send`.
 
         Raises Refused: what the context says no to, `view.behind` and `service.unavailable` (503).
         """
-        subject = subjects.query(query.context, type(query).__name__)
+        subject = subjects.query(to or query.context, type(query).__name__)
         payload = _payload(query, by, _NO_COMMAND, seen)
         reply = await self._request(subject, payload, deadline, command=False)
         return cast("A", _adapter(type(query)).validate_python(reply.answer, strict=False))

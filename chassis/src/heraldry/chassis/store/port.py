@@ -5,6 +5,7 @@ Positions increase and may have gaps; nobody may count on them being contiguous.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -39,6 +40,11 @@ class StoredEvent:
     meta: bytes
 
 
+def age(event: StoredEvent) -> float:
+    """Seconds since an event was recorded, by the real clock: its id, a uuid7, begins with it."""
+    return max(0.0, time.time() - (event.id.int >> 80) / 1000)
+
+
 @dataclass(frozen=True, slots=True)
 class Appended:
     """The events stand in the stream. `fresh` is False if these very events (by id) already stood there."""
@@ -58,6 +64,12 @@ class ConflictError(Exception):
 
 class StoreUnavailableError(Exception):
     """The store cannot be written or read now (disk full, server away). Nothing of the call was stored."""
+
+
+async def oldest_after(store: EventStore, position: int) -> float:
+    """The age of the first event after a position; 0 if there is none."""
+    found = await store.read_all(after=position, limit=1)
+    return age(found[0]) if found else 0.0
 
 
 class EventStore(Protocol):

@@ -16,6 +16,7 @@ from heraldry.gateway.api.leads import LeadsController
 from heraldry.gateway.api.linkedin import LinkedInController
 from heraldry.gateway.api.linkedin_limits import LinkedInLimitsController
 from heraldry.gateway.api.organization import OrganizationController
+from heraldry.gateway.api.parked import ParkedController
 from heraldry.gateway.api.sessions import SessionsController
 from heraldry.gateway.api.share_links import ShareLinksController
 from heraldry.gateway.api.steps import StepsController
@@ -61,6 +62,7 @@ API: Final = (
     SuppressionsController,
     ShareLinksController,
     OrganizationController,
+    ParkedController,
 )
 
 

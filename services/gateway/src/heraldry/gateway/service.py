@@ -29,7 +29,9 @@ from heraldry.gateway import assets, demo_organization, sessions, share_tokens
 from heraldry.gateway.app import application
 from heraldry.gateway.application import Application
 from heraldry.gateway.domain.types import TYPES, UPCASTERS
+from heraldry.gateway.halting import Halting
 from heraldry.gateway.live import Live
+from heraldry.gateway.parked import ParkedMessages
 from heraldry.gateway.passwords import Passwords
 from heraldry.gateway.projections import VIEWS
 from heraldry.gateway.repeats import Repeats
@@ -79,6 +81,7 @@ async def _views(house: House, live: Live) -> Views:
     await feed.start()
     house.stack.push_async_callback(feed.stop)
     house.health.check("view feed", lambda: feed.problem)
+    house.health.measure(feed.measure)
     return Views(model)
 
 
@@ -95,6 +98,9 @@ async def _gateway(house: House, core: Application, views: Views, live: Live) ->
                 "service.unavailable", f"The {context} service has not started yet. Try again.", status=503
             )
         return seal(public, secret.encode())
+
+    halting = Halting(core, house.halt)
+    halting.register(house.rpc)
 
     async def admit(subscriber: UUID, organization: UUID) -> SubscriberRights:
         return await make_consumer(house.js, subscriber, organization)
@@ -115,6 +121,8 @@ async def _gateway(house: House, core: Application, views: Views, live: Live) ->
         views=views,
         live=live,
         halt=house.halt,
+        halting=halting,
+        parked=ParkedMessages(house.caller),
         now=house.clock.now,
         seal=sealed,
         admit=admit,

@@ -12,7 +12,9 @@ from heraldry.chassis.bus.rights import SubscriberRights
 from heraldry.chassis.halt import HaltFlags
 from heraldry.contracts.base import By, Refused
 from heraldry.gateway.application import Application, random_id
+from heraldry.gateway.halting import Halting
 from heraldry.gateway.live import Live
+from heraldry.gateway.parked import ParkedMessages
 from heraldry.gateway.ports import Contexts
 from heraldry.gateway.sessions import Session, Sessions
 from heraldry.gateway.share_tokens import ShareTokens
@@ -46,6 +48,8 @@ class Gateway:
     views: Views
     live: Live
     halt: HaltFlags
+    halting: Halting
+    parked: ParkedMessages
     now: Callable[[], datetime]
     seal: Callable[[str, str], Awaitable[str]]  # for a context: a password or code that only it can read
     admit: Callable[[UUID, UUID], Awaitable[SubscriberRights]]  # make a subscriber's consumer

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from heraldry.chassis.bus.own import OwnReactions
-from heraldry.chassis.bus.parking import Parking
 from heraldry.chassis.bus.reactions import Reactions
 from heraldry.chassis.host import House, run
 from heraldry.chassis.vault.blobs import Blobs
@@ -26,11 +25,12 @@ async def build(house: House) -> None:
     links = ShareLinks(house.runner, made, house.clock)
     api.register(house.rpc, made, links, api.Questions(house.model, house.keys, blobs, house.clock))
 
-    parking, own = Parking(house.nc, CONTEXT), Own(made, links)
+    parking, own = house.parking, Own(made, links)
     foreign = Reactions(house.nc, house.settings, FOREIGN, own, parking)
     await foreign.start()
     house.stack.push_async_callback(foreign.stop)
     reacting = OwnReactions(house.nc, CONTEXT, house.store, house.codec, TYPES, OWN, own, parking)
+    house.health.measure(reacting.measure)
     house.background(reacting.run(), "own reactions")
 
 

@@ -7,7 +7,6 @@ from typing import Final
 
 from heraldry.chassis.bus.control import Control
 from heraldry.chassis.bus.own import OwnReactions
-from heraldry.chassis.bus.parking import Parking
 from heraldry.chassis.bus.reactions import Reactions
 from heraldry.chassis.clock import SystemClock
 from heraldry.chassis.crew import Crew
@@ -41,12 +40,13 @@ async def build(house: House) -> None:
     acting = Actions(house.runner, house.keys, application.names, house.model, house.clock)
     api.register(house.rpc, application, acting, api.Questions(house.model))
 
-    parking, own = Parking(house.nc, CONTEXT), Own(application, acting)
+    parking, own = house.parking, Own(application, acting)
     foreign = Reactions(house.nc, settings, IMPORTS, own, parking)
     await foreign.start()
     house.stack.push_async_callback(foreign.stop)
     house.background(Control(house.nc, CONTEXT, CONTROL, own, parking, lane=lane).run(), "control")
     reacting = OwnReactions(house.nc, CONTEXT, house.store, house.codec, TYPES, OWN, own, parking)
+    house.health.measure(reacting.measure)
     house.background(reacting.run(), "own reactions")
 
     site = Site(settings.linkedin_url or ("" if settings.sandbox else LINKEDIN))

@@ -7,7 +7,6 @@ from typing import Final
 
 from heraldry.chassis.bus.control import Control
 from heraldry.chassis.bus.own import OwnReactions
-from heraldry.chassis.bus.parking import Parking
 from heraldry.chassis.bus.reactions import Reactions
 from heraldry.chassis.clock import SystemClock
 from heraldry.chassis.crew import Crew
@@ -42,12 +41,13 @@ async def build(house: House) -> None:
     )
     api.register(house.rpc, application, api.Questions(application, house.model, private_key))
 
-    parking, own = Parking(house.nc, CONTEXT), Own(application)
+    parking, own = house.parking, Own(application)
     foreign = Reactions(house.nc, house.settings, IMPORTS, own, parking)
     await foreign.start()
     house.stack.push_async_callback(foreign.stop)
     house.background(Control(house.nc, CONTEXT, CONTROL, own, parking, lane=lane).run(), "control")
     reacting = OwnReactions(house.nc, CONTEXT, house.store, house.codec, TYPES, OWN, own, parking)
+    house.health.measure(reacting.measure)
     house.background(reacting.run(), "own reactions")
     house.background(crew(house, application, private_key).run(), "workers")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from heraldry.chassis.bus.own import OwnReactions
-from heraldry.chassis.bus.parking import Parking
 from heraldry.chassis.bus.reactions import Reactions
 from heraldry.chassis.clock import SystemClock
 from heraldry.chassis.host import House, run
@@ -117,11 +116,11 @@ async def build(house: House) -> None:
         continuity,
         OwnLinkedIn(linkedin, linkedin_standing, withdrawing, linkedin_leads, scrapings),
     )
-    parking = Parking(house.nc, CONTEXT)
-    reactions = Reactions(house.nc, house.settings, REACTIONS, own, parking)
+    reactions = Reactions(house.nc, house.settings, REACTIONS, own, house.parking)
     await reactions.start()
     house.stack.push_async_callback(reactions.stop)
-    own_reactions = OwnReactions(house.nc, CONTEXT, house.store, house.codec, TYPES, OWN, own, parking)
+    own_reactions = OwnReactions(house.nc, CONTEXT, house.store, house.codec, TYPES, OWN, own, house.parking)
+    house.health.measure(own_reactions.measure)
     house.background(own_reactions.run(), "own reactions")
     letters = Letters(templates, speakers.speaker)
     engine = Engine(

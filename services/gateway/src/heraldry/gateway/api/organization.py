@@ -12,7 +12,6 @@ from heraldry.contracts.base import Refused
 from heraldry.gateway.api.answers import Body, Written, with_position, written
 from heraldry.gateway.application import Admin, Credentials
 from heraldry.gateway.cards import Overview, overview
-from heraldry.gateway.domain import organization as domain
 from heraldry.gateway.state import Call, Gateway
 from litestar import Controller, Response, delete, get, post, put
 from litestar.di import NamedDependency
@@ -208,26 +207,13 @@ async def revoke(gateway: Gateway, call: Call, subscriber: UUID) -> str:
 
 
 async def halt(gateway: Gateway, call: Call, reason: str) -> str:
-    """Let nothing leave any more; the position of what history says of it.
-
-    The flag comes first: it is in effect even if the log is away. Whoever halts what is halted changes nothing,
-    but completes what was not recorded then.
-    """
-    scope, reason = halts.organization(call.organization), domain.explained(reason)
-    found = await gateway.halt.check_now(scope)
-    if found is not None and found.scope == scope:
-        reason = found.reason
-    else:
-        await gateway.halt.set(scope, actor=call.by.actor, reason=reason)
-    return (await gateway.application.record_halt(call.command, call.by, reason)).position
+    """The position of what history says of it."""
+    return (await gateway.halting.halt(call.command, call.by, reason)).position
 
 
 async def resume(gateway: Gateway, call: Call, reason: str) -> str:
-    """Let things leave again, once it is recorded; the position of what history says of it."""
-    accepted = await gateway.application.record_resumption(call.command, call.by, reason)
-    scope = halts.organization(call.organization)
-    await gateway.halt.clear(scope, actor=call.by.actor, reason=domain.bounded(reason))
-    return accepted.position
+    """The position of what history says of it."""
+    return (await gateway.halting.resume(call.command, call.by, reason)).position
 
 
 async def _halted(gateway: Gateway, call: Call) -> Halted:

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from uuid import UUID, uuid5
 
 from heraldry.chassis import halt as halts
+from heraldry.chassis.bus.operator import ACTOR as OPERATORS
 from heraldry.contracts.base import Refused
 from heraldry.gateway.application import random_id
 from heraldry.gateway.mistakes import in_words
@@ -126,7 +127,8 @@ async def _halted(gateway: Gateway, call: Call) -> Halted | None:
         return None
     kind, _, who = found.actor.partition(":")
     person = gateway.views.person(call.organization, UUID(who)) if kind == "user" else None
-    by = person.name if person else "Somebody who left" if kind == "user" else "Heraldry"
+    others = "The operators" if found.actor == OPERATORS else "Heraldry"
+    by = person.name if person else "Somebody who left" if kind == "user" else others
     return Halted(by=by, reason=found.reason, since=found.since, ours=found.scope == scope)
 
 

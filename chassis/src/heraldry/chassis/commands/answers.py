@@ -1,0 +1,51 @@
+"""What these commands have in common: where the installation is, and one JSON document a line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from heraldry.chassis.supervisor import folder as folders
+from heraldry.contracts.base import Refused
+
+ANSWERED: Final = 0
+BAD_NEWS: Final = 1
+Document = Mapping[str, object]
+
+
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    """The arguments that name the installation."""
+    parser.add_argument("--no-sandbox", action="store_true", help="the installation in ./data/live")
+    parser.add_argument("--data", type=Path, help="the data folder (default: ./data/demo or ./data/live)")
+
+
+def folder_of(asked: argparse.Namespace) -> Path:
+    return folders.default("live" if asked.no_sandbox else "demo", asked.data)
+
+
+def refused(refusal: Refused, **about: object) -> Document:
+    told: dict[str, object] = {**about, "code": refusal.code, "detail": refusal.detail}
+    return {**told, **({"extra": refusal.extra} if refusal.extra else {})}
+
+
+class Answers:
+    """Documents as they are told; `ended` is the exit code: bad news if one of them was."""
+
+    def __init__(self) -> None:
+        self.ended = ANSWERED
+
+    def good(self, document: Document) -> None:
+        _tell(document)
+
+    def bad(self, document: Document) -> None:
+        self.ended = BAD_NEWS
+        _tell(document)
+
+
+def _tell(document: Document) -> None:
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,114 @@
+"""`heraldry halt`: lets nothing leave any more for the installation, an organization or an account, or again."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+from uuid import UUID, uuid4
+
+from heraldry.chassis import halt
+from heraldry.chassis.bus.operator import ACTOR, NotRunningError, operator
+from heraldry.chassis.bus.rpc import Caller
+from heraldry.chassis.commands.answers import Answers, add_folder, folder_of, refused
+from heraldry.contracts.base import By, Refused
+from heraldry.contracts.gateway import HaltOrganization, ResumeOrganization
+
+UNAVAILABLE: Final = "service.unavailable"
+LONGEST_REASON: Final = 500
+
+
+def main(argv: Sequence[str]) -> int:
+    """0: answered; 1: refused, or Heraldry does not run; 2: a wrong command line."""
+    parser = argparse.ArgumentParser(
+        prog="heraldry halt", description="Let nothing leave any more, or let things leave again."
+    )
+    words = parser.add_subparsers(dest="word", required=True, metavar="set|clear|show")
+    for word, told in (
+        ("set", "Let nothing leave any more, from now on until it is cleared."),
+        ("clear", "Let things leave again."),
+        ("show", "List the halts in force, one document each."),
+    ):
+        one = words.add_parser(word, help=told, description=told)
+        if word != "show":
+            scope = one.add_mutually_exclusive_group(required=True)
+            scope.add_argument("--system", action="store_true", help="the whole installation")
+            scope.add_argument("--organization", type=UUID, metavar="ID", help="one organization")
+            scope.add_argument(
+                "--account", type=_account, metavar="HASH", help="one sending account, by its keyed hash"
+            )
+            one.add_argument(
+                "--reason",
+                required=word == "set",
+                type=_reason,
+                default="",
+                help="everybody concerned sees it",
+            )
+        add_folder(one)
+    asked = parser.parse_args(argv)
+    return asyncio.run(_answer(folder_of(asked), asked))
+
+
+async def _answer(data: Path, asked: argparse.Namespace) -> int:
+    answers = Answers()
+    try:
+        async with operator(data) as nc:
+            flags = halt.HaltFlags(nc)
+            if asked.word == "show":
+                for found in await flags.all_now():
+                    answers.good(_told(found))
+            elif asked.organization:
+                await _of_organization(Caller(nc), flags, asked, answers)
+            else:
+                scope = halt.SYSTEM if asked.system else asked.account
+                change = flags.set if asked.word == "set" else flags.clear
+                await change(scope, actor=ACTOR, reason=asked.reason)
+                answers.good({"scope": scope, "halted": asked.word == "set", "reason": asked.reason})
+    except (NotRunningError, halt.HaltUnknownError) as error:
+        answers.bad({"code": "not-running", "detail": str(error)})
+    return answers.ended
+
+
+async def _of_organization(
+    caller: Caller, flags: halt.HaltFlags, asked: argparse.Namespace, answers: Answers
+) -> None:
+    """The gateway also records it in the organization's history. A halt waits for nobody; its end waits for that."""
+    organization, reason = asked.organization, asked.reason
+    halting = asked.word == "set"
+    command = (HaltOrganization if halting else ResumeOrganization)(reason=reason)
+    by = By(organization=organization, actor=ACTOR)
+    scope, recorded = halt.organization(organization), True
+    try:
+        await caller.send(command, by=by, id=uuid4())
+    except Refused as refusal:
+        if not halting or refusal.code != UNAVAILABLE:
+            answers.bad(refused(refusal, scope=scope))
+            return
+        await flags.set(scope, actor=ACTOR, reason=reason)
+        recorded = False
+    answers.good({"scope": scope, "halted": halting, "reason": reason, "recorded": recorded})
+
+
+def _told(found: halt.Halt) -> dict[str, object]:
+    return {
+        "scope": found.scope,
+        "halted": True,
+        "reason": found.reason,
+        "actor": found.actor,
+        "since": found.since.isoformat() if found.since else None,
+    }
+
+
+def _account(text: str) -> str:
+    try:
+        return halt.account(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _reason(text: str) -> str:
+    if not text.strip() or len(text) > LONGEST_REASON:
+        raise argparse.ArgumentTypeError(f"a reason of at most {LONGEST_REASON} characters")
+    return text.strip()
