@@ -86,6 +86,9 @@ class HeldStore:
     async def read_all(self, *, after: int = START, limit: int = 1000) -> Sequence[StoredEvent]:
         return await self._counted(self._real.read_all(after=after, limit=limit))
 
+    async def read_at(self, position: int) -> StoredEvent | None:
+        return await self._counted(self._real.read_at(position))
+
     def subscribe(self, *, after: int = START, limit: int = 500) -> AsyncIterator[Sequence[StoredEvent]]:
         return self._real.subscribe(after=after, limit=limit)
 

@@ -14,8 +14,17 @@ from uuid import UUID
 
 from heraldry.chassis.codec import Codec, Decoded, Meta, UnknownTypeError
 from heraldry.chassis.decider import Decider
-from heraldry.chassis.store.port import NO_STREAM, START, ConflictError, EventStore, NewEvent, StoredEvent
-from heraldry.chassis.store.sqlite import LARGEST_EVENT
+from heraldry.chassis.store.port import (
+    ADDED,
+    LARGEST_APPEND,
+    LARGEST_EVENT,
+    NO_STREAM,
+    START,
+    ConflictError,
+    EventStore,
+    NewEvent,
+    StoredEvent,
+)
 from heraldry.contracts.base import Accepted, By, Event, Refused
 
 C = TypeVar("C")
@@ -152,7 +161,7 @@ class Runner:
             state = loaded.state
             for event in events:
                 state = decider.evolve(state, event)
-            return Ran(events, state, appended.position, appended.revision, fresh=True)
+            return Ran(events, state, appended.position, appended.revision, fresh=appended.fresh)
 
     def accepted(self, ran: Ran[S, E]) -> Accepted:
         return Accepted(position=f"{self._context}:{self._store.epoch}:{ran.position}", fresh=ran.fresh)
@@ -192,9 +201,16 @@ class Runner:
 
 
 def _limit(events: Sequence[NewEvent]) -> None:
-    if any(len(event.data) + len(event.meta) > LARGEST_EVENT for event in events):
+    sizes = [len(event.data) + len(event.meta) for event in events]
+    if max(sizes) > LARGEST_EVENT:
         raise Refused(
             "event.too-large",
             "That is more than fits into one entry of the history (256 KiB). Shorten it and try again.",
+            status=413,
+        )
+    if sum(sizes) + ADDED * len(sizes) > LARGEST_APPEND:
+        raise Refused(
+            "event.too-large",
+            "That is more than the history takes at once (1 MiB). Do it in smaller parts.",
             status=413,
         )

@@ -116,8 +116,8 @@ async def resume(js: JetStreamContext, context: str, store: EventStore) -> Tip:
         raise StoreMismatchError(
             context, f"the last marker is of epoch {marker.epoch}, the store of {store.epoch}"
         )
-    at = await store.read_all(after=marker.position - 1, limit=1)
-    if not at or at[0].position != marker.position or str(at[0].id) != marker.event:
+    at = await store.read_at(marker.position)
+    if at is None or str(at.id) != marker.event:
         raise StoreMismatchError(
             context, f"the store does not hold event {marker.event} at position {marker.position}"
         )

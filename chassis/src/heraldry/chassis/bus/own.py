@@ -167,12 +167,15 @@ class OwnReactions:
             newest = await self._store.head()
             if each.from_start or newest == START:
                 return START
-            at = await self._store.read_all(after=newest - 1, limit=1)
-            await self._save(each, bucket, at[0])
+            at = await self._store.read_at(newest)
+            if at is None:
+                reason = f"it has no event at its own end, {newest}"
+                raise StoreMismatchError(self._context, reason) from None
+            await self._save(each, bucket, at)
             return newest
         saved = _Checkpoint.model_validate_json(entry.value or b"")
-        at = await self._store.read_all(after=saved.position - 1, limit=1)
-        if saved.epoch != self._store.epoch or not at or str(at[0].id) != saved.event:
+        at = await self._store.read_at(saved.position)
+        if saved.epoch != self._store.epoch or at is None or str(at.id) != saved.event:
             raise StoreMismatchError(self._context, f"the checkpoint of {each.name} is of another store")
         return saved.position
 
@@ -212,9 +215,9 @@ class OwnReactions:
 
     def _again(self, each: Reaction) -> Callable[[Pointer], Awaitable[None]]:
         async def again(pointer: Pointer) -> None:
-            at = await self._store.read_all(after=pointer.sequence - 1, limit=1)
-            if at and str(at[0].id) == pointer.event:
-                await react(each, await self._envelopes.envelope(at[0]), self._send, service=self._context)
+            at = await self._store.read_at(pointer.sequence)
+            if at is not None and str(at.id) == pointer.event:
+                await react(each, await self._envelopes.envelope(at), self._send, service=self._context)
 
         return again
 

@@ -65,10 +65,10 @@ class ParkedApi:
         pointer = parked.pointer
         if pointer.source == "stream":
             return _of_message(await self._parking.message(pointer))
-        at = await self._store.read_all(after=pointer.sequence - 1, limit=1)
-        if not at or str(at[0].id) != pointer.event:
+        stored = await self._store.read_at(pointer.sequence)
+        if stored is None or str(stored.id) != pointer.event:
             return {}
-        stored, meta = at[0], Meta.read(at[0])
+        meta = Meta.read(stored)
         return {
             "stream": stored.stream,
             "revision": stored.revision,

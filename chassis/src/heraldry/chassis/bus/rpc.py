@@ -17,7 +17,7 @@ from uuid import UUID
 import orjson
 import structlog
 from heraldry.chassis.bus import border
-from heraldry.chassis.store.port import StoreUnavailableError
+from heraldry.chassis.store.port import OutcomeUnknownError, StoreUnavailableError
 from heraldry.contracts import subjects
 from heraldry.contracts.base import NEWER_RELEASE, Accepted, By, Command, Problem, Query, Refused
 from nats.aio.client import Client
@@ -161,6 +161,15 @@ class Server:
             return await route.handle(request)
         except Refused as refusal:
             problem = refusal.problem()
+        except OutcomeUnknownError as error:
+            log.warning(
+                "store did not answer", subject=route.subject, correlation=correlation, detail=str(error)
+            )
+            problem = Problem(
+                code="store.outcome-unknown",
+                detail="The history did not answer, so it is not known whether this was done. Look before you try again.",
+                status=503,
+            )
         except StoreUnavailableError as error:
             log.warning(
                 "store unavailable", subject=route.subject, correlation=correlation, detail=str(error)

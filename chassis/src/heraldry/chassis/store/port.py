@@ -1,6 +1,7 @@
 """What an event store promises.
 
-Positions increase and may have gaps; nobody may count on them being contiguous.
+Positions increase and may have gaps; nobody may count on them being contiguous, nor make one up: a position
+is START or was given by the store.
 """
 
 from __future__ import annotations
@@ -8,11 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 NO_STREAM = -1  # the expected revision of a stream that must not exist yet
 START = 0  # a position before every event
+LARGEST_EVENT: Final = 256 * 1024  # bytes of data and metadata
+LARGEST_APPEND: Final = 1024 * 1024  # bytes of all its events, each with what a store adds to it
+ADDED: Final = 256  # bytes that a store adds to an event, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,13 @@ class StoreUnavailableError(Exception):
     """The store cannot be written or read now (disk full, server away). Nothing of the call was stored."""
 
 
+class OutcomeUnknownError(StoreUnavailableError):
+    """The store took an append and did not answer: the events are stored as they are, or never will be.
+
+    Who needs to know reads the stream when the store is there again.
+    """
+
+
 async def oldest_after(store: EventStore, position: int) -> float:
     """The age of the first event after a position; 0 if there is none."""
     found = await store.read_all(after=position, limit=1)
@@ -83,7 +94,7 @@ class EventStore(Protocol):
     async def append(self, stream: str, events: Sequence[NewEvent], *, expected: int) -> Appended:
         """Append all or nothing at revision `expected` + 1; on disk when this returns.
 
-        Raises ConflictError, StoreUnavailableError; ValueError for no events or one beyond 256 KiB.
+        Raises ConflictError, StoreUnavailableError, OutcomeUnknownError; ValueError for what `check` refuses.
         """
         ...
 
@@ -103,6 +114,10 @@ class EventStore(Protocol):
         """Events of all streams with position > `after`, in order."""
         ...
 
+    async def read_at(self, position: int) -> StoredEvent | None:
+        """The event at exactly this position, if this log has one there."""
+        ...
+
     def subscribe(self, *, after: int = START, limit: int = 500) -> AsyncIterator[Sequence[StoredEvent]]:
         """Every event with position > `after`, in batches, as they come; it ends only when it is closed."""
         ...
@@ -112,3 +127,12 @@ class EventStore(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+def check(events: Sequence[NewEvent]) -> None:
+    """Raises ValueError for what no store takes: no events, one too large, or too much at once."""
+    sizes = [len(event.data) + len(event.meta) for event in events]
+    if not sizes or max(sizes) > LARGEST_EVENT:
+        raise ValueError("one to many events of at most 256 KiB each")
+    if sum(sizes) + ADDED * len(sizes) > LARGEST_APPEND:
+        raise ValueError("events of at most 1 MiB together, each counted with 256 bytes more than it has")

@@ -26,11 +26,11 @@ from heraldry.chassis.store.port import (
     NewEvent,
     StoredEvent,
     StoreUnavailableError,
+    check,
 )
 from heraldry.chassis.tasks import end
 from uuid_utils.compat import uuid7
 
-LARGEST_EVENT: Final = 256 * 1024
 LARGEST_GROUP: Final = 256
 NOTICE_OTHERS_EVERY: Final = 0.02  # seconds between looks for commits of other processes
 LOCK_PATIENCE: Final = 10.0  # seconds another process may keep the file locked
@@ -82,8 +82,7 @@ class SqliteStore:
         return self._epoch
 
     async def append(self, stream: str, events: Sequence[NewEvent], *, expected: int) -> Appended:
-        if not events or any(len(event.data) + len(event.meta) > LARGEST_EVENT for event in events):
-            raise ValueError("one to many events of at most 256 KiB each")
+        check(events)
         done: asyncio.Future[Appended] = self._loop.create_future()
         self._queue.put(_Append(stream, events, expected, done))
         return await asyncio.shield(done)  # a caller that gives up does not take others of its group along
@@ -108,6 +107,10 @@ class SqliteStore:
         return self._read(
             f"SELECT {_COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ?", (after, limit)
         )
+
+    async def read_at(self, position: int) -> StoredEvent | None:
+        found = self._read(f"SELECT {_COLUMNS} FROM events WHERE position = ?", (position,))
+        return found[0] if found else None
 
     async def subscribe(
         self, *, after: int = START, limit: int = 500
