@@ -157,8 +157,9 @@ class TestPorts:
 
 
 class TestServices:
-    def test_are_the_five_and_the_sandbox(self) -> None:
+    def test_are_the_signer_the_five_and_the_sandbox(self) -> None:
         assert [service.name for service in SERVICES] == [
+            "signer",
             "identity",
             "mailbox",
             "linkedin-driver",
@@ -177,7 +178,7 @@ class TestServices:
     def test_replicas(self) -> None:
         assert replicas(["identity=3"], SERVICES)["identity"] == 3
         assert replicas([], SERVICES)["identity"] == 1
-        for wrong in ("identity", "identity=0", "identity=x", "nobody=2", "identity=17"):
+        for wrong in ("identity", "identity=0", "identity=x", "nobody=2", "identity=17", "signer=2"):
             with refused("bad-replicas"):
                 replicas([wrong], SERVICES)
 

@@ -17,6 +17,8 @@ from typing import Final
 
 import structlog
 from heraldry.chassis import logs
+from heraldry.chassis.audit.checkpointing import Checkpointing
+from heraldry.chassis.audit.trail import Trail
 from heraldry.chassis.bus import border, connect, provision, rights
 from heraldry.chassis.bus.follow import Entry, Follower
 from heraldry.chassis.bus.lags import Lags
@@ -243,19 +245,29 @@ async def _open(  # noqa: PLR0913, PLR0917  a composition root; the order in whi
     )
     ParkedApi(context, house.parking, store).register(house.rpc)
     stack.push_async_callback(house.stop_background)
-    relay = Relay(nc, context, store, codec, types, hook=_hook(context, reach))
-    house.background(relay.run(), f"relay {context}")
-    health.check("relay", lambda: relay.state.cause or None)
-    health.measure(relay.measure)
-    lags = Lags(nc, context, rights.DURABLES.get(context, ()), rights.measured(context))
-    stack.push_async_callback(lags.stop)
-    health.measure(lags.measure)
+    _publish(house, Relay(nc, context, store, codec, types, hook=_hook(context, reach)))
     await build(house)
     await house.rpc.start()
     stack.push_async_callback(house.rpc.stop)
     health.check("start", lambda: None)
     if served is not None:
         announce(settings, f"http://{settings.host}:{served.port}")
+
+
+def _publish(house: House, relay: Relay) -> None:
+    """Publish the log, have it signed, and tell how far behind whoever reads it is."""
+    context, health = house.context, house.health
+    house.background(relay.run(), f"relay {context}")
+    health.check("relay", lambda: relay.state.cause or None)
+    health.measure(relay.measure)
+    trail = Trail.beside(house.settings.data, context)
+    checkpointing = Checkpointing(house.nc, context, house.store, relay, trail)
+    house.background(checkpointing.run(), f"checkpoints {context}")
+    health.note("checkpoints", lambda: checkpointing.problem)
+    health.measure(checkpointing.measure)
+    lags = Lags(house.nc, context, rights.DURABLES.get(context, ()), rights.measured(context))
+    house.stack.push_async_callback(lags.stop)
+    health.measure(lags.measure)
 
 
 def _hook(context: str, reach: Points) -> Hook:

@@ -24,6 +24,8 @@ class Settings(BaseSettings):
     nats_user: str = ""
     nats_password: SecretStr = SecretStr("")
     master_key_file: Path | None = None  # default: <data>/keys/master.key
+    # the system user that the signer becomes where `up` runs as root; empty: it stays who it is
+    signer_user: str = ""
     store_url: str = ""  # default: a SQLite file in <data>/store/
     allow_private_addresses: bool = False  # mail servers in private ranges (always so in the sandbox)
     extra_ca_file: Path | None = None  # additional trusted certificates (the sandbox's own CA)

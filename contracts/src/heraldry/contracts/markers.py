@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Self
 
 from heraldry.contracts.base import Value
+from heraldry.contracts.checkpoints import Checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Marker(Value):
 
     All of the context's events up to `position`, private ones included, have been read, and what is to be
     published of them stands before this marker. `hash` is the rolling hash over all of them; `count` how many
-    they are.
+    they are. `checkpoint` is the newest that the signer has signed; keep it, and you are a witness.
     """
 
     context: str
@@ -48,6 +49,7 @@ class Marker(Value):
     hash: str  # BLAKE2b, 32 bytes, as hexadecimal text
     count: int
     time: datetime
+    checkpoint: Checkpoint | None = None
 
     @property
     def reached(self) -> Position:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from heraldry.chassis.audit.digests import rolled, written
 from heraldry.chassis.store.port import START, EventStore, StoredEvent
 from heraldry.contracts import subjects
+from heraldry.contracts.checkpoints import Checkpoint
 from heraldry.contracts.markers import Marker
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
@@ -17,7 +18,6 @@ from pydantic import ValidationError
 
 NO_MESSAGE: Final = 10037  # the server's code; a missing stream has another
 GENESIS: Final = bytes(32)
-_LENGTH: Final = 8
 
 
 class StoreMismatchError(Exception):
@@ -48,10 +48,10 @@ class Tip:
         position, event, rolling, count = self.position, self.event, self.hash, self.count
         for stored in events:
             position, event = stored.position, str(stored.id)
-            rolling, count = rolled(rolling, stored), count + 1
+            rolling, count = rolled(rolling, written(stored)), count + 1
         return Tip(position, event, rolling, count, self.fence)
 
-    def marker(self, context: str, epoch: str) -> bytes:
+    def marker(self, context: str, epoch: str, checkpoint: Checkpoint | None = None) -> bytes:
         return (
             Marker(
                 context=context,
@@ -61,29 +61,11 @@ class Tip:
                 hash=self.hash.hex(),
                 count=self.count,
                 time=datetime.now(UTC),
+                checkpoint=checkpoint,
             )
-            .model_dump_json()
+            .model_dump_json(exclude_none=True)
             .encode()
         )
-
-
-def rolled(previous: bytes, stored: StoredEvent) -> bytes:
-    """BLAKE2b (32 bytes) over the hash so far and the event as stored. A storage format.
-
-    Positions are left out: they are the store's own and change when it is moved; the order is in the chain.
-    """
-    digest = hashlib.blake2b(previous, digest_size=32)
-    parts = (
-        stored.stream.encode(),
-        stored.revision.to_bytes(_LENGTH, "big"),
-        stored.id.bytes,
-        stored.type.encode(),
-        stored.version.to_bytes(_LENGTH, "big"),
-        stored.data,
-        stored.meta,
-    )
-    digest.update(b"".join([piece for part in parts for piece in (len(part).to_bytes(_LENGTH, "big"), part)]))
-    return digest.digest()
 
 
 async def last_marker(js: JetStreamContext, context: str) -> tuple[Marker | None, int]:

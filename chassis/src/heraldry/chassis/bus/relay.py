@@ -8,6 +8,7 @@ relays cannot interleave and a lost tail is published again. There is no other c
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,6 +25,7 @@ from heraldry.chassis.tasks import check_cancelled, end
 from heraldry.chassis.vault.keys import KeyUnknownError
 from heraldry.contracts import subjects
 from heraldry.contracts.base import Event
+from heraldry.contracts.checkpoints import Checkpoint
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
@@ -39,6 +41,7 @@ QUIET: Final = 0.02  # seconds between two markers that cover private events onl
 STANDBY: Final = 1.0  # seconds the other relay's marker must stand still before this one takes over
 LOOK: Final = 0.25  # seconds between looks of a standby
 PAUSE: Final = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between tries after a failure, the last one for ever
+TIPS: Final = 64  # batches whose hash is remembered for checkpoints
 LOST_THE_FENCE: Final = (10071, 10164)  # the server's codes: somebody else has published
 BUDGET_EXHAUSTED: Final = (10077, 10047, 10122)  # the stream, the store or the account is full
 
@@ -137,10 +140,23 @@ class Relay:
         self._subject = subjects.relay(context)
         self._state = RelayState(moved=monotonic())
         self._feed = _Feed(store, self._envelopes.is_newer)
+        self._tips: deque[Tip] = deque(maxlen=TIPS)
+        self._checkpoint: Checkpoint | None = None
+        self._unsaid = False  # the newest checkpoint stands in no marker yet
 
     @property
     def state(self) -> RelayState:
         return self._state
+
+    @property
+    def tips(self) -> Sequence[Tip]:
+        """Where the newest batches ended that this relay has published, oldest first; none while it stands by."""
+        return tuple(self._tips) if self._state.active else ()
+
+    def tell(self, checkpoint: Checkpoint) -> None:
+        """Have the markers say this newest checkpoint; if there is nothing else to publish, a marker of its own."""
+        self._checkpoint, self._unsaid = checkpoint, True
+        self._feed.wake()
 
     async def run(self) -> None:
         """Publish for ever. Raises StoreMismatchError when the log and JetStream do not belong together."""
@@ -188,7 +204,9 @@ class Relay:
         """
         tip = await resume(self._js, self._context, self._store)
         await self._hook(Step.RESUMED)
+        self._tips.clear()
         self._moved(tip)
+        self._unsaid = self._checkpoint is not None
         self._feed.start(after=tip.position)
         under_way: asyncio.Task[int] | None = None
         try:
@@ -211,13 +229,13 @@ class Relay:
             await end(under_way)
 
     async def _next_batch(self, tip: Tip, *, idle: asyncio.Task[int] | None) -> _Batch | None:
-        """The next events as messages. None: nothing new while a commit is under way, which is done now."""
+        """The next events as messages; a marker alone for a new checkpoint. None: nothing new after all."""
         if idle is not None:
             stored = await self._feed.next_or(idle)
             if not stored:
                 return None
         else:
-            stored = await self._feed.next()
+            stored = await self._feed.next(0 if self._has_news(tip) else None)
         messages = await self._built(stored)
         if not messages:  # private events only: they need no batch of their own each
             quiet_until = self._state.moved + QUIET
@@ -225,8 +243,13 @@ class Relay:
                 more = await self._feed.next(left)
                 messages = await self._built(more)
                 stored = [*stored, *more]
+        if not stored and not self._has_news(tip):
+            return None
         await self._hook(Step.BUILT)
         return _Batch(uuid4().hex, messages, tip.past(stored))
+
+    def _has_news(self, tip: Tip) -> bool:
+        return self._unsaid and tip.position > START
 
     async def _built(self, stored: Sequence[StoredEvent]) -> list[Message]:
         built = [await self._envelopes.message(event) for event in stored]
@@ -253,7 +276,8 @@ class Relay:
                 "Nats-Batch-Sequence": str(len(batch.messages) + 1),
                 "Nats-Batch-Commit": "1",
             }
-        marker = batch.tip.marker(self._context, self._store.epoch)
+        marker = batch.tip.marker(self._context, self._store.epoch, self._checkpoint)
+        self._unsaid = False
         await self._hook(Step.COMMITTED)
         answer = await self._nc.request(self._subject, marker, timeout=ACK_DEADLINE, headers=headers)
         ack = _Ack.model_validate_json(answer.data)
@@ -280,6 +304,7 @@ class Relay:
         if self._state.cause:
             log.info("relay goes on", context=self._context, position=tip.position)
             _WAITING.labels(self._context, self._state.cause).set(0)
+        self._tips.append(tip)
         self._state = RelayState(tip.position, tip.count, active=True, moved=monotonic())
         _PROGRESS.labels(self._context).set_to_current_time()
 
@@ -325,6 +350,11 @@ class _Feed:
     async def stop(self) -> None:
         await end(self._task)
         self._task = None
+
+    def wake(self) -> None:
+        """Have whoever waits for the next portion go on, with an empty one."""
+        if self._queue.empty():
+            self._queue.put_nowait(())
 
     async def next(self, deadline: float | None = None) -> Sequence[StoredEvent]:
         """The next portion; empty if none came in `deadline` seconds. Raises what the store raises."""

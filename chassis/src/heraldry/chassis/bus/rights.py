@@ -20,10 +20,14 @@ BLOBS = "BLOBS"
 CONTEXTS = ("identity", "mailbox", "linkedin-driver", "scheduler", "gateway")
 SANDBOX = "sandbox"
 OPERATOR = "operator"  # the supervisor and the `heraldry` command: makes streams, parks, replays, shreds
+SIGNER = "signer"  # holds the key of the checkpoints: is asked by relays, and asks nobody
 SYSTEM = "system"  # the server's own account: asked for its settings
 
 SERVER_STATE = "heraldry.server.state"  # answered by the server itself: $SYS.REQ.SERVER.PING.VARZ
 CALLOUT = "$SYS.REQ.USER.AUTH"  # the server asks here whom a user it does not know may be
+
+SIGN = "heraldry.signer.sign"  # a context asks for a checkpoint of its own log
+BEGIN = "heraldry.signer.begin"  # the operator asks for one that begins an epoch, after a restore
 
 PARTITIONS = 16
 
@@ -135,6 +139,7 @@ def users(
     }
     found = {context: service(context, names) for context in contexts}
     found[SANDBOX] = sandbox()
+    found[SIGNER] = signer()
     found[OPERATOR] = Rights(publish=(">",), subscribe=(">",), deny_publish=(CALLOUT,))
     return found
 
@@ -148,6 +153,7 @@ def service(context: str, durables: Mapping[str, Sequence[str]]) -> Rights:
         f"heraldry.relay.{context}",
         f"heraldry.parked.{context}.>",
         f"heraldry.keys.{context}.>",
+        f"{SIGN}.{context}",
         SERVER_STATE,
         "$JS.API.INFO",
         "$JS.API.STREAM.NAMES",
@@ -202,6 +208,11 @@ PUBLIC = "public"  # the first token of VAULT keys that other contexts may read;
 def sandbox() -> Rights:
     """The stand-ins for the outside world move the clock, and do nothing else."""
     return Rights(publish=(*_watch("CLOCK"), "$KV.CLOCK.>"), subscribe=(f"{inbox_prefix(SANDBOX)}.>",))
+
+
+def signer() -> Rights:
+    """The signer answers, and does nothing else."""
+    return Rights(subscribe=(f"{inbox_prefix(SIGNER)}.>", f"{SIGN}.*", f"{BEGIN}.*"), answers=True)
 
 
 def _events(durables: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from heraldry.chassis.supervisor.problems import CannotStart, disk_full, explain
 
 Mode = Literal["demo", "live"]
 
-SUBFOLDERS = ("store", "read", "nats", "keys", "run", "run/log", "sandbox")
+SUBFOLDERS = ("store", "read", "nats", "audit", "keys", "run", "run/log", "sandbox")
 DEMO_EMAIL = "demo@heraldry.example"
 NEEDED_BYTES = 32 * 1024 * 1024  # free on the disk, or nothing is started
 LOCK_PATIENCE = 1.0  # seconds; `heraldry status` holds the lock for an instant

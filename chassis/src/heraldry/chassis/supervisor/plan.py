@@ -153,7 +153,7 @@ def _master_key(folder: Folder) -> Path:
 
 
 def _nats_files(folder: Folder, wanted: Mapping[Service, int], port: int) -> ServerFiles:
-    names = tuple(service.name for service in wanted if not service.is_sandbox)
+    names = tuple(service.name for service in wanted if not (service.is_sandbox or service.is_signer))
     known = all(name in rights.CONTEXTS for name in names)
     try:
         return prepare(

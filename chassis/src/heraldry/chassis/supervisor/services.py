@@ -10,6 +10,7 @@ from heraldry.chassis.supervisor.problems import CannotStart
 
 GATEWAY = "gateway"
 SANDBOX = "sandbox"
+SIGNER = "signer"
 SERVICES_VARIABLE = "HERALDRY_SERVICES"  # for tests: `name=module:function,…` instead of the list below
 
 
@@ -30,8 +31,13 @@ class Service:
     def is_sandbox(self) -> bool:
         return self.name == SANDBOX
 
+    @property
+    def is_signer(self) -> bool:
+        return self.name == SIGNER
+
 
 SERVICES = (
+    Service(SIGNER, "heraldry.chassis.audit.signer"),
     Service("identity", "heraldry.identity.service"),
     Service("mailbox", "heraldry.mailbox.service"),
     Service("linkedin-driver", "heraldry.linkedin_driver.service"),
@@ -49,6 +55,7 @@ WARM = (  # what takes long to import and several services need
     "uvicorn",
     "litestar",
     "nacl.public",
+    "nacl.signing",
     "prometheus_client",
     "sqlite3",
     "orjson",
@@ -72,6 +79,8 @@ def replicas(wanted: Sequence[str], known: Sequence[Service]) -> dict[str, int]:
                 "bad-replicas",
                 f"--replicas wants <service>=<1 to 16>, not {item!r}; the services are {names}.",
             )
+        if name == SIGNER and int(count) > 1:
+            raise CannotStart("bad-replicas", "There is one signer: two would sign two stories of one log.")
         found[name] = int(count)
     return found
 

@@ -1,0 +1,147 @@
+"""What the signer signs: only what continues its last signature for a log, and never two ways to go on.
+
+It cannot read the logs. So it vouches for no content; it makes it impossible to tell two stories of the same log
+without a trace: each checkpoint has a number, holds the digest of the one before, and is on disk before it is
+given away.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from heraldry.chassis.audit.asking import Answer, Ask
+from heraldry.chassis.audit.keys import is_signed, sync
+from heraldry.contracts.checkpoints import ZERO, Checkpoint, Statement
+from nacl.signing import SigningKey
+from pydantic import ValidationError
+
+BEHIND: Final = "signer.behind"  # another relay was first, or a checkpoint is not beside the log yet
+FORK: Final = "signer.fork"  # the same count with another hash: two stories of one log
+OTHER_EPOCH: Final = "signer.other-epoch"  # it begins only by the operator
+NOT_OURS: Final = "signer.not-ours"  # signed by another key, or of another log
+NO_GROWTH: Final = "signer.no-growth"
+_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
+_KEPT: Final = ".json"
+
+
+class Step(StrEnum):
+    """Where the signer can be struck down; the names are for tests."""
+
+    SIGNED = "signed"
+    WRITTEN = "written"
+    RENAMED = "renamed"
+    KEPT = "kept"
+
+
+Hook = Callable[[Step], None]
+
+
+def _go_on(_: Step) -> None:
+    """Nothing strikes the signer down."""
+
+
+class Signing:
+    """The signer's memory: its newest checkpoint of every log, in `folder`. One process has it at a time."""
+
+    def __init__(
+        self,
+        key: SigningKey,
+        folder: Path,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        hook: Hook = _go_on,
+    ) -> None:
+        self._key, self._folder, self._now, self._hook = key, folder, now, hook
+        self._newest: dict[str, Checkpoint] = {}
+
+    def newest(self, context: str) -> Checkpoint | None:
+        """Raises OSError, and ValueError if what is kept cannot be read."""
+        if context not in self._newest:
+            try:
+                kept = (self._folder / f"{context}{_KEPT}").read_bytes()
+            except FileNotFoundError:
+                return None
+            self._newest[context] = Checkpoint.model_validate_json(kept)
+        return self._newest[context]
+
+    def answer(self, context: str, asked: Ask, *, begin: bool) -> Answer:
+        """On disk when this returns. `begin`: it is the operator who asks, and a new epoch may begin.
+
+        Raises OSError; nothing was signed then.
+        """
+        newest = self.newest(context)
+        if asked.known is not None and (newest is None or asked.known.number > newest.number):
+            # what stands beside the log is ours and newer: this memory was lost, or is an older copy
+            if asked.known.context == context and is_signed(asked.known, [self._key.verify_key]):
+                newest = self._keep(asked.known)
+            elif not begin:
+                detail = f"checkpoint {asked.known.number} of {context} was not signed with this key"
+                return Answer(newest=newest, refused=NOT_OURS, detail=detail)
+            else:
+                newest = asked.known  # a new key goes on where the old one ended, by the operator's word
+        if asked.wish is None:
+            return Answer(newest=newest)
+        if newest is not None and asked.wish.fields() == newest.fields():
+            return Answer(newest=newest)  # asked again: the answer was lost
+        refused = _refusal(context, newest, asked.wish, begin=begin)
+        if refused:
+            return Answer(newest=newest, refused=refused[0], detail=refused[1])
+        return Answer(newest=self._keep(self._signed(asked.wish, newest)))
+
+    def _signed(self, wish: Statement, newest: Checkpoint | None) -> Checkpoint:
+        time = max(self._now().strftime(_TIME), newest.time if newest else "")  # never back
+        bare = Checkpoint(**wish.model_dump(), time=time, signature="0" * 128)
+        signature = self._key.sign(bare.text()).signature
+        self._hook(Step.SIGNED)
+        return bare.model_copy(update={"signature": signature.hex()})
+
+    def _keep(self, checkpoint: Checkpoint) -> Checkpoint:
+        path = self._folder / f"{checkpoint.context}{_KEPT}"
+        beside = path.with_name(f".{path.name}.new")
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(checkpoint.model_dump_json().encode())
+            file.flush()
+            os.fsync(file.fileno())
+        self._hook(Step.WRITTEN)
+        beside.replace(path)
+        self._hook(Step.RENAMED)
+        sync(self._folder)
+        self._hook(Step.KEPT)
+        self._newest[checkpoint.context] = checkpoint
+        return checkpoint
+
+
+def kept(folder: Path) -> Iterator[Checkpoint]:
+    """What a signer keeps in this folder, as far as it can be read: a witness like any other."""
+    for path in sorted(folder.glob(f"*{_KEPT}")):
+        try:
+            yield Checkpoint.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError, json.JSONDecodeError):
+            continue
+
+
+def _refusal(
+    context: str, newest: Checkpoint | None, wish: Statement, *, begin: bool
+) -> tuple[str, str] | None:
+    if wish.context != context:
+        return NOT_OURS, f"asked for {context}, but it says {wish.context}"
+    if newest is not None and wish.count == newest.count and wish.hash != newest.hash and not begin:
+        return FORK, f"event {wish.count} of {context} is signed already, with another hash"
+    expected = (1, ZERO) if newest is None else (newest.number + 1, newest.digest())
+    if (wish.number, wish.previous) != expected:
+        return BEHIND, f"the next checkpoint of {context} is number {expected[0]}"
+    if begin or wish.kind == "epoch":
+        well = begin and wish.kind == "epoch" and wish.since == wish.count <= (newest.count if newest else 0)
+        return None if well else (OTHER_EPOCH, "an epoch is begun by the operator, behind what is signed")
+    if newest is not None and wish.epoch != newest.epoch:
+        return OTHER_EPOCH, f"{context} is in epoch {newest.epoch}, not {wish.epoch}"
+    if wish.since != (newest.count if newest else 0) or wish.count <= wish.since:
+        return NO_GROWTH, f"{context} is signed up to event {newest.count if newest else 0}"
+    return None
