@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from heraldry.chassis.testing.kurrent.messages import (
     proposed,
     stream_of,
 )
-from heraldry.chassis.testing.kurrent.node import Node
+from heraldry.chassis.testing.kurrent.node import Metadata, Node
 from heraldry.chassis.testing.kurrent.records import Expected, Proposed
 from heraldry.chassis.testing.kurrent.refusals import (
     Refusal,
@@ -51,7 +52,7 @@ Request = BatchAppendReq
 Response = BatchAppendResp
 
 
-async def append(node: Node, requests: AsyncIterator[AppendReq]) -> AppendResp:
+async def append(node: Node, requests: AsyncIterator[AppendReq], metadata: Metadata) -> AppendResp:
     """One append: first its options, then one message an event."""
     options: AppendReq.Options | None = None
     events: list[Proposed] = []
@@ -61,6 +62,7 @@ async def append(node: Node, requests: AsyncIterator[AppendReq]) -> AppendResp:
             if request.WhichOneof("content") != "options":
                 raise invalid_argument("the first message of an append holds its options")
             options = request.options
+            node.allow(metadata, "write", stream_of(options.stream_identifier))
             continue
         events.append(proposed(request.proposed_message))
         size += events[-1].size
@@ -128,8 +130,8 @@ class _Pending:
 class BatchAppends:
     """The appends of one call: any number at once, each in one or many parts, answered as they end."""
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(self, node: Node, metadata: Metadata) -> None:
+        self._node, self._metadata = node, metadata
         self._pending: dict[bytes, _Pending] = {}
         self._answers: asyncio.Queue[Response | None] = asyncio.Queue()
         self._writes: set[asyncio.Task[None]] = set()
@@ -148,6 +150,7 @@ class BatchAppends:
     async def _receive(self, requests: AsyncIterator[Request]) -> None:
         try:
             async for request in requests:
+                self._node.admit(self._metadata)
                 try:
                     self._take(request)
                 except Refusal as refusal:
@@ -184,6 +187,11 @@ class BatchAppends:
         stream = stream_of(options.stream_identifier)
         if not options.HasField("stream_identifier"):
             self._refuse(request, stream, _bad_request("Required field StreamIdentifier not set."))
+            return False
+        try:
+            self._node.allow(self._metadata, "write", stream)
+        except Refusal:
+            self._refuse(request, stream, ACCESS_DENIED)
             return False
         seconds = min(_seconds(options), LONGEST_WRITE)
         if seconds <= 0:
@@ -225,7 +233,7 @@ def _seconds(options: Request.Options) -> float:
             return options.deadline.seconds + options.deadline.nanos / 1e9
         case "deadline_21_10_0":
             with suppress(ValueError, OverflowError):
-                return options.deadline_21_10_0.ToMilliseconds() / 1e3 - asyncio.get_running_loop().time()
+                return options.deadline_21_10_0.ToMilliseconds() / 1e3 - time.time()
             return LONGEST_WRITE
         case _:
             return LONGEST_WRITE

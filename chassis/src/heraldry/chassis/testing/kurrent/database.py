@@ -67,6 +67,7 @@ class Database:
         self._group: list[tuple[Callable[[], Outcome], asyncio.Future[Outcome]]] = []
         self._moved: asyncio.Event = asyncio.Event()
         self.node = self._log.node(uuid4())
+        self.end: int = 0  # where the next event will be
         self._forget_unwritten()
         if self.end == 0:
             self._write_first_events()
@@ -104,8 +105,7 @@ class Database:
             return
         for (_, done), outcome in zip(group, outcomes, strict=True):
             done.set_result(outcome)
-        moved, self._moved = self._moved, asyncio.Event()
-        moved.set()
+        self.wake()
 
     def _append(self, stream: str, expected: int, events: Sequence[Proposed]) -> Outcome:
         match judge(stream, expected, [event.id for event in events], self):
@@ -281,14 +281,26 @@ class Database:
         """The log from this position on, or what lies before it; nothing in it is hidden from readers."""
         return self._log.backwards(position, limit) if backwards else self._log.forwards(position, limit)
 
+    def log_of(self, stream: str, first: int, limit: int) -> Sequence[Record]:
+        """A stream's events from this revision on, also what readers no longer see, its tombstone included."""
+        return self._log.of_stream(stream, first, LAST_REVISION, limit, backwards=False)
+
+    def is_a_place(self, position: int) -> bool:
+        """Whether a read of the log can begin there: at an event, or at its end and beyond."""
+        return position in {0, self.end} or position > self.end or self._log.is_position(position)
+
     def event(self, stream: str, revision: int) -> Record | None:
         """One event, if readers see it."""
         page = self.page_of(stream, revision, 1)
         return page[0] if page and page[0].revision == revision else None
 
     async def moved(self) -> None:
-        """Until something more is in the log."""
+        """Until something more is in the log, or somebody wakes who waits."""
         await self._moved.wait()
+
+    def wake(self) -> None:
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
 
     def close(self) -> None:
         self._log.close()

@@ -79,6 +79,13 @@ class Log:
     def at(self, stream: str, revision: int) -> Record | None:
         return self._one(f"{_SELECT} WHERE stream = ? AND revision = ?", stream, revision)
 
+    def is_position(self, position: int) -> bool:
+        """Whether an event begins there."""
+        found: object = self._connection.execute(
+            "SELECT 1 FROM log WHERE position = ?", (position,)
+        ).fetchone()
+        return found is not None
+
     def recent(self, count: int = RECENT) -> Sequence[Record]:
         """The newest events, oldest first."""
         return self._many(f"{_SELECT} ORDER BY position DESC LIMIT ?", count)[::-1]

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
+from grpc import StatusCode
 from heraldry.chassis.testing.kurrent.database import PAGE, Database
+from heraldry.chassis.testing.kurrent.filters import filter_of
 from heraldry.chassis.testing.kurrent.messages import identifier_of, recorded, stream_of
-from heraldry.chassis.testing.kurrent.node import Node
 from heraldry.chassis.testing.kurrent.records import LAST_REVISION, LINK, Record
-from heraldry.chassis.testing.kurrent.refusals import invalid_argument, stream_deleted
+from heraldry.chassis.testing.kurrent.refusals import Refusal, stream_deleted
 from kurrentdbclient.protos.v1.streams_pb2 import ReadReq, ReadResp
 
 Options = ReadReq.Options
-Answer = ReadResp
-Filter = Callable[[Record], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,66 +25,53 @@ class Shape:
     resolve_links: bool
     structured: bool
 
-    def event(self, record: Record) -> Answer:
-        """With a link resolved, both: the event it names, and the link that was read."""
-        read = Answer.ReadEvent(commit_position=record.position)
-        named = self._named_by(record) if self.resolve_links and record.type == LINK else None
-        if named is None:
+    def event(self, record: Record) -> ReadResp:
+        """With a link resolved, both: the event it names, if that is still there, and the link that was read."""
+        read = ReadResp.ReadEvent(commit_position=record.position)
+        if not (self.resolve_links and record.type == LINK):
             read.event.CopyFrom(recorded(record, structured=self.structured))
-        else:
+            return ReadResp(event=read)
+        read.link.CopyFrom(recorded(record, structured=self.structured))
+        named = self._named_by(record)
+        if named is not None:
             read.event.CopyFrom(recorded(named, structured=self.structured))
-            read.link.CopyFrom(recorded(record, structured=self.structured))
-        return Answer(event=read)
+        return ReadResp(event=read)
 
     def _named_by(self, link: Record) -> Record | None:
         revision, _, stream = link.data.decode(errors="replace").partition("@")
-        return self.database.event(stream, int(revision)) if revision.isdigit() and stream else None
+        if not (revision.isdecimal() and stream) or self.database.is_tombstoned(stream):
+            return None
+        return self.database.event(stream, int(revision))
 
 
-def shape_of(node: Node, options: Options) -> Shape:
-    return Shape(
-        node.database, options.resolve_links, options.uuid_option.WhichOneof("content") == "structured"
-    )
+def shape_of(database: Database, options: Options) -> Shape:
+    return Shape(database, options.resolve_links, options.uuid_option.WhichOneof("content") == "structured")
 
 
-def filter_of(options: Options) -> Filter:
-    """Which events a read of the log sends."""
-    if options.WhichOneof("filter_option") != "filter":
-        return lambda _: True
-    wanted = options.filter
-    by_type = wanted.WhichOneof("filter") == "event_type"
-    expression = wanted.event_type if by_type else wanted.stream_identifier
-    prefixes = tuple(expression.prefix)
-    if not expression.regex:
-        return lambda record: (record.type if by_type else record.stream).startswith(prefixes)
-    try:
-        pattern = re.compile(expression.regex)
-    except re.error as error:
-        raise invalid_argument(f"the filter's regular expression cannot be read: {error}") from None
-    return lambda record: pattern.search(record.type if by_type else record.stream) is not None
-
-
-async def read_to_end(node: Node, options: Options) -> AsyncIterator[Answer]:
+async def read_to_end(database: Database, options: Options) -> AsyncIterator[ReadResp]:
     """What is there now, as many as were asked for."""
-    shape = shape_of(node, options)
+    shape = shape_of(database, options)
     backwards = options.read_direction == Options.Backwards
     if options.WhichOneof("stream_option") == "all":
-        records = _all(node.database, options, backwards=backwards)
-    else:
-        stream = stream_of(options.stream.stream_identifier)
-        if node.database.is_tombstoned(stream):
-            raise stream_deleted(stream)
-        if not node.database.exists(stream):
-            yield Answer(stream_not_found=Answer.StreamNotFound(stream_identifier=identifier_of(stream)))
-            return
-        records = _stream(node.database, stream, options, backwards=backwards)
-    left = options.count
-    if left > 0:
-        for record in records:
+        for record in islice(_all(database, options, backwards=backwards), options.count):
             yield shape.event(record)
-            left -= 1
-            if left == 0:
-                break
+        return
+    stream = stream_of(options.stream.stream_identifier)
+    if database.is_tombstoned(stream):
+        raise stream_deleted(stream)
+    if not database.exists(stream):
+        yield ReadResp(stream_not_found=ReadResp.StreamNotFound(stream_identifier=identifier_of(stream)))
+        return
+    tells_ends = options.control_option.compatibility >= 1
+    count = 0
+    for record in islice(_stream(database, stream, options, backwards=backwards), options.count):
+        yield shape.event(record)
+        count += 1
+    visible = database.visible_range(stream)
+    if tells_ends and count == 0 and not backwards and visible:
+        yield ReadResp(first_stream_position=visible.start)
+    if tells_ends:
+        yield ReadResp(last_stream_position=visible.stop - 1)
 
 
 def _stream(database: Database, stream: str, options: Options, *, backwards: bool) -> Iterator[Record]:
@@ -108,10 +94,14 @@ def _all(database: Database, options: Options, *, backwards: bool) -> Iterator[R
     match options.all.WhichOneof("all_option"):
         case "position":
             at = options.all.position.commit_position
+            if not database.is_a_place(at):
+                filtered = "Filtered" if options.WhichOneof("filter_option") == "filter" else ""
+                raise Refusal(StatusCode.UNKNOWN, f"Unexpected {filtered}ReadAllResult: InvalidPosition")
         case "start":
             at = 0
         case _:
             at = database.end
+    at = min(at, database.end)
     while page := database.page_of_all(at, PAGE, backwards=backwards):
         yield from filter(wanted, page)
         at = page[-1].position if backwards else page[-1].end

@@ -1,14 +1,19 @@
-"""The stand-in as a server: start it, use it, stop it."""
+"""The stand-in as a server: start it, use it, make it behave badly, stop it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import grpc
 import grpc.aio
+from heraldry.chassis.testing.kurrent.access import Access, User, users
 from heraldry.chassis.testing.kurrent.database import Database
 from heraldry.chassis.testing.kurrent.node import LARGEST_APPEND, Node
+from heraldry.chassis.testing.kurrent.refusals import consumer_too_slow
 from heraldry.chassis.testing.kurrent.services import add_services
 
 LOCAL: Final = "127.0.0.1"
@@ -16,11 +21,26 @@ _LARGEST_MESSAGE: Final = 17 * 1024 * 1024
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", _LARGEST_MESSAGE),
     ("grpc.so_reuseport", 0),  # two servers on one port would each have half of the clients
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 100),  # as patient with a client's pings as KurrentDB
+    ("grpc.http2.max_ping_strikes", 0),
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files of the server: its certificate with what it is issued by, and its key."""
+
+    certificate: Path
+    key: Path
+
+
 class KurrentStandIn:
-    """One node. `async with KurrentStandIn() as server:` listens on a free port until the block ends."""
+    """One node. `async with KurrentStandIn() as server:` listens on a free port until the block ends.
+
+    Without a folder for `data` its log is gone with it. With `tls` it asks who calls (`admin`, `ops` and
+    `more_users`); without, everybody may do everything.
+    """
 
     def __init__(
         self,
@@ -28,9 +48,13 @@ class KurrentStandIn:
         host: str = LOCAL,
         port: int = 0,
         data: Path | None = None,
+        tls: Tls | None = None,
+        more_users: Iterable[User] = (),
         largest_append: int = LARGEST_APPEND,
     ) -> None:
-        self._host, self._wanted_port, self._data, self._largest_append = host, port, data, largest_append
+        self._host, self._wanted_port, self._data, self._tls = host, port, data, tls
+        self._users = None if tls is None else users(*more_users)
+        self._largest_append = largest_append
         self._server: grpc.aio.Server | None = None
         self._node: Node | None = None
 
@@ -42,32 +66,55 @@ class KurrentStandIn:
 
     @property
     def uri(self) -> str:
-        """How a client finds it."""
-        return f"kdb://{self.node.host}:{self.node.port}?Tls=false"
+        """How a client finds it; with TLS it adds a user before the host, and the authority."""
+        return f"kdb://{self.node.host}:{self.node.port}?Tls={str(self._tls is not None).lower()}"
 
     async def start(self) -> None:
-        """Listen. Raises OSError if the port is taken."""
+        """Listen. Raises OSError if the port is taken, sqlite3.Error if the folder is."""
         server = grpc.aio.server(options=_OPTIONS)
-        try:
-            port = server.add_insecure_port(f"{self._host}:{self._wanted_port}")
-        except RuntimeError as error:
-            raise OSError(f"nobody can listen on {self._host}:{self._wanted_port}: {error}") from error
-        node = self._node = Node(Database(self._data), self._host, port, self._largest_append)
-        add_services(node, server)
+        port = self._listen(server)
+        database = Database(self._data)
+        self._node = Node(database, Access(database, self._users), self._host, port, self._largest_append)
+        add_services(self._node, server)
         await server.start()
         self._server = server
 
-    async def stop(self, grace: float = 0.5) -> None:
+    def _listen(self, server: grpc.aio.Server) -> int:
+        address = f"{self._host}:{self._wanted_port}"
+        try:
+            if self._tls is None:
+                return server.add_insecure_port(address)
+            pair = self._tls.key.read_bytes(), self._tls.certificate.read_bytes()
+            return server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+        except RuntimeError as error:
+            raise OSError(f"nobody can listen on {address}: {error}") from error
+
+    async def stop(self, grace: float | None = None) -> None:
         """Take no more calls; what is under way has this many seconds to end."""
         server, self._server = self._server, None
         if server is not None:
             await server.stop(grace)
             self.node.database.close()
 
-    async def serve(self) -> None:
-        """Until it is stopped."""
-        if self._server is not None:
-            await self._server.wait_for_termination()
+    # ── what a cluster does to its clients ───────────────────────────────────────────────────────────────────
+
+    def step_down(self, host: str, port: int) -> None:
+        """Follow: another node leads now, and whoever needs the leader is sent there."""
+        self.node.leader = (host, port)
+
+    def lead(self) -> None:
+        self.node.leader = None
+
+    def be_ready(self, ready: bool) -> None:  # noqa: FBT001  the one thing it says
+        """While it is not, every call is answered that the server is unavailable."""
+        self.node.ready = ready
+
+    def drop_subscriptions(self) -> int:
+        """End all that are open, as a server does whose consumers are too slow for it; how many there were."""
+        dropped = tuple(self.node.subscriptions)
+        for subscription in dropped:
+            subscription.drop(consumer_too_slow())
+        return len(dropped)
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import NoReturn, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 from grpc.aio import Server, ServicerContext
 from heraldry.chassis.testing.kurrent import appending
 from heraldry.chassis.testing.kurrent.appending import BatchAppends
 from heraldry.chassis.testing.kurrent.database import Written
+from heraldry.chassis.testing.kurrent.features import features
 from heraldry.chassis.testing.kurrent.messages import expected, stream_of, uuid_message
-from heraldry.chassis.testing.kurrent.node import Node
+from heraldry.chassis.testing.kurrent.node import Metadata, Node
 from heraldry.chassis.testing.kurrent.reading import read_to_end
-from heraldry.chassis.testing.kurrent.refusals import Refusal, stream_deleted, wrong_expected_version
+from heraldry.chassis.testing.kurrent.refusals import (
+    Refusal,
+    invalid_argument,
+    stream_deleted,
+    wrong_expected_version,
+)
 from heraldry.chassis.testing.kurrent.rules import Deleted, WrongRevision
+from heraldry.chassis.testing.kurrent.subscriptions import Subscription
 from kurrentdbclient.protos.v1.gossip_pb2 import ClusterInfo, EndPoint, MemberInfo
 from kurrentdbclient.protos.v1.gossip_pb2_grpc import (  # pyright: ignore[reportMissingTypeStubs]
     GossipServicer,
@@ -37,6 +44,7 @@ from kurrentdbclient.protos.v1.streams_pb2_grpc import (  # pyright: ignore[repo
     add_StreamsServicer_to_server,  # pyright: ignore[reportUnknownVariableType]
 )
 
+EVERYTHING: Final = "$all"
 S = TypeVar("S")
 R = TypeVar("R")
 
@@ -52,25 +60,41 @@ class Streams(StreamsServicer):
         self._node = node
 
     async def Read(  # noqa: N802  the protocol's name
-        self,
-        request: ReadReq,
-        context: ServicerContext[ReadReq, ReadResp],
+        self, request: ReadReq, context: ServicerContext[ReadReq, ReadResp]
     ) -> AsyncIterator[ReadResp]:
+        metadata, options = context.invocation_metadata(), request.options
         try:
-            self._node.admit(context.invocation_metadata())
-            async for answer in read_to_end(self._node, request.options):
+            self._node.admit(metadata)
+            if not options.HasField("uuid_option"):
+                raise invalid_argument("'uuidOption' is a required argument")
+            of_all = options.WhichOneof("stream_option") == "all"
+            stream = EVERYTHING if of_all else stream_of(options.stream.stream_identifier)
+            self._node.allow(metadata, "read", stream)
+            if options.WhichOneof("count_option") == "subscription":
+                answers = self._subscribed(options)
+            else:
+                answers = read_to_end(self._node.database, options)
+            async for answer in answers:
                 yield answer
         except Refusal as refusal:
             await refuse(context, refusal)
 
-    async def Append(  # noqa: N802  the protocol's name
-        self,
-        request_iterator: AsyncIterator[AppendReq],
-        context: ServicerContext[AppendReq, AppendResp],
-    ) -> AppendResp:
+    async def _subscribed(self, options: ReadReq.Options) -> AsyncIterator[ReadResp]:
+        subscription = Subscription(self._node.database, options)
+        self._node.subscriptions.add(subscription)
         try:
-            self._node.admit(context.invocation_metadata())
-            return await appending.append(self._node, request_iterator)
+            async for answer in subscription.answers():
+                yield answer
+        finally:
+            self._node.subscriptions.discard(subscription)
+
+    async def Append(  # noqa: N802  the protocol's name
+        self, request_iterator: AsyncIterator[AppendReq], context: ServicerContext[AppendReq, AppendResp]
+    ) -> AppendResp:
+        metadata = context.invocation_metadata()
+        try:
+            self._node.admit(metadata)
+            return await appending.append(self._node, request_iterator, metadata)
         except Refusal as refusal:
             await refuse(context, refusal)
 
@@ -79,9 +103,11 @@ class Streams(StreamsServicer):
         request_iterator: AsyncIterator[BatchAppendReq],
         context: ServicerContext[BatchAppendReq, BatchAppendResp],
     ) -> AsyncIterator[BatchAppendResp]:
+        metadata = context.invocation_metadata()
         try:
-            self._node.admit(context.invocation_metadata())
-            async for answer in BatchAppends(self._node).answers(request_iterator):
+            self._node.admit(metadata)
+            self._node.authenticate(metadata)
+            async for answer in BatchAppends(self._node, metadata).answers(request_iterator):
                 yield answer
         except Refusal as refusal:
             await refuse(context, refusal)
@@ -90,8 +116,7 @@ class Streams(StreamsServicer):
         self, request: DeleteReq, context: ServicerContext[DeleteReq, DeleteResp]
     ) -> DeleteResp:
         try:
-            self._node.admit(context.invocation_metadata())
-            position = await self._end(request.options, for_good=False)
+            position = await self._end(request.options, context.invocation_metadata(), for_good=False)
         except Refusal as refusal:
             await refuse(context, refusal)
         return DeleteResp(position=DeleteResp.Position(commit_position=position, prepare_position=position))
@@ -100,16 +125,19 @@ class Streams(StreamsServicer):
         self, request: TombstoneReq, context: ServicerContext[TombstoneReq, TombstoneResp]
     ) -> TombstoneResp:
         try:
-            self._node.admit(context.invocation_metadata())
-            position = await self._end(request.options, for_good=True)
+            position = await self._end(request.options, context.invocation_metadata(), for_good=True)
         except Refusal as refusal:
             await refuse(context, refusal)
         return TombstoneResp(
             position=TombstoneResp.Position(commit_position=position, prepare_position=position)
         )
 
-    async def _end(self, options: DeleteReq.Options | TombstoneReq.Options, *, for_good: bool) -> int:
+    async def _end(
+        self, options: DeleteReq.Options | TombstoneReq.Options, metadata: Metadata, *, for_good: bool
+    ) -> int:
+        self._node.admit(metadata)
         stream = stream_of(options.stream_identifier)
+        self._node.allow(metadata, "delete", stream)
         wanted = expected(options.WhichOneof("expected_stream_revision"), options.revision)
         write = self._node.database.tombstone if for_good else self._node.database.delete
         match await write(stream, wanted):
@@ -134,19 +162,28 @@ class Gossip(GossipServicer):
     ) -> ClusterInfo:
         try:
             self._node.admit(())
+            self._node.authenticate(context.invocation_metadata())
         except Refusal as refusal:
             await refuse(context, refusal)
-        state = MemberInfo.VNodeState
-        own = MemberInfo(
-            instance_id=uuid_message(self._node.database.node),
-            time_stamp=self._node.database.now(),
-            state=state.Leader if self._node.leader is None else state.Follower,
-            is_alive=True,
-            http_end_point=EndPoint(address=self._node.host, port=self._node.port),
+        state, leader = MemberInfo.VNodeState, self._node.leader
+        own = self._member(
+            state.Leader if leader is None else state.Follower, self._node.host, self._node.port
         )
-        return ClusterInfo(members=[own])
+        own.instance_id.CopyFrom(uuid_message(self._node.database.node))
+        others = [] if leader is None else [self._member(state.Leader, *leader)]
+        return ClusterInfo(members=[own, *others])
+
+    def _member(self, state: MemberInfo.VNodeState.ValueType, host: str, port: int) -> MemberInfo:
+        return MemberInfo(
+            time_stamp=self._node.database.now(),
+            state=state,
+            is_alive=True,
+            http_end_point=EndPoint(address=host, port=port),
+        )
 
 
 def add_services(node: Node, server: Server) -> None:
+    """Everything this node answers; a client that asks for more is told that it is not implemented."""
     add_StreamsServicer_to_server(Streams(node), server)
     add_GossipServicer_to_server(Gossip(node), server)
+    server.add_generic_rpc_handlers((features(),))

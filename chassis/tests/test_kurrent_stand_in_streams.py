@@ -1,0 +1,465 @@
+"""What KurrentDB's own client is told by the stand-in when it appends, deletes and describes streams."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from uuid import uuid4
+
+import grpc.aio
+import pytest
+import pytest_asyncio
+from heraldry.chassis.testing.kurrent.server import KurrentStandIn
+from kurrentdbclient import AsyncKurrentDBClient, KurrentDBClient, NewEvent, StreamState
+from kurrentdbclient.exceptions import (
+    GrpcError,
+    MaximumAppendSizeExceededError,
+    NotFoundError,
+    StreamIsDeletedError,
+    WrongCurrentVersionError,
+)
+from kurrentdbclient.protos.v1.shared_pb2 import UUID as UuidMessage  # noqa: N811
+from kurrentdbclient.protos.v1.shared_pb2 import BadRequest, StreamIdentifier, Timeout, WrongExpectedVersion
+from kurrentdbclient.protos.v1.streams_pb2 import AppendReq, AppendResp, BatchAppendReq, BatchAppendResp
+
+pytestmark = [pytest.mark.parts, pytest.mark.asyncio(loop_scope="module")]
+STREAMS = "/event_store.client.streams.Streams"
+NO_STREAM, ANY, EXISTS = StreamState.NO_STREAM, StreamState.ANY, StreamState.EXISTS
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[KurrentStandIn]:
+    async with KurrentStandIn() as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(server: KurrentStandIn) -> AsyncIterator[AsyncKurrentDBClient]:
+    client = AsyncKurrentDBClient(server.uri)
+    await client.connect()
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+def stream() -> str:
+    return f"orders-{uuid4()}"
+
+
+def an_event(text: str = "happened") -> NewEvent:
+    return NewEvent(type="OrderPlaced", data=json.dumps({"text": text}).encode())
+
+
+def some_events(count: int) -> list[NewEvent]:
+    return [an_event(str(number)) for number in range(count)]
+
+
+async def positions(client: AsyncKurrentDBClient, stream: str) -> list[int]:
+    return [event.stream_position for event in await client.get_stream(stream)]
+
+
+async def test_an_event_reads_back_as_it_was_stored(client: AsyncKurrentDBClient, stream: str) -> None:
+    events = [
+        an_event(),
+        NewEvent("Scanned", bytes(range(256)), b'{"who": "me"}', "application/octet-stream"),
+    ]
+    position = await client.append_to_stream(stream, events=events, current_version=NO_STREAM)
+    read = await client.get_stream(stream)
+    for revision, (stored, new) in enumerate(zip(read, events, strict=True)):
+        assert (stored.id, stored.type, stored.data, stored.metadata, stored.content_type) == (
+            *(new.id, new.type, new.data, new.metadata, new.content_type),
+        )
+        assert (stored.stream_name, stored.stream_position) == (stream, revision)
+        assert stored.prepare_position == stored.commit_position
+        assert stored.recorded_at is not None
+    assert read[0].commit_position < read[1].commit_position == position
+    assert await client.get_commit_position() == position
+
+
+async def test_positions_have_gaps(client: AsyncKurrentDBClient, stream: str) -> None:
+    await client.append_to_stream(stream, events=some_events(3), current_version=NO_STREAM)
+    first, second, third = [event.commit_position for event in await client.get_stream(stream)]
+    assert second - first > 1
+    assert third - second == second - first  # as large as the event between
+
+
+async def test_an_append_must_know_where_the_stream_is(client: AsyncKurrentDBClient, stream: str) -> None:
+    with pytest.raises(WrongCurrentVersionError) as none:
+        await client.append_to_stream(stream, events=an_event(), current_version=0)
+    assert (none.value.actual_version, none.value.expected_version) == (NO_STREAM, 0)
+    with pytest.raises(WrongCurrentVersionError):
+        await client.append_to_stream(stream, events=an_event(), current_version=EXISTS)
+    await client.append_to_stream(stream, events=some_events(2), current_version=NO_STREAM)
+    for wrong in (NO_STREAM, 0, 2):
+        with pytest.raises(WrongCurrentVersionError) as other:
+            await client.append_to_stream(stream, events=some_events(2), current_version=wrong)
+        assert other.value.actual_version == 1
+    for right in (1, ANY, EXISTS):
+        await client.append_to_stream(stream, events=an_event(), current_version=right)
+    assert await positions(client, stream) == [0, 1, 2, 3, 4]
+
+
+async def test_the_same_append_again_is_answered_as_the_first_was(
+    client: AsyncKurrentDBClient, stream: str
+) -> None:
+    events = some_events(3)
+    first = await client.append_to_stream(stream, events=events[:1], current_version=NO_STREAM)
+    rest = await client.append_to_stream(stream, events=events[1:], current_version=0)
+    assert await client.append_to_stream(stream, events=events[:1], current_version=NO_STREAM) == first
+    for again in (0, ANY, EXISTS):
+        assert await client.append_to_stream(stream, events=events[1:], current_version=again) == rest
+    with pytest.raises(WrongCurrentVersionError):
+        await client.append_to_stream(stream, events=[events[1], an_event()], current_version=0)
+    with pytest.raises(WrongCurrentVersionError):
+        await client.append_to_stream(stream, events=[events[1], an_event()], current_version=ANY)
+    assert await positions(client, stream) == [0, 1, 2]
+
+
+async def test_the_same_event_at_a_later_revision_is_another(
+    client: AsyncKurrentDBClient, stream: str
+) -> None:
+    event = an_event()
+    first = await client.append_to_stream(stream, events=event, current_version=NO_STREAM)
+    second = await client.append_to_stream(stream, events=event, current_version=0)
+    assert second > first
+    assert [stored.id for stored in await client.get_stream(stream)] == [event.id, event.id]
+
+
+async def test_an_empty_append_stores_nothing_and_still_checks(
+    client: AsyncKurrentDBClient, stream: str
+) -> None:
+    await client.append_to_stream(stream, events=[], current_version=NO_STREAM)
+    with pytest.raises(WrongCurrentVersionError):
+        await client.append_to_stream(stream, events=[], current_version=3)
+    assert await client.get_current_version(stream) is NO_STREAM
+
+
+async def test_an_append_that_is_too_large_stores_nothing(client: AsyncKurrentDBClient, stream: str) -> None:
+    half = NewEvent("Big", b"x" * 600_000, content_type="application/octet-stream")
+    with pytest.raises(MaximumAppendSizeExceededError):
+        await client.append_to_stream(
+            stream, events=[half, NewEvent("Big", half.data)], current_version=NO_STREAM
+        )
+    assert await client.get_current_version(stream) is NO_STREAM
+    await client.append_to_stream(stream, events=half, current_version=NO_STREAM)
+
+
+async def test_many_appends_at_once_are_all_stored(client: AsyncKurrentDBClient, stream: str) -> None:
+    events = some_events(50)
+    stored = await asyncio.gather(
+        *(client.append_to_stream(stream, events=event, current_version=ANY) for event in events)
+    )
+    assert len(set(stored)) == 50
+    assert {event.id for event in await client.get_stream(stream)} == {event.id for event in events}
+    assert await positions(client, stream) == list(range(50))
+
+
+async def test_of_two_that_expect_the_same_revision_one_wins(
+    client: AsyncKurrentDBClient, stream: str
+) -> None:
+    outcomes = await asyncio.gather(
+        *(client.append_to_stream(stream, events=an_event(), current_version=NO_STREAM) for _ in range(8)),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(outcome, int) for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, WrongCurrentVersionError) for outcome in outcomes) == 7
+
+
+# ── the calls themselves, beyond what the client makes of them ───────────────────────────────────────────────
+
+
+def a_batch(
+    stream: str, correlation: str, *, final: bool, events: int = 1, options: bool = True, seconds: int = 5
+) -> BatchAppendReq:
+    request = BatchAppendReq(
+        correlation_id=UuidMessage(string=correlation),
+        proposed_messages=[
+            BatchAppendReq.ProposedMessage(
+                id=UuidMessage(string=str(uuid4())),
+                metadata={"type": "T", "content-type": "application/json"},
+                data=b"{}",
+            )
+            for _ in range(events)
+        ],
+        is_final=final,
+    )
+    if options:
+        request.options.stream_identifier.CopyFrom(StreamIdentifier(stream_name=stream.encode()))
+        request.options.no_stream.SetInParent()
+        request.options.deadline.seconds = seconds
+    return request
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def channel(server: KurrentStandIn) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(f"{server.node.host}:{server.node.port}") as channel:
+        yield channel
+
+
+def call_batch_append(
+    channel: grpc.aio.Channel, requests: Iterator[BatchAppendReq] | AsyncIterator[BatchAppendReq]
+) -> grpc.aio.StreamStreamCall[BatchAppendReq, BatchAppendResp]:
+    method = channel.stream_stream(
+        f"{STREAMS}/BatchAppend",
+        request_serializer=BatchAppendReq.SerializeToString,
+        response_deserializer=BatchAppendResp.FromString,
+    )
+    return method(requests)
+
+
+async def batch(channel: grpc.aio.Channel, *requests: BatchAppendReq) -> dict[str, BatchAppendResp]:
+    """The answers by correlation id."""
+    call = call_batch_append(channel, iter(requests))
+    return {answer.correlation_id.string: answer async for answer in call}
+
+
+async def test_one_call_appends_to_many_streams_in_parts(
+    client: AsyncKurrentDBClient, channel: grpc.aio.Channel, stream: str
+) -> None:
+    one, two = str(uuid4()), str(uuid4())
+    answers = await batch(
+        channel,
+        a_batch(f"{stream}-1", one, final=False, events=2),
+        a_batch(f"{stream}-2", two, final=True),
+        a_batch("", one, final=True, events=3, options=False),
+    )
+    assert (answers[one].success.current_revision, answers[two].success.current_revision) == (4, 0)
+    assert answers[one].stream_identifier.stream_name.decode() == f"{stream}-1"
+    assert await positions(client, f"{stream}-1") == [0, 1, 2, 3, 4]
+
+
+async def test_a_refused_append_says_what_was_expected_and_what_is(
+    client: AsyncKurrentDBClient, channel: grpc.aio.Channel, stream: str
+) -> None:
+    await client.append_to_stream(stream, events=some_events(2), current_version=NO_STREAM)
+    refused, other = str(uuid4()), str(uuid4())
+    answers = await batch(
+        channel, a_batch(stream, refused, final=True), a_batch(f"{stream}-2", other, final=True)
+    )
+    wrong = WrongExpectedVersion()
+    assert answers[refused].error.details.Unpack(wrong)
+    assert wrong.WhichOneof("expected_stream_position_option") == "expected_no_stream"
+    assert wrong.current_stream_revision == 1
+    assert answers[other].WhichOneof("result") == "success"
+
+
+async def test_a_batch_without_a_stream_or_a_type_is_a_bad_request(
+    channel: grpc.aio.Channel, stream: str
+) -> None:
+    nowhere, untyped = str(uuid4()), str(uuid4())
+    without_stream, without_type = a_batch(stream, nowhere, final=True), a_batch(stream, untyped, final=True)
+    without_stream.options.ClearField("stream_identifier")
+    del without_type.proposed_messages[0].metadata["type"]
+    answers = await batch(channel, without_stream, without_type)
+    assert [answer.error.details.Is(BadRequest.DESCRIPTOR) for answer in answers.values()] == [True, True]
+
+
+async def test_an_append_whose_time_is_over_stores_nothing(
+    client: AsyncKurrentDBClient, channel: grpc.aio.Channel, stream: str
+) -> None:
+    (answer,) = (await batch(channel, a_batch(stream, str(uuid4()), final=True, seconds=0))).values()
+    assert answer.error.details.Is(Timeout.DESCRIPTOR)
+    assert await client.get_current_version(stream) is NO_STREAM
+
+
+async def test_a_batch_that_never_becomes_whole_runs_out_of_time(
+    channel: grpc.aio.Channel, stream: str
+) -> None:
+    correlation, done = str(uuid4()), asyncio.Event()
+
+    async def requests() -> AsyncIterator[BatchAppendReq]:
+        request = a_batch(stream, correlation, final=False, seconds=0)
+        request.options.deadline.nanos = 50_000_000
+        yield request
+        await done.wait()
+
+    async for answer in call_batch_append(channel, requests()):
+        done.set()
+        assert answer.error.details.Is(Timeout.DESCRIPTOR)
+    assert done.is_set()
+
+
+# ── the client without asyncio: one event is the call Append ─────────────────────────────────────────────────
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def plain(server: KurrentStandIn) -> AsyncIterator[KurrentDBClient]:
+    client = await asyncio.to_thread(KurrentDBClient, server.uri)
+    yield client
+    await asyncio.to_thread(client.close)
+
+
+async def test_append_answers_as_batch_append_does(plain: KurrentDBClient, stream: str) -> None:
+    def use() -> None:
+        event = an_event()
+        first = plain.append_to_stream(stream, events=event, current_version=NO_STREAM)
+        assert plain.append_to_stream(stream, events=event, current_version=NO_STREAM) == first
+        with pytest.raises(WrongCurrentVersionError) as wrong:
+            plain.append_to_stream(stream, events=an_event(), current_version=5)
+        assert (wrong.value.actual_version, wrong.value.expected_version) == (0, 5)
+        with pytest.raises(WrongCurrentVersionError) as none:
+            plain.append_to_stream(f"{stream}-2", events=an_event(), current_version=EXISTS)
+        assert none.value.actual_version is NO_STREAM
+        assert len(plain.get_stream(stream)) == 1
+
+    await asyncio.to_thread(use)
+
+
+async def test_append_refuses_what_is_too_large_or_tombstoned(plain: KurrentDBClient, stream: str) -> None:
+    def use() -> None:
+        with pytest.raises(GrpcError, match="Maximum Append Size of 1048576 Exceeded"):
+            plain.append_to_stream(
+                stream, events=NewEvent("Big", b"x" * 1_100_000), current_version=NO_STREAM
+            )
+        plain.append_to_stream(stream, events=an_event(), current_version=NO_STREAM)
+        plain.tombstone_stream(stream, current_version=ANY)
+        with pytest.raises(Exception, match="is deleted") as refused:
+            plain.append_to_stream(stream, events=an_event(), current_version=ANY)
+        assert not isinstance(refused.value, GrpcError)
+
+    await asyncio.to_thread(use)
+
+
+@pytest.mark.parametrize("missing", ["type", "content-type"])
+async def test_append_names_the_metadata_that_are_missing(
+    channel: grpc.aio.Channel, stream: str, missing: str
+) -> None:
+    opening = AppendReq()
+    opening.options.stream_identifier.stream_name = stream.encode()
+    opening.options.any.SetInParent()
+    metadata = {"type": "T", "content-type": "application/json"}
+    del metadata[missing]
+    message = AppendReq.ProposedMessage(id=UuidMessage(string=str(uuid4())), metadata=metadata)
+    method = channel.stream_unary(
+        f"{STREAMS}/Append",
+        request_serializer=AppendReq.SerializeToString,
+        response_deserializer=AppendResp.FromString,
+    )
+    with pytest.raises(grpc.aio.AioRpcError, match=f"'{missing}' is missing") as refused:
+        await method(iter([opening, AppendReq(proposed_message=message)]))
+    assert dict(refused.value.trailing_metadata())["exception"] == "missing-required-metadata-property"
+
+
+# ── the end of a stream ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_deleted_stream_is_not_found_and_goes_on_where_it_was(
+    client: AsyncKurrentDBClient, stream: str
+) -> None:
+    await client.append_to_stream(stream, events=some_events(3), current_version=NO_STREAM)
+    with pytest.raises(WrongCurrentVersionError):
+        await client.delete_stream(stream, current_version=1)
+    await client.delete_stream(stream, current_version=2)
+    with pytest.raises(NotFoundError):
+        await client.get_stream(stream)
+    assert await client.get_current_version(stream) is NO_STREAM
+    await client.append_to_stream(stream, events=some_events(2), current_version=NO_STREAM)
+    assert await positions(client, stream) == [3, 4]
+    metadata, _ = await client.get_stream_metadata(stream)
+    assert metadata == {"$tb": 3}
+
+
+async def test_a_deleted_stream_also_goes_on_after_its_last_revision(
+    client: AsyncKurrentDBClient, stream: str
+) -> None:
+    for current in (1, ANY):
+        name = f"{stream}-{current}"
+        await client.append_to_stream(name, events=some_events(2), current_version=NO_STREAM)
+        await client.delete_stream(name, current_version=EXISTS)
+        await client.append_to_stream(name, events=an_event(), current_version=current)
+        assert await positions(client, name) == [2]
+
+
+async def test_the_log_still_has_what_was_deleted(client: AsyncKurrentDBClient, stream: str) -> None:
+    position = await client.append_to_stream(stream, events=an_event(), current_version=NO_STREAM)
+    await client.delete_stream(stream, current_version=ANY)
+    read = [event async for event in await client.read_all(commit_position=position, filter_exclude=())]
+    assert [(event.stream_name, event.type) for event in read] == [
+        (stream, "OrderPlaced"),
+        (f"$${stream}", "$metadata"),
+    ]
+
+
+async def test_a_deleted_stream_does_not_exist_for_those_who_expect_it(
+    client: AsyncKurrentDBClient, stream: str
+) -> None:
+    await client.append_to_stream(stream, events=an_event(), current_version=NO_STREAM)
+    await client.delete_stream(stream, current_version=EXISTS)
+    with pytest.raises(StreamIsDeletedError):
+        await client.append_to_stream(stream, events=an_event(), current_version=EXISTS)
+    with pytest.raises(StreamIsDeletedError):
+        await client.delete_stream(stream, current_version=EXISTS)
+    await client.delete_stream(stream, current_version=0)  # deleting again does no harm
+
+
+async def test_a_stream_that_never_was_cannot_be_deleted(client: AsyncKurrentDBClient, stream: str) -> None:
+    for current in (0, ANY, EXISTS, NO_STREAM):
+        with pytest.raises(NotFoundError):
+            await client.delete_stream(stream, current_version=current)
+
+
+async def test_nothing_comes_after_a_tombstone(client: AsyncKurrentDBClient, stream: str) -> None:
+    await client.append_to_stream(stream, events=some_events(2), current_version=NO_STREAM)
+    with pytest.raises(WrongCurrentVersionError):
+        await client.tombstone_stream(stream, current_version=0)
+    await client.tombstone_stream(stream, current_version=1)
+    calls: list[Callable[[], Awaitable[object]]] = [
+        lambda: client.get_stream(stream),
+        lambda: client.append_to_stream(stream, events=an_event(), current_version=ANY),
+        lambda: client.append_to_stream(stream, events=an_event(), current_version=NO_STREAM),
+        lambda: client.delete_stream(stream, current_version=ANY),
+        lambda: client.tombstone_stream(stream, current_version=ANY),
+        lambda: client.get_stream_metadata(stream),
+        lambda: client.set_stream_metadata(stream, metadata={}),
+    ]
+    for call in calls:
+        with pytest.raises(StreamIsDeletedError):
+            await call()
+
+
+async def test_a_stream_that_never_was_can_be_tombstoned(client: AsyncKurrentDBClient, stream: str) -> None:
+    with pytest.raises(NotFoundError):
+        await client.tombstone_stream(stream, current_version=0)
+    await client.tombstone_stream(stream, current_version=NO_STREAM)
+    with pytest.raises(StreamIsDeletedError):
+        await client.get_stream(stream)
+
+
+# ── metadata of a stream ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_metadata_have_a_version_of_their_own(client: AsyncKurrentDBClient, stream: str) -> None:
+    assert await client.get_stream_metadata(stream) == ({}, NO_STREAM)
+    await client.set_stream_metadata(stream, metadata={"color": "red"}, current_version=NO_STREAM)
+    assert await client.get_stream_metadata(stream) == ({"color": "red"}, 0)
+    with pytest.raises(WrongCurrentVersionError):
+        await client.set_stream_metadata(stream, metadata={}, current_version=4)
+    await client.set_stream_metadata(stream, metadata={"color": "blue"}, current_version=0)
+    assert await client.get_stream_metadata(stream) == ({"color": "blue"}, 1)
+    assert await positions(client, f"$${stream}") == [1]  # only the newest are read
+
+
+async def test_a_reader_sees_as_many_events_as_metadata_say(
+    client: AsyncKurrentDBClient, stream: str
+) -> None:
+    await client.append_to_stream(stream, events=some_events(6), current_version=NO_STREAM)
+    await client.set_stream_metadata(stream, metadata={"$maxCount": 3})
+    assert await positions(client, stream) == [3, 4, 5]
+    await client.set_stream_metadata(stream, metadata={"$tb": 5})
+    assert await positions(client, stream) == [5]
+    assert [event.stream_position for event in await client.get_stream(stream, backwards=True)] == [5]
+    await client.set_stream_metadata(stream, metadata={"$maxAge": 3600})
+    assert await positions(client, stream) == [0, 1, 2, 3, 4, 5]
+    await client.append_to_stream(stream, events=an_event(), current_version=5)
+
+
+async def test_metadata_bring_a_deleted_stream_back_without_its_events(
+    client: AsyncKurrentDBClient, stream: str
+) -> None:
+    await client.append_to_stream(stream, events=some_events(2), current_version=NO_STREAM)
+    await client.delete_stream(stream, current_version=1)
+    await client.set_stream_metadata(stream, metadata={"color": "red"})
+    assert await client.get_stream(stream) == ()
+    metadata, _ = await client.get_stream_metadata(stream)
+    assert metadata == {"color": "red", "$tb": 2}
