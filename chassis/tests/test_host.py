@@ -19,15 +19,30 @@ async def never(_: House) -> None:
     raise AssertionError("it must not come to that")
 
 
-def test_a_store_this_release_cannot_use_is_refused_not_ignored(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("address", "wrong"),
+    [
+        ("postgres://ada:hunter2@db.example", "does not begin with one of kdb://"),
+        ("kdb://ada:hunter2@kurrent.example?Tls=perhaps", "neither Tls=true nor Tls=false"),
+        ("kdb://kurrent.example:2113", "names no user with a password"),
+        ("kdb://ada:hunter2@", "names no server"),
+    ],
+)
+def test_what_is_no_address_of_a_store_is_refused_without_its_password(
+    address: str,
+    wrong: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("HERALDRY_SERVICE", "identity")
     monkeypatch.setenv("HERALDRY_DATA", str(tmp_path))
-    monkeypatch.setenv("HERALDRY_STORE_URL", "kdb://kurrent.example:2113")
+    monkeypatch.setenv("HERALDRY_STORE_URL", address)
     assert run("identity", never, types={}, upcasters={}, projections=()) == EXIT_CANNOT_START
     said = capsys.readouterr()
     assert "HERALDRY_STORE_URL" in said.out + said.err
+    assert wrong in said.out + said.err
+    assert "hunter2" not in said.out + said.err
     assert not list(tmp_path.iterdir())
 
 

@@ -5,12 +5,13 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from heraldry.chassis.store.port import NO_STREAM, StoreUnavailableError
 from heraldry.chassis.store.sqlite import SqliteStore
-from heraldry.chassis.testing.store_conformance import STREAM, StoreConformance, new_event
+from heraldry.chassis.testing.store_conformance import STREAM, Another, StoreConformance, new_event
 
 
 @pytest.fixture
@@ -18,6 +19,18 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     opened = SqliteStore(tmp_path / "events.sqlite3")
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def another(tmp_path: Path) -> AsyncIterator[Another]:
+    async with AsyncExitStack() as stack:
+
+        async def opened() -> SqliteStore:
+            store = SqliteStore(tmp_path / "events.sqlite3")
+            stack.push_async_callback(store.close)
+            return store
+
+        yield opened
 
 
 class TestSqliteStore(StoreConformance):

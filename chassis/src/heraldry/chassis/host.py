@@ -22,6 +22,7 @@ from heraldry.chassis.audit.trail import Trail
 from heraldry.chassis.bus import border, connect, provision, rights
 from heraldry.chassis.bus.follow import Entry, Follower
 from heraldry.chassis.bus.lags import Lags
+from heraldry.chassis.bus.markers import last_marker
 from heraldry.chassis.bus.parked import ParkedApi
 from heraldry.chassis.bus.parking import Parking
 from heraldry.chassis.bus.relay import Hook, Relay, Step
@@ -36,8 +37,8 @@ from heraldry.chassis.projection import Projection
 from heraldry.chassis.readmodel import ReadModel, StoreFeed
 from heraldry.chassis.runner import Runner
 from heraldry.chassis.settings import Settings
+from heraldry.chassis.store.opening import Published, address_of, open_store
 from heraldry.chassis.store.port import EventStore, StoreUnavailableError
-from heraldry.chassis.store.sqlite import SqliteStore
 from heraldry.chassis.tasks import end
 from heraldry.chassis.vault.keys import KeyRing
 from heraldry.chassis.vault.master import MasterKeyError, load
@@ -51,10 +52,6 @@ from nats.js import JetStreamContext
 
 log = structlog.stdlib.get_logger(__name__)
 EXIT_CANNOT_START: Final = 74
-OTHER_STORE: Final = (
-    "HERALDRY_STORE_URL names a store that this release cannot use: it keeps its log in SQLite files."
-    " Leave the setting away."
-)
 CANNOT_START: Final = (
     StoreUnavailableError,
     MasterKeyError,
@@ -131,8 +128,7 @@ def run(
     settings = Settings()
     logs.configure(settings)
     try:
-        if settings.store_url:  # ignored, it would put the log where nobody expects it
-            raise StoreUnavailableError(OTHER_STORE)
+        address_of(settings, context)  # what is wrong with it is said before anything is waited for
         registry.upcasters(types, upcasters)
         return asyncio.run(_live(context, settings, build, types, upcasters, projections, own_http=own_http))
     except CANNOT_START as error:
@@ -202,7 +198,7 @@ async def _open(  # noqa: PLR0913, PLR0917  a composition root; the order in whi
     stack.push_async_callback(halt.stop)
 
     reach = points(settings.test_points)
-    store = SqliteStore(_made(settings, "store") / f"{context}.sqlite3")
+    store = await open_store(settings, context, published=_published(border.jetstream(nc), context))
     stack.push_async_callback(store.close)
     codec = Codec(types, keys, upcasters)
     runner = Runner(context, store, codec)
@@ -275,6 +271,14 @@ def _hook(context: str, reach: Points) -> Hook:
         await reach(f"relay-{context}.{step}")
 
     return hook
+
+
+def _published(js: JetStreamContext, context: str) -> Published:
+    async def published(epoch: str) -> bool:
+        marker, _ = await last_marker(js, context)
+        return marker is not None and marker.epoch == epoch
+
+    return published
 
 
 async def _clock(nc: Client, settings: Settings, stack: AsyncExitStack) -> Clock:

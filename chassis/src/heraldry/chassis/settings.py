@@ -24,9 +24,12 @@ class Settings(BaseSettings):
     nats_user: str = ""
     nats_password: SecretStr = SecretStr("")
     master_key_file: Path | None = None  # default: <data>/keys/master.key
+    # KurrentDB's address, kdb://server:2113 and what else it needs; default: a SQLite file in <data>/store/
+    store_url: SecretStr = SecretStr("")
+    store_user: str = ""  # of KurrentDB, where the address names none; {context} in it is the service's name
+    store_password: SecretStr = SecretStr("")
     # the system user that the signer becomes where `up` runs as root; empty: it stays who it is
     signer_user: str = ""
-    store_url: str = ""  # default: a SQLite file in <data>/store/
     allow_private_addresses: bool = False  # mail servers in private ranges (always so in the sandbox)
     extra_ca_file: Path | None = None  # additional trusted certificates (the sandbox's own CA)
     claim_seconds: float = 60.0  # how long a claim on a piece of work keeps other replicas away

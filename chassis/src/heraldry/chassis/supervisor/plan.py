@@ -11,6 +11,7 @@ from pathlib import Path
 
 from heraldry.chassis.bus import rights
 from heraldry.chassis.bus.server import ServerFiles, ServerFilesError, binary, prepare
+from heraldry.chassis.store.folder import wrong_kind
 from heraldry.chassis.supervisor import ports, process
 from heraldry.chassis.supervisor.child import Child
 from heraldry.chassis.supervisor.folder import Folder
@@ -62,6 +63,7 @@ def make(
 ) -> Plan:
     """Choose the ports, write NATS' configuration and name every process. Raises CannotStart."""
     environment = dict(os.environ)
+    environment["HERALDRY_STORE_URL"] = _store_url(folder)
     environment["HERALDRY_MASTER_KEY_FILE"] = str(_master_key(folder))
     public = ports.asked_port(host, port, "--port")
     url = environment.get("HERALDRY_PUBLIC_URL") or ports.address(host, public)
@@ -140,6 +142,14 @@ def _linkedin_port(folder: Folder, port: int) -> int:
         return ports.preferred_port(LOOPBACK, int(kept.read_text(encoding="ascii")))
     except (OSError, ValueError):
         return ports.preferred_port(LOOPBACK, LINKEDIN_PORT) if port else ports.free_port()
+
+
+def _store_url(folder: Folder) -> str:
+    """The log's address, by either name; empty for SQLite. The folder must be one for it."""
+    url = os.environ.get("HERALDRY_STORE_URL") or os.environ.get("STORE_URL", "")
+    if wrong := wrong_kind(folder.path, url):
+        raise CannotStart(*wrong)
+    return url
 
 
 def _master_key(folder: Folder) -> Path:
