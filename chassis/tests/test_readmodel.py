@@ -71,6 +71,10 @@ def journal() -> Projection:
         db.execute("INSERT OR REPLACE INTO journal VALUES (?, ?)", (fact.id, event.what))
         db.execute("INSERT INTO runs VALUES (?)", (fact.id,))
 
+    @made.on(Praised)
+    def praised(db: Connection, event: Praised, fact: Fact) -> None:
+        db.execute("INSERT OR REPLACE INTO journal VALUES (?, ?)", (fact.id, str(event.words)))
+
     @made.on(Cursed)
     def cursed(db: Connection, event: Cursed, fact: Fact) -> None:
         raise ValueError("the handler cannot do that")
@@ -314,6 +318,16 @@ async def test_a_missing_key_stops_the_feed_visibly_until_it_is_there(
         keys.known.update(late)
         await until(lambda: feed.problem is None)
         assert rows(model, "stock") == [("pear", 1)]
+
+
+async def test_what_no_projection_shows_is_not_even_decrypted(store: SqliteStore, tmp_path: Path) -> None:
+    keys = KeysInMemory(ADA)
+    codec = Codec(TYPES, keys)
+    new = await codec.encode([Praised(at=NOW, person=ADA, words="well done"), *sold(1)], META)
+    keys.known.clear()
+    await store.append("shop.till-1", new, expected=NO_STREAM)
+    async with feeding(store, codec, tmp_path / "m.sqlite3", stock()) as (feed, model):
+        assert (feed.problem, rows(model, "stock")) == (None, [("pear", 1)])
 
 
 async def test_whatever_goes_wrong_is_said_without_quoting_the_event_and_tried_again(

@@ -94,6 +94,7 @@ class Codec:
         self._types, self._keys = dict(types), keys
         self._upcasters = registry.upcasters(types, upcasters or {})
         self._names = {kind: name for name, kind in types.items()}
+        self._personal = {kind: personal_fields(kind) for kind in self._names}
         self._veiled = False
 
     def veiled(self) -> Codec:
@@ -118,12 +119,10 @@ class Codec:
             except KeyUnknownError as unknown:
                 await self._keys.fetch(unknown.subject)
 
-    def decode_now(self, stored: StoredEvent) -> Event:
-        """Decode with the keys in memory. Raises KeyUnknownError for one that is not."""
-        kind = self._types.get(stored.type)
-        if kind is None or stored.version > kind.version:
-            raise UnknownTypeError(stored)
-        personal = personal_fields(kind)
+    def decode_now(self, stored: StoredEvent, kind: type[Event] | None = None) -> Event:
+        """Decode with the keys in memory, to its `kind` if that is known. Raises KeyUnknownError for a key that is not."""
+        kind = kind or self.kind(stored)
+        personal = self._personal[kind]
         if not personal and stored.version == kind.version:
             return kind.model_validate_json(stored.data)
         document = cast("Document", orjson.loads(stored.data))
@@ -135,6 +134,13 @@ class Codec:
             if is_erased(document.get(name)):
                 document[name] = Erased()
         return kind.model_validate(document)
+
+    def kind(self, stored: StoredEvent) -> type[Event]:
+        """What it will be decoded to. Raises UnknownTypeError."""
+        kind = self._types.get(stored.type)
+        if kind is None or stored.version > kind.version:
+            raise UnknownTypeError(stored)
+        return kind
 
     def is_erased(self, stored: StoredEvent) -> bool:
         """Whether the key of a person in this event is destroyed. Raises KeyUnknownError."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from sqlite3 import Connection
@@ -58,6 +58,17 @@ class Projection:
     def apply(self, db: Connection, event: Event, fact: Fact) -> None:
         if handler := self.handlers.get(type(event)):
             handler(db, event, fact)
+
+
+def handlers_by_type(
+    projections: Sequence[Projection],
+) -> Mapping[type[Event], Sequence[tuple[str, Handler]]]:
+    """For each type the handlers of all projections that show it, each with its projection's name."""
+    found: dict[type[Event], list[tuple[str, Handler]]] = {}
+    for projection in projections:
+        for kind, handler in projection.handlers.items():
+            found.setdefault(kind, []).append((projection.name, handler))
+    return found
 
 
 def prepare(db: Connection, projections: Sequence[Projection]) -> None:

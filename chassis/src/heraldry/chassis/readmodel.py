@@ -7,6 +7,7 @@ how far a model has come; whoever wrote something waits until it is there.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -16,7 +17,7 @@ from typing import TypeVar, cast
 
 import structlog
 from heraldry.chassis.codec import Codec, Meta, UnknownTypeError
-from heraldry.chassis.projection import Fact, Projection, prepare
+from heraldry.chassis.projection import Fact, Projection, handlers_by_type, prepare
 from heraldry.chassis.store.port import (
     START,
     EventStore,
@@ -32,6 +33,7 @@ from prometheus_client import Gauge
 
 log = structlog.stdlib.get_logger(__name__)
 T = TypeVar("T")
+FIELDS = frozenset(field.name for field in dataclasses.fields(Fact))
 RETRY = 1.0  # seconds between two tries to go on after a failure
 _LAG = Gauge(
     "heraldry_projections_lag_positions", "Head of the log minus what is projected", ["context", "projection"]
@@ -49,6 +51,7 @@ class ReadModel:
     def __init__(self, path: Path, projections: Sequence[Projection]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._projections = tuple(projections)
+        self._handlers = handlers_by_type(self._projections)
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")  # what a crash takes is projected again
@@ -123,9 +126,9 @@ class ReadModel:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             for position, event, fact in batch:
-                for projection in self._projections:
-                    if position > done[projection.name]:
-                        projection.apply(self._db, event, fact)
+                for name, handler in self._handlers.get(type(event), ()):
+                    if position > done[name]:
+                        handler(self._db, event, fact)
             self._db.execute("UPDATE projection SET position = max(position, ?)", (upto,))
             self._db.executemany(
                 "INSERT OR REPLACE INTO reached VALUES (?, ?, ?)",
@@ -140,6 +143,10 @@ class ReadModel:
             self._reached[one.context] = one
         for moved in self._moved:
             moved.set()
+
+    def shows(self, kind: type[Event]) -> bool:
+        """Whether a projection has a handler for events of this type."""
+        return kind in self._handlers
 
     def mark_for_rebuild(self) -> None:
         """A newer release's event was skipped: the release that knows it builds the model anew."""
@@ -176,10 +183,8 @@ class StoreFeed:
         store: EventStore,
         codec: Codec,
         model: ReadModel,
-        moved: Callable[[Sequence[tuple[int, Event, Fact]]], None] | None = None,
     ) -> None:
         self._context, self._store, self._codec, self._model = context, store, codec, model
-        self._after_apply = moved
         self._task: asyncio.Task[None] | None = None
         self.problem: str | None = None
 
@@ -224,29 +229,49 @@ class StoreFeed:
             await asyncio.sleep(RETRY)
 
     async def _take(self, stored: Sequence[StoredEvent]) -> None:
+        codec, model, epoch = self._codec, self._model, self._store.epoch
         batch: list[tuple[int, Event, Fact]] = []
         for one in stored:
             try:
-                event = await self._codec.event(one)
+                kind = codec.kind(one)
             except UnknownTypeError as unknown:
                 log.warning("an event of a newer release was skipped", what=str(unknown))
-                self._model.mark_for_rebuild()
+                model.mark_for_rebuild()
                 continue
-            batch.append((one.position, event, self._fact(one)))
+            if not model.shows(kind):
+                continue
+            try:
+                event = codec.decode_now(one, kind)
+            except KeyUnknownError:
+                event = await codec.event(one)
+            batch.append((one.position, event, RecordedFact(self._context, epoch, one)))
         last = stored[-1].position
-        self._model.apply(batch, upto=last, reached=[Position(self._context, self._store.epoch, last)])
-        if self._after_apply is not None:
-            self._after_apply(batch)
+        model.apply(batch, upto=last, reached=[Position(self._context, epoch, last)])
 
-    def _fact(self, stored: StoredEvent) -> Fact:
+
+class RecordedFact(Fact):
+    """The fact of a stored event. Most handlers ask little of it, so its meta is read when they do."""
+
+    __slots__ = ("_recorded",)
+
+    _recorded: tuple[str, str, StoredEvent]
+
+    def __init__(self, context: str, epoch: str, stored: StoredEvent) -> None:  # pyright: ignore[reportMissingSuperCall]  its fields are set when one is asked for
+        object.__setattr__(self, "_recorded", (context, epoch, stored))
+
+    def __getattr__(self, name: str) -> object:
+        """Called for a field that is not set yet: sets all."""
+        if name not in FIELDS:
+            raise AttributeError(name)
+        context, epoch, stored = self._recorded
         meta = Meta.read(stored)
-        return Fact(
+        super().__init__(
             id=str(stored.id),
             type=stored.type,
             time=datetime.fromisoformat(meta.time),
             stream=stored.stream,
             revision=stored.revision,
-            position=str(Position(self._context, self._store.epoch, stored.position)),
+            position=str(Position(context, epoch, stored.position)),
             organization=meta.organization,
             identity=meta.identity,
             actor=meta.actor,
@@ -254,6 +279,7 @@ class StoreFeed:
             correlation=meta.correlation,
             persons=" ".join(meta.persons),
         )
+        return cast("object", getattr(self, name))
 
 
 def _said(error: Exception) -> str:

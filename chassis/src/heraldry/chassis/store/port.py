@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
 NO_STREAM = -1  # the expected revision of a stream that must not exist yet
@@ -30,8 +30,7 @@ class NewEvent:
     meta: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
+class StoredEvent(NamedTuple):  # a rebuild makes millions, and a frozen dataclass takes three times as long
     """An event as it stands in the log. `revision` counts from 0 within its stream."""
 
     position: int
