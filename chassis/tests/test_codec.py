@@ -12,7 +12,7 @@ from heraldry.chassis.store.port import NewEvent, StoredEvent
 from heraldry.chassis.testing.memory import KeysInMemory
 from heraldry.chassis.vault.keys import KeyUnknownError, UnreadableError
 from heraldry.contracts.base import Erased, Event, Personal
-from heraldry.contracts.evolution import Document
+from heraldry.contracts.evolution import Document, EvolutionError, is_erased
 from hypothesis import given
 from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
@@ -40,16 +40,23 @@ class Counted(Event):
 
 
 class MovedHouse(Event):
-    """Version 1 called the personal field `address`."""
+    """Version 1 called the personal field `address`, version 2 `home`; version 3 has two of it."""
 
+    version: ClassVar[int] = 3
+    person: UUID
+    street: Annotated[str | Erased, Personal("person")]
+    town: Annotated[str | Erased, Personal("person")]
+
+
+class MovedHouse1(Event):
+    person: UUID
+    address: Annotated[str | Erased, Personal("person")]
+
+
+class MovedHouse2(Event):
     version: ClassVar[int] = 2
     person: UUID
     home: Annotated[str | Erased, Personal("person")]
-
-
-class MovedHouseBefore(Event):
-    person: UUID
-    address: Annotated[str | Erased, Personal("person")]
 
 
 def counted_1(document: Document) -> Document:
@@ -64,6 +71,15 @@ def moved_1(document: Document) -> Document:
     return {"at": document["at"], "person": document["person"], "home": document["address"]}
 
 
+def moved_2(document: Document) -> Document:
+    home = document.pop("home")
+    street, _, town = str(home).partition(", ")
+    return {
+        **document,
+        **({"street": home, "town": home} if is_erased(home) else {"street": street, "town": town}),
+    }
+
+
 TYPES: dict[str, type[Event]] = {"Met": Met, "Counted": Counted, "MovedHouse": MovedHouse}
 
 
@@ -71,7 +87,12 @@ def codec(keys: KeysInMemory) -> Codec:
     return Codec(
         TYPES,
         keys,
-        {("Counted", 1): counted_1, ("Counted", 2): counted_2, ("MovedHouse", 1): moved_1},
+        {
+            ("Counted", 1): counted_1,
+            ("Counted", 2): counted_2,
+            ("MovedHouse", 1): moved_1,
+            ("MovedHouse", 2): moved_2,
+        },
     )
 
 
@@ -224,13 +245,45 @@ async def test_old_versions_climb_every_step_of_the_ladder() -> None:
         assert await reading.event(one) == Counted(at=NOW, count=40)
 
 
-async def test_an_old_version_is_decrypted_before_it_is_lifted() -> None:
+@pytest.mark.parametrize("version", [1, 2, 3])
+async def test_an_old_version_is_decrypted_before_it_is_lifted_and_what_is_erased_stays_erased(
+    version: int,
+) -> None:
     keys = KeysInMemory(ADA)
-    before = Codec({"MovedHouse": MovedHouseBefore}, keys)
-    (new,) = await before.encode([MovedHouseBefore(at=NOW, person=ADA, address="Storgatan 1")], META)
-    assert await codec(keys).event(stored(new)) == MovedHouse(at=NOW, person=ADA, home="Storgatan 1")
+    now = MovedHouse(at=NOW, person=ADA, street="Storgatan 1", town="Lund")
+    recorded, writing = {
+        1: (
+            MovedHouse1(at=NOW, person=ADA, address="Storgatan 1, Lund"),
+            Codec({"MovedHouse": MovedHouse1}, keys),
+        ),
+        2: (
+            MovedHouse2(at=NOW, person=ADA, home="Storgatan 1, Lund"),
+            Codec({"MovedHouse": MovedHouse2}, keys, {("MovedHouse", 1): moved_1}),
+        ),
+        3: (now, codec(keys)),
+    }[version]
+    (new,) = await writing.encode([recorded], META)
+    assert (new.version, b"Storgatan" in new.data) == (version, False)
+    assert await codec(keys).event(stored(new)) == now
+    as_recorded = await codec(keys).document(stored(new))
+    assert as_recorded == recorded.model_dump(mode="json")
     keys.destroy(ADA)
-    assert await codec(keys).event(stored(new)) == MovedHouse(at=NOW, person=ADA, home=Erased())
+    gone = MovedHouse(at=NOW, person=ADA, street=Erased(), town=Erased())
+    assert await codec(keys).event(stored(new)) == gone
+
+
+async def test_what_was_erased_before_it_was_recorded_climbs_the_ladder_too() -> None:
+    keys = KeysInMemory(ADA)
+    keys.destroy(ADA)
+    writing = Codec({"MovedHouse": MovedHouse1}, keys)
+    (new,) = await writing.encode([MovedHouse1(at=NOW, person=ADA, address="Storgatan 1, Lund")], META)
+    gone = MovedHouse(at=NOW, person=ADA, street=Erased(), town=Erased())
+    assert await codec(keys).event(stored(new)) == gone
+
+
+async def test_a_codec_with_a_gap_between_two_versions_is_not_made() -> None:
+    with pytest.raises(EvolutionError, match="Counted says nothing of the step from version 1 to 2"):
+        Codec({"Counted": Counted}, KeysInMemory(), {("Counted", 2): counted_2})
 
 
 @pytest.mark.parametrize(("type_", "version"), [("Unheard", 1), ("Counted", 4)])

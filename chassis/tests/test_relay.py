@@ -20,6 +20,7 @@ from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.vault.keys import KeyUnknownError
 from heraldry.contracts import subjects
 from heraldry.contracts.base import Envelope, Event
+from heraldry.contracts.evolution import Document
 from heraldry.contracts.identity import IdentityDeleted
 from nats.js import JetStreamContext
 
@@ -276,10 +277,10 @@ class ForgetfulCodec(PlainCodec):
     def __init__(self) -> None:
         self.unknown = True
 
-    async def event(self, stored: StoredEvent) -> Event:  # noqa: ARG002  the port's signature
+    async def document(self, stored: StoredEvent) -> Document:
         if self.unknown:
             raise KeyUnknownError("identity", WHO)
-        return deleted()
+        return await super().document(stored)
 
     def is_erased(self, stored: StoredEvent) -> bool:
         return b"destroyed" in stored.data

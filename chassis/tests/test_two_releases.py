@@ -121,9 +121,9 @@ async def test_after_the_way_back_the_older_release_waits_at_what_it_cannot_read
     assert await older.ask("take", "one", "never") == REFUSED
     assert await older.ask("take", "two", "second") == {"accepted": 0}
     assert await older.ask("send", "two", "letter") == {"accepted": 1}
-    waiting = {"reaction": [], "control consumer": [], "own reaction": [], "relay": "relay.newer-release"}
+    nothing = {part: list[str]() for part in ("reaction", "control consumer", "own reaction")}
     projected = model("second", "letter", to_be_rebuilt=True)
-    await seen(older, {"projection": projected, "view": model(), **waiting})
+    await seen(older, {"projection": projected, "view": model(), "relay": "relay.newer-release", **nothing})
     await installation.stop()
 
     newer = await installation.start("newer", file="one")

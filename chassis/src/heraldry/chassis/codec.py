@@ -119,16 +119,21 @@ class Codec:
             except KeyUnknownError as unknown:
                 await self._keys.fetch(unknown.subject)
 
+    async def document(self, stored: StoredEvent) -> Document:
+        """What it says in the version in which it was recorded, decrypted; a key unknown here is asked for once."""
+        while True:
+            try:
+                return self._decrypted(stored)
+            except KeyUnknownError as unknown:
+                await self._keys.fetch(unknown.subject)
+
     def decode_now(self, stored: StoredEvent, kind: type[Event] | None = None) -> Event:
         """Decode with the keys in memory, to its `kind` if that is known. Raises KeyUnknownError for a key that is not."""
         kind = kind or self.kind(stored)
         personal = self._personal[kind]
         if not personal and stored.version == kind.version:
             return kind.model_validate_json(stored.data)
-        document = cast("Document", orjson.loads(stored.data))
-        for name, value in document.items():
-            if isinstance(value, dict) and "$enc" in value:
-                document[name] = self._open(stored.id, cast("dict[str, str]", value))
+        document = self._decrypted(stored)
         document = upcast(stored.type, stored.version, kind.version, document, self._upcasters)
         for name in personal:
             if is_erased(document.get(name)):
@@ -147,6 +152,13 @@ class Codec:
         document = cast("Document", orjson.loads(stored.data))
         fields = [cast("dict[str, str]", value) for value in document.values() if isinstance(value, dict)]
         return any(isinstance(self._keys.get(one["$key"]), Destroyed) for one in fields if "$key" in one)
+
+    def _decrypted(self, stored: StoredEvent) -> Document:
+        document = cast("Document", orjson.loads(stored.data))
+        for name, value in document.items():
+            if isinstance(value, dict) and "$enc" in value:
+                document[name] = self._open(stored.id, cast("dict[str, str]", value))
+        return document
 
     async def _encode(self, event: Event, meta: Meta) -> NewEvent:
         kind, event_id = type(event), uuid7()

@@ -10,6 +10,7 @@ import orjson
 from heraldry.chassis.store.port import StoredEvent
 from heraldry.contracts import registry, subjects
 from heraldry.contracts.base import Envelope, Event
+from heraldry.contracts.evolution import Document
 from heraldry.contracts.markers import Position
 
 PERSONS: Final = "Heraldry-Persons"
@@ -21,6 +22,10 @@ class Decoder(Protocol):
 
     async def event(self, stored: StoredEvent) -> Event:
         """Decrypted and upcast. Raises KeyUnknownError, UnknownTypeError."""
+        ...
+
+    async def document(self, stored: StoredEvent) -> Document:
+        """Decrypted, in the version in which it was recorded. Raises KeyUnknownError."""
         ...
 
     def is_erased(self, stored: StoredEvent) -> bool:
@@ -79,20 +84,21 @@ class Envelopes:
     async def message(self, stored: StoredEvent) -> Message | None:
         """The message of a stored event; None: private, or of an erased person.
 
+        It says what was stored in the version in which it was recorded, whoever publishes it and whenever: a reader of
+        an older release beside a newer relay reads it, and a repeat is the same message.
         Raises NewerReleaseError, and KeyUnknownError for a key that is unknown or out of reach.
         """
         if self.is_newer(stored):
             raise NewerReleaseError(stored)
-        kind = self.types[stored.type]
         entry = registry.registered(stored.type)
         if entry is None or entry.context != self.context:
             return None
         data = stored.data
-        if ENCRYPTED in data or stored.version != kind.version:
-            event = await self.decoder.event(stored)
-            if ENCRYPTED in data and self.decoder.is_erased(stored):
+        if ENCRYPTED in data:
+            document = await self.decoder.document(stored)
+            if self.decoder.is_erased(stored):
                 return None
-            data = event.model_dump_json().encode()
+            data = orjson.dumps(document)
         meta = cast("_Meta", orjson.loads(stored.meta))
         identity = meta.get("identity", "")
         subject = (
@@ -101,7 +107,7 @@ class Envelopes:
             else subjects.event(meta.get("organization", ""), self.context, identity, stored.type)
         )
         persons = " ".join(meta.get("persons", ()))
-        attributes = self._attributes(stored, meta, kind.version)
+        attributes = self._attributes(stored, meta, stored.version)
         body = orjson.dumps({**attributes, "data": orjson.Fragment(data)})
         return Message(subject, body, {PERSONS: persons} if persons else {})
 

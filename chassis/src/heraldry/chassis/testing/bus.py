@@ -16,6 +16,7 @@ import orjson
 from heraldry.chassis.store.port import NO_STREAM, EventStore, NewEvent, StoredEvent
 from heraldry.contracts import subjects
 from heraldry.contracts.base import Erased, Event
+from heraldry.contracts.evolution import Document
 from heraldry.contracts.identity import IdentityDeleted, IdentityRenamed
 from heraldry.contracts.scheduler import QuotaExhausted, StepCancelled, StepDispatched
 from nats.js import JetStreamContext
@@ -47,6 +48,9 @@ class PlainCodec:
 
     async def event(self, stored: StoredEvent) -> Event:
         return TYPES[stored.type].model_validate_json(stored.data)
+
+    async def document(self, stored: StoredEvent) -> Document:
+        return cast("Document", orjson.loads(stored.data))
 
     def is_erased(self, stored: StoredEvent) -> bool:
         return Erased().model_dump_json().encode() in stored.data

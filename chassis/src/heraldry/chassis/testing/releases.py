@@ -107,7 +107,7 @@ class Release:
             registry.Registered(name, "scheduler", kind, internal=issubclass(kind, Internal))
             for name, kind in self.types.items()
         ]
-        vars(registry).update(
+        cast("dict[str, object]", vars(registry)).update(
             REGISTERED={entry.name: entry for entry in entries},
             _NAMES={entry.kind: entry for entry in entries},
             UPCASTERS=self.upcasters,
@@ -233,7 +233,7 @@ async def serve(told: Mapping[str, str]) -> None:
     release = Release.of(name)
     release.install()
     for module in (reactions, control, own):
-        vars(module)["LONGEST_LEFT"] = SOON
+        cast("dict[str, object]", vars(module))["LONGEST_LEFT"] = SOON
     settings = {user: _settings(told["url"], user, told[user]) for user in USERS}
     scheduler, mailbox, gateway = [await connect(settings[user]) for user in USERS]
     store = SqliteStore(folder / "notes.sqlite3")
