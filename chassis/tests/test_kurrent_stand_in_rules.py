@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from heraldry.chassis.testing.kurrent.metadata import StreamMetadata, parse, truncated
-from heraldry.chassis.testing.kurrent.records import LAST_REVISION, TICKS, Expected, Record
+from heraldry.chassis.testing.kurrent.records import LAST_REVISION, TICKS, Expected, Record, space
 from heraldry.chassis.testing.kurrent.rules import (
     Accepted,
     Deleted,
@@ -182,6 +182,16 @@ def test_fresh_events_are_accepted_exactly_where_the_stream_is_as_expected(
         fits = expected == Expected.ANY or (expected == Expected.EXISTS and last >= 0) or expected == last
         verdict = log.append(expected, [uuid4() for _ in range(count)])
         assert verdict == (Accepted(last) if fits else WrongRevision(last))
+
+
+@pytest.mark.parametrize(
+    ("stream", "type_", "content", "bytes_"),
+    [("", "", 0, 90), ("a" * 127, "T", 5, 88 + 128 + 2 + 5), ("a" * 128, "é", 0, 88 + 130 + 3)],
+)
+def test_a_record_takes_as_much_of_the_log_as_the_servers(
+    stream: str, type_: str, content: int, bytes_: int
+) -> None:
+    assert space(stream, type_, content) == bytes_
 
 
 def test_metadata_hide_the_beginning_of_a_stream() -> None:

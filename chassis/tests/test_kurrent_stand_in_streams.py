@@ -126,13 +126,16 @@ async def test_the_same_event_at_a_later_revision_is_another(
     assert [stored.id for stored in await client.get_stream(stream)] == [event.id, event.id]
 
 
-async def test_an_empty_append_stores_nothing_and_still_checks(
-    client: AsyncKurrentDBClient, stream: str
+async def test_an_empty_append_stores_nothing_checks_and_takes_its_place(
+    client: AsyncKurrentDBClient,
 ) -> None:
-    await client.append_to_stream(stream, events=[], current_version=NO_STREAM)
+    stream = str(uuid4())
     with pytest.raises(WrongCurrentVersionError):
         await client.append_to_stream(stream, events=[], current_version=3)
+    place = await client.append_to_stream(stream, events=[], current_version=NO_STREAM)
     assert await client.get_current_version(stream) is NO_STREAM
+    after = await client.append_to_stream(stream, events=an_event(), current_version=NO_STREAM)
+    assert after - place == 126  # as large as the server's record of nothing
 
 
 async def test_an_append_that_is_too_large_stores_nothing(client: AsyncKurrentDBClient, stream: str) -> None:

@@ -31,6 +31,7 @@ def main(arguments: Sequence[str]) -> int:
         tls=None if given.tls_cert is None else Tls(given.tls_cert, given.tls_key),
         more_users=given.user,
         largest_append=given.max_append_size,
+        advertised=given.advertise,
     )
     try:
         asyncio.run(_serve(server))
@@ -66,7 +67,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max-append-size", type=int, default=LARGEST_APPEND, help="bytes (default: %(default)s)"
     )
+    parser.add_argument(
+        "--advertise", type=_endpoint, metavar="HOST:PORT", help="what gossip tells, if not where it listens"
+    )
     return parser
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host, int(port)
 
 
 def _user(text: str) -> User:

@@ -25,6 +25,7 @@ from heraldry.chassis.testing.kurrent.records import (
     described_by,
     is_metastream,
     metastream_of,
+    space,
 )
 from heraldry.chassis.testing.kurrent.rules import (
     Accepted,
@@ -167,8 +168,10 @@ class Database:
             self.end = record.end
             records.append(record)
             self._remember(record)
-        if not records:  # an empty append only asks whether the stream is as expected
-            return Written(after, self.head())
+        if not records:  # an empty append takes a place in the log where nobody sees anything
+            position, self.end = self.end, self.end + space(stream)
+            self._log.leave_room(self.end)
+            return Written(after, position)
         self._log.append(records)
         self._streams[stream] = _Stream(records[-1].revision, self._stream(stream).metadata)
         if is_metastream(stream):
@@ -186,7 +189,7 @@ class Database:
     def _forget_unwritten(self) -> None:
         """What is known beside the log is what the log says."""
         last = self._log.last()
-        self.end = 0 if last is None else last.end
+        self.end = max(0 if last is None else last.end, self._log.room())
         self._streams.clear()
         self._recent = OrderedDict((found.id, (found.stream, found.revision)) for found in self._log.recent())
 

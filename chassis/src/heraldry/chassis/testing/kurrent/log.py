@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS log (
   position INTEGER PRIMARY KEY, stream TEXT NOT NULL, revision INTEGER NOT NULL, id BLOB NOT NULL,
   type TEXT NOT NULL, json INTEGER NOT NULL, data BLOB NOT NULL, metadata BLOB NOT NULL,
   created INTEGER NOT NULL, UNIQUE (stream, revision)) STRICT;
-CREATE TABLE IF NOT EXISTS node (id TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS node (id TEXT NOT NULL, room INTEGER NOT NULL DEFAULT 0) STRICT;
 """
 _COLUMNS: Final = "position, stream, revision, id, type, json, data, metadata, created"
 _Row = tuple[int, str, int, bytes, str, int, bytes, bytes, int]
@@ -69,6 +69,13 @@ class Log:
             self._connection.execute("INSERT INTO node (id) VALUES (?)", (str(fresh),))
             return fresh
         return UUID(found[0])
+
+    def leave_room(self, until: int) -> None:
+        """The next event does not come before this position."""
+        self._connection.execute("UPDATE node SET room = ?", (until,))
+
+    def room(self) -> int:
+        return cast("tuple[int]", self._connection.execute("SELECT room FROM node").fetchone())[0]
 
     def last(self) -> Record | None:
         return self._one(f"{_SELECT} ORDER BY position DESC LIMIT 1")

@@ -14,7 +14,7 @@ LINK: Final = "$>"
 METADATA: Final = "$metadata"
 TOMBSTONE: Final = "$streamDeleted"
 METASTREAM: Final = "$$"
-_FRAME: Final = 96  # bytes of a record in the log beside its texts and contents
+_FRAME: Final = 88  # bytes of a record in the log beside its texts and contents
 
 
 class Expected(IntEnum):
@@ -57,9 +57,19 @@ class Record:
 
     @property
     def end(self) -> int:
-        """Where the next record begins: positions are places in a log, so they have gaps."""
-        texts = len(self.stream.encode()) + len(self.type.encode())
-        return self.position + _FRAME + texts + len(self.data) + len(self.metadata)
+        """Where the next record begins."""
+        return self.position + space(self.stream, self.type, len(self.data) + len(self.metadata))
+
+
+def space(stream: str, type_: str = "", content: int = 0) -> int:
+    """What a record takes in the log: positions are places in it, so they have gaps as large as the server's."""
+    return _FRAME + _text(stream) + _text(type_) + content
+
+
+def _text(text: str) -> int:
+    """Its bytes, after a length of seven bits a byte."""
+    length = len(text.encode())
+    return max(1, -(-length.bit_length() // 7)) + length
 
 
 def metastream_of(stream: str) -> str:

@@ -38,7 +38,8 @@ class Tls:
 class KurrentStandIn:
     """One node. `async with KurrentStandIn() as server:` listens on a free port until the block ends.
 
-    Without a folder for `data` its log is gone with it. With `tls` it asks who calls (`admin`, `ops` and
+    Without a folder for `data` its log is gone with it. `advertised` is the host and port that clients are told,
+    where these are not those it listens on. With `tls` it asks who calls (`admin`, `ops` and
     `more_users`); without, everybody may do everything.
     """
 
@@ -51,10 +52,11 @@ class KurrentStandIn:
         tls: Tls | None = None,
         more_users: Iterable[User] = (),
         largest_append: int = LARGEST_APPEND,
+        advertised: tuple[str, int] | None = None,
     ) -> None:
-        self._host, self._wanted_port, self._data, self._tls = host, port, data, tls
+        self._host, self._port, self._data, self._tls = host, port, data, tls
         self._users = None if tls is None else users(*more_users)
-        self._largest_append = largest_append
+        self._largest_append, self._advertised = largest_append, advertised
         self._server: grpc.aio.Server | None = None
         self._node: Node | None = None
 
@@ -65,22 +67,33 @@ class KurrentStandIn:
         return self._node
 
     @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._port
+
+    @property
     def uri(self) -> str:
         """How a client finds it; with TLS it adds a user before the host, and the authority."""
         return f"kdb://{self.node.host}:{self.node.port}?Tls={str(self._tls is not None).lower()}"
 
     async def start(self) -> None:
         """Listen. Raises OSError if the port is taken, sqlite3.Error if the folder is."""
-        server = grpc.aio.server(options=_OPTIONS)
-        port = self._listen(server)
         database = Database(self._data)
-        self._node = Node(database, Access(database, self._users), self._host, port, self._largest_append)
+        server = grpc.aio.server(options=_OPTIONS)
+        try:
+            port = self._listen(server)
+        except OSError:
+            database.close()
+            raise
+        told = self._advertised or (self._host, port)
+        self._node = Node(database, Access(database, self._users), *told, self._largest_append)
+        self._port = port
         add_services(self._node, server)
         await server.start()
         self._server = server
 
     def _listen(self, server: grpc.aio.Server) -> int:
-        address = f"{self._host}:{self._wanted_port}"
+        address = f"{self._host}:{self._port}"
         try:
             if self._tls is None:
                 return server.add_insecure_port(address)
@@ -105,9 +118,12 @@ class KurrentStandIn:
     def lead(self) -> None:
         self.node.leader = None
 
-    def be_ready(self, ready: bool) -> None:  # noqa: FBT001  the one thing it says
-        """While it is not, every call is answered that the server is unavailable."""
-        self.node.ready = ready
+    def suspend(self) -> None:
+        """Until `resume` every call is answered that the server is unavailable."""
+        self.node.ready = False
+
+    def resume(self) -> None:
+        self.node.ready = True
 
     def drop_subscriptions(self) -> int:
         """End all that are open, as a server does whose consumers are too slow for it; how many there were."""
