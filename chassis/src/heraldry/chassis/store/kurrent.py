@@ -76,9 +76,9 @@ class KurrentStore:
     """An `EventStore` on KurrentDB. Made by `open`, inside a running event loop; `close` it there."""
 
     def __init__(self, client: Client, context: str, opened: Opened) -> None:
-        self._client, self._context, self.opened = client, context, opened
+        self.client, self._context, self.opened = client, context, opened
         self._prefix = f"{context}."
-        self._tail: Tail | None = None
+        self.tail: Tail | None = None
         self._resume = START
         self._pump: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
@@ -109,7 +109,7 @@ class KurrentStore:
         until, tries, doubtful = monotonic() + PATIENCE, 0, False
         while True:
             try:
-                position = await self._client.append_once(stream, sent, expected)
+                position = await self.client.append_once(stream, sent, expected)
             except WrongCurrentVersionError as error:
                 actual = error.actual_version
                 return await self._settle(
@@ -117,13 +117,13 @@ class KurrentStore:
                 )
             except (KurrentDBClientError, RpcError, UsageError, asyncio.CancelledError) as error:
                 check_cancelled()  # a channel that is closed cancels what waits for it
-                problem = self._client.problem(error)
+                problem = self.client.problem(error)
                 doubtful = doubtful or not problem.nothing_sent
                 if not passes(error) or monotonic() > until:
                     if doubtful:
                         return await self._look(stream, sent, expected, problem)
                     raise problem.unavailable() from error
-                await self._client.again(error, PAUSES[min(tries, len(PAUSES) - 1)])
+                await self.client.again(error, PAUSES[min(tries, len(PAUSES) - 1)])
                 tries += 1
             else:
                 return Appended(expected + len(events), position, fresh=True)
@@ -142,13 +142,13 @@ class KurrentStore:
 
         async def read() -> Sequence[RecordedEvent]:
             try:
-                return await self._client.get_stream(
+                return await self.client.get_stream(
                     stream, stream_position=newest, backwards=True, limit=limit, timeout=PATIENCE * 10
                 )
             except NotFoundError:
                 return []
 
-        return self._stored(await self._client.patiently(read, PATIENCE))
+        return self._stored(await self.client.patiently(read, PATIENCE))
 
     async def read_all(self, *, after: int = START, limit: int = 1000) -> Sequence[StoredEvent]:
         return await self._page(after, limit, None)
@@ -159,8 +159,8 @@ class KurrentStore:
 
         try:
             found = self._stored(
-                await self._client.patiently(
-                    lambda: self._client.read_log(self._prefix, position, limit=1), PATIENCE
+                await self.client.patiently(
+                    lambda: self.client.read_log(self._prefix, position, limit=1), PATIENCE
                 )
             )
         except InvalidCommitPositionError:
@@ -187,39 +187,39 @@ class KurrentStore:
 
     async def head(self) -> int:
         async def read() -> Sequence[RecordedEvent]:
-            return await self._client.read_log(self._prefix, None, limit=1, backwards=True)
+            return await self.client.read_log(self._prefix, None, limit=1, backwards=True)
 
-        found = await self._client.patiently(read, PATIENCE)
+        found = await self.client.patiently(read, PATIENCE)
         return found[0].commit_position if found else START
 
     async def close(self) -> None:
         await end(self._pump)
-        await self._client.close()
+        await self.client.close()
 
     async def _recorded(self, stream: str, after: int, limit: int) -> Sequence[RecordedEvent]:
         async def read() -> Sequence[RecordedEvent]:
             try:
-                return await self._client.get_stream(
+                return await self.client.get_stream(
                     stream, stream_position=after + 1, limit=limit, timeout=PATIENCE * 10
                 )
             except NotFoundError:
                 return []
 
-        return await self._client.patiently(read, PATIENCE)
+        return await self.client.patiently(read, PATIENCE)
 
     async def _page(self, after: int, limit: int, most: int | None) -> Sequence[StoredEvent]:
         """At most `limit` events after a position, and not many more than `most` bytes of them."""
         start = max(after, self.opened.origin)
 
         async def read() -> Sequence[RecordedEvent]:
-            found = await self._client.read_log(self._prefix, start, limit=limit + 1, most=most)
+            found = await self.client.read_log(self._prefix, start, limit=limit + 1, most=most)
             return [one for one in found if one.commit_position > start][:limit]
 
         try:
-            return self._stored(await self._client.patiently(read, PATIENCE))
+            return self._stored(await self.client.patiently(read, PATIENCE))
         except InvalidCommitPositionError as error:
             raise StoreUnavailableError(
-                f"store.position-unknown: {self._client.shown} has nothing at position {start} of {self._context}."
+                f"store.position-unknown: {self.client.shown} has nothing at position {start} of {self._context}."
                 " Is it the store of this installation, or one restored to an older state?"
             ) from error
 
@@ -274,11 +274,11 @@ class KurrentStore:
     async def _following(self) -> Tail:
         """The tail, and the subscription that feeds it, from the first who follows on."""
         async with self._starting:
-            if self._tail is None:
+            if self.tail is None:
                 floor = await self.head()
-                self._tail, self._resume = Tail(floor, TAIL_BYTES), max(floor, self.opened.origin)
-                self._pump = asyncio.create_task(self._feed(self._tail), name=f"log of {self._context}")
-            return self._tail
+                self.tail, self._resume = Tail(floor, TAIL_BYTES), max(floor, self.opened.origin)
+                self._pump = asyncio.create_task(self._feed(self.tail), name=f"log of {self._context}")
+            return self.tail
 
     async def _feed(self, tail: Tail) -> None:
         failures = 0
@@ -289,21 +289,21 @@ class KurrentStore:
                 await self._follow(tail)
             except (KurrentDBClientError, RpcError, UsageError, StoreUnavailableError) as error:
                 failures = 0 if self._resume > before else failures + 1
-                why = self._client.problem(error).text
+                why = self.client.problem(error).text
                 log.info("the subscription ended and is made again", context=self._context, because=why)
                 if failures > 1:  # dropped for being slow, or with the old leader, it is there again at once
                     tail.broken(why)
                 with suppress(KurrentDBClientError):
-                    await self._client.again(error, PAUSES[min(failures, len(PAUSES) - 1)])
+                    await self.client.again(error, PAUSES[min(failures, len(PAUSES) - 1)])
 
     async def _follow(self, tail: Tail) -> None:
         newest = tail.newest
         if newest is not None and await self.read_at(newest.position) != newest:
             raise StoreUnavailableError(
-                f"store.restored: {self._client.shown} no longer holds what it held of {self._context}."
+                f"store.restored: {self.client.shown} no longer holds what it held of {self._context}."
                 " Was it restored to an older state? Restart the services once you know."
             )
-        following = await self._client.follow(self._prefix, self._resume)
+        following = await self.client.follow(self._prefix, self._resume)
         tail.mended()
         async with following:
             async for one in following:

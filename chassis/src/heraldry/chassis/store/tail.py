@@ -20,7 +20,8 @@ class Tail:
 
     def __init__(self, floor: int, largest: int) -> None:
         self._events: deque[StoredEvent] = deque()
-        self._floor, self._largest, self._size = floor, largest, 0
+        self._floor, self._largest = floor, largest
+        self.size = 0  # bytes
         self._waiting: set[asyncio.Event] = set()
         self._why = ""
 
@@ -38,10 +39,10 @@ class Tail:
         if event.position <= self.end:
             return
         self._events.append(event)
-        self._size += _size(event)
-        while self._size > self._largest and len(self._events) > 1:
+        self.size += _size(event)
+        while self.size > self._largest and len(self._events) > 1:
             gone = self._events.popleft()
-            self._size -= _size(gone)
+            self.size -= _size(gone)
             self._floor = gone.position
         self._notify()
 
