@@ -123,7 +123,7 @@ async def contexts(folder: Path) -> AsyncGenerator[tuple[Contexts, Client]]:
 async def viewing(nc: Client, file: Path) -> AsyncGenerator[tuple[ReadModel, list[Sequence[Seen]]]]:
     told: list[Sequence[Seen]] = []
     with closing(ReadModel(file, [overview()])) as model:
-        feed = ViewFeed(nc, model, told.append)
+        feed = ViewFeed(nc, model, told.append, lambda _: False)
         await feed.start()
         try:
             yield model, told

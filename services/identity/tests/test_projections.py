@@ -26,7 +26,7 @@ from heraldry.contracts.identity import (
 from heraldry.contracts.registry import PUBLISHED
 from heraldry.identity.domain.identity import Event
 from heraldry.identity.domain.share_link import ShareLinkTaken
-from heraldry.identity.projections import active, identities, one, share_links
+from heraldry.identity.projections import active, erasures, identities, one, share_links
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 ADA, NORTHWIND, OTHERS = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -71,7 +71,7 @@ ELSEWHERE = WorkingHours(zone="UTC")
 
 
 def test_every_event_of_the_context_is_shown() -> None:
-    shown = {*identities.handlers, *share_links.handlers}
+    shown = {*identities.handlers, *share_links.handlers, *erasures.handlers}
     assert shown - {ShareLinkTaken} == set(PUBLISHED["identity"].values())
 
 

@@ -119,6 +119,10 @@ class Codec:
             except KeyUnknownError as unknown:
                 await self._keys.fetch(unknown.subject)
 
+    async def learn(self, subject: str) -> None:
+        """Ask for a key this process has not heard of yet. Raises KeyUnknownError."""
+        await self._keys.fetch(subject)
+
     async def document(self, stored: StoredEvent) -> Document:
         """What it says in the version in which it was recorded, decrypted; a key unknown here is asked for once."""
         while True:

@@ -30,6 +30,7 @@ from heraldry.chassis.bus.rpc import Caller, Server
 from heraldry.chassis.bus.server import ServerFilesError
 from heraldry.chassis.clock import Clock, FrozenClock, SandboxClock, SystemClock
 from heraldry.chassis.codec import Codec
+from heraldry.chassis.erasing import Erasing, Part
 from heraldry.chassis.halt import HaltFlags
 from heraldry.chassis.health import Health, announce, serve
 from heraldry.chassis.points import Points, points
@@ -87,6 +88,8 @@ class House:
     failed: asyncio.Event
     points: Points
     parking: Parking
+    erasing: Erasing
+    part: Part  # of erasing: `build` fills in what this context does beside dropping rows
     tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
     def background(self, work: Coroutine[None, None, None], name: str) -> None:
@@ -168,7 +171,7 @@ async def _live(
     return 1 if failed.is_set() else 0
 
 
-async def _open(  # noqa: PLR0913, PLR0917  a composition root; the order in which things open is the point
+async def _open(  # noqa: PLR0913, PLR0915, PLR0917  a composition root; the order in which things open is the point
     context: str,
     settings: Settings,
     build: Build,
@@ -201,10 +204,11 @@ async def _open(  # noqa: PLR0913, PLR0917  a composition root; the order in whi
     store = await open_store(settings, context, published=_published(border.jetstream(nc), context))
     stack.push_async_callback(store.close)
     codec = Codec(types, keys, upcasters)
+    veiled = codec.veiled()
     runner = Runner(context, store, codec)
     model = ReadModel(_made(settings, "read") / f"{settings.process}.sqlite3", projections)
     stack.callback(model.close)
-    feed = StoreFeed(context, store, codec, model)
+    feed = StoreFeed(context, store, veiled, model)
     await feed.start()
     stack.push_async_callback(feed.stop)
     health.check("projections", lambda: feed.problem)
@@ -216,6 +220,11 @@ async def _open(  # noqa: PLR0913, PLR0917  a composition root; the order in whi
         except ValueError as error:
             raise Refused("position.malformed", f"{error}.", status=422) from error
         return not mine or await model.wait_for([position], timeout)
+
+    relay = Relay(nc, context, store, veiled, types, hook=_hook(context, reach))
+    part = Part()
+    erasing = Erasing(nc, context, settings.process, keys, store, relay, part, reach)
+    erasing.forgets_in(model)
 
     house = House(
         context=context,
@@ -238,11 +247,16 @@ async def _open(  # noqa: PLR0913, PLR0917  a composition root; the order in whi
         failed=failed,
         points=reach,
         parking=Parking(nc, context),
+        erasing=erasing,
+        part=part,
     )
     ParkedApi(context, house.parking, store).register(house.rpc)
     stack.push_async_callback(house.stop_background)
-    _publish(house, Relay(nc, context, store, codec, types, hook=_hook(context, reach)))
+    _publish(house, relay)
     await build(house)
+    erasing.register(house.rpc)
+    await erasing.start()
+    stack.push_async_callback(erasing.stop)
     await house.rpc.start()
     stack.push_async_callback(house.rpc.stop)
     health.check("start", lambda: None)

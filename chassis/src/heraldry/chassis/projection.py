@@ -35,6 +35,22 @@ Handler = Callable[[Connection, Any, Fact], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Holds:
+    """Where a table holds what is personal: its rows `of` a data subject (a condition in which `?1` is the id), and
+    what they become: `blank` gives columns their values in SQL; without it the rows go.
+    """
+
+    table: str
+    of: str
+    blank: str = ""
+
+    def forget(self, db: Connection, subject: str) -> int:
+        """Exactly what a rebuild would leave; how many rows that were."""
+        what = f"UPDATE {self.table} SET {self.blank}" if self.blank else f"DELETE FROM {self.table}"
+        return db.execute(f"{what} WHERE {self.of}", (subject,)).rowcount
+
+
+@dataclass(frozen=True, slots=True)
 class Projection:
     """One question's answer, kept ready. Handlers assign absolute values: a repeat must do no harm."""
 
@@ -42,6 +58,7 @@ class Projection:
     version: int  # raised when the shape or a handler changes: the model is rebuilt
     schema: str  # CREATE statements, separated by ";\n"
     tables: tuple[str, ...]  # what a rebuild drops
+    holds: tuple[Holds, ...] = ()  # what is personal in them, in the order in which it is forgotten
     handlers: dict[type[Event], Handler] = field(default_factory=dict[type[Event], Handler])
 
     def on(

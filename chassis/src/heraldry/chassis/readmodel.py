@@ -60,6 +60,10 @@ class ReadModel:
             "CREATE TABLE IF NOT EXISTS reached (context TEXT PRIMARY KEY, epoch TEXT NOT NULL,"
             " number INTEGER NOT NULL) STRICT"
         )
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS forgotten (subject TEXT PRIMARY KEY, sequence INTEGER NOT NULL,"
+            " rows INTEGER NOT NULL) STRICT"
+        )
         self._reached: dict[str, Position] = {}
         self._moved: set[asyncio.Event] = set()
         self._prepare()
@@ -148,6 +152,49 @@ class ReadModel:
         """Whether a projection has a handler for events of this type."""
         return kind in self._handlers
 
+    def forget(self, erased: Mapping[str, int]) -> None:
+        """Drop or blank what the projections hold of erased people: when this returns no byte of it is in the file.
+
+        `erased`: people, each with the sequence of what was recorded of their key; what was heeded before is not
+        looked at again. The feed reads nothing of theirs any more, so that a rebuild comes to the same.
+        """
+        before = dict(
+            cast(
+                "list[tuple[str, int]]",
+                self._db.execute("SELECT subject, sequence FROM forgotten").fetchall(),
+            )
+        )
+        new = {subject: sequence for subject, sequence in erased.items() if sequence > before.get(subject, 0)}
+        if not new:
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for subject, sequence in new.items():
+                rows = sum(
+                    holds.forget(self._db, subject) for each in self._projections for holds in each.holds
+                )
+                self._db.execute(
+                    "INSERT INTO forgotten VALUES (?, ?, ?) ON CONFLICT (subject) DO UPDATE"
+                    " SET sequence = excluded.sequence, rows = rows + excluded.rows",
+                    (subject, sequence, rows),
+                )
+            self._db.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            raise
+        self._db.execute(
+            "PRAGMA wal_checkpoint(TRUNCATE)"
+        )  # what was overwritten is in the log of changes, too
+        for moved in self._moved:
+            moved.set()
+
+    def forgotten(self, subjects: Sequence[str]) -> int:
+        """How many rows were dropped or blanked of these people."""
+        marks = ", ".join("?" * len(subjects))
+        asked = f"SELECT coalesce(sum(rows), 0) FROM forgotten WHERE subject IN ({marks})"
+        return cast("tuple[int]", self._db.execute(asked, tuple(subjects)).fetchone())[0]
+
     def mark_for_rebuild(self) -> None:
         """A newer release's event was skipped: the release that knows it builds the model anew."""
         self._db.execute("UPDATE projection SET version = -1")
@@ -155,6 +202,7 @@ class ReadModel:
     def start_over(self) -> None:
         """Forget everything: it was built from a log that is not the present one (a backup was restored)."""
         self.mark_for_rebuild()
+        self._db.execute("DELETE FROM forgotten")
         self._prepare()
 
     def close(self) -> None:
@@ -175,7 +223,7 @@ class ReadModel:
 
 
 class StoreFeed:
-    """Follows a context's own store and applies it to a read model."""
+    """Follows a context's own store and applies it to a read model. `codec`: a veiled one, for rows stay."""
 
     def __init__(
         self,
@@ -229,6 +277,18 @@ class StoreFeed:
             await asyncio.sleep(RETRY)
 
     async def _take(self, stored: Sequence[StoredEvent]) -> None:
+        while True:
+            try:
+                batch = self._read(stored)
+            except KeyUnknownError as unknown:
+                await self._codec.learn(unknown.subject)
+            else:
+                break
+        last = stored[-1].position
+        self._model.apply(batch, upto=last, reached=[Position(self._context, self._store.epoch, last)])
+
+    def _read(self, stored: Sequence[StoredEvent]) -> Sequence[tuple[int, Event, Fact]]:
+        """All in one moment, and applied in it: nothing is kept in the clear whose key was sealed meanwhile."""
         codec, model, epoch = self._codec, self._model, self._store.epoch
         batch: list[tuple[int, Event, Fact]] = []
         for one in stored:
@@ -238,15 +298,10 @@ class StoreFeed:
                 log.warning("an event of a newer release was skipped", what=str(unknown))
                 model.mark_for_rebuild()
                 continue
-            if not model.shows(kind):
-                continue
-            try:
+            if model.shows(kind):
                 event = codec.decode_now(one, kind)
-            except KeyUnknownError:
-                event = await codec.event(one)
-            batch.append((one.position, event, RecordedFact(self._context, epoch, one)))
-        last = stored[-1].position
-        model.apply(batch, upto=last, reached=[Position(self._context, epoch, last)])
+                batch.append((one.position, event, RecordedFact(self._context, epoch, one)))
+        return batch
 
 
 class RecordedFact(Fact):

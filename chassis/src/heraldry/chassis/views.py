@@ -38,15 +38,19 @@ Seen = tuple[int, Event, Fact]
 
 
 class ViewFeed:
-    """Follows every context's published events. `moved` is told what a transaction brought, after it."""
+    """Follows every context's published events. `moved` is told what a transaction brought, after it.
+
+    What names somebody who is erased is passed over, as if it were deleted from the bus already.
+    """
 
     def __init__(
         self,
         nc: Client,
         model: ReadModel,
         moved: Callable[[Sequence[Seen]], None],
+        is_erased: Callable[[str], bool],
     ) -> None:
-        self._model, self._moved = model, moved
+        self._model, self._moved, self._is_erased = model, moved, is_erased
         self._direct = DirectGet(nc, STREAM)
         self._entries: asyncio.Queue[Entry] = asyncio.Queue()
         self._follower = Follower(nc, STREAM, FILTERS, self._entries.put_nowait, after=model.checkpoint())
@@ -99,6 +103,7 @@ class ViewFeed:
 
     async def _apply(self, batch: Sequence[Seen], upto: int, reached: Position) -> None:
         while True:
+            batch = [one for one in batch if not any(map(self._is_erased, one[2].persons.split()))]
             try:
                 self._model.apply(batch, upto=upto, reached=[reached])
             except sqlite3.Error as error:

@@ -13,6 +13,7 @@ from typing import Final
 
 from heraldry.contracts import (
     campaigns,
+    erasure,
     gateway,
     identity,
     linkedin,
@@ -38,6 +39,8 @@ PUBLISHED: Final[Mapping[str, Mapping[str, type[Published]]]] = MappingProxyType
             "ShareLinkIssued": share_links.ShareLinkIssued,
             "ShareLinkRedeemed": share_links.ShareLinkRedeemed,
             "ShareLinkRevoked": share_links.ShareLinkRevoked,
+            "ErasureRequested": erasure.ErasureRequested,
+            "ErasureCompleted": erasure.ErasureCompleted,
         },
         "mailbox": {
             "MailboxConnected": mailbox.MailboxConnected,

@@ -34,7 +34,7 @@ PARTITIONS = 16
 # to which contexts a service may address commands and queries, beside its own
 SENDS: Mapping[str, tuple[str, ...]] = {
     "gateway": CONTEXTS,
-    "identity": ("mailbox", "linkedin-driver", "scheduler"),
+    "identity": ("mailbox", "linkedin-driver", "scheduler", "gateway"),  # it leads erasures
     "mailbox": ("scheduler",),
     "linkedin-driver": ("scheduler",),
     "scheduler": ("mailbox", "linkedin-driver"),
@@ -171,6 +171,8 @@ def service(context: str, durables: Mapping[str, Sequence[str]]) -> Rights:
         *_own(context, "CHECKPOINTS"),
     ]
     deny: list[str] = []
+    if context == "identity":  # it leads erasures: what is deleted is overwritten
+        publish += [f"$JS.API.STREAM.MSG.DELETE.{stream}" for stream in (EVENTS, KEYS)]
     if is_gateway:
         publish += [
             *(f"$JS.API.STREAM.INFO.{stream}" for stream in measured(context)),

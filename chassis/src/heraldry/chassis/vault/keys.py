@@ -118,6 +118,8 @@ class KeyRing:
         self._context, self._master = context, master
         self._known: dict[str, Known] = {}
         self._superseded: dict[str, set[int]] = {}
+        self._erased: dict[str, int] = {}
+        self.heard = 0  # every record up to this sequence is known here
         self._moved: set[asyncio.Event] = set()
         self._follower = Follower(nc, rights.KEYS, f"heraldry.keys.{context}.>", self._take)
 
@@ -199,16 +201,11 @@ class KeyRing:
 
     def erased(self) -> Mapping[str, int]:
         """The data subjects nothing is encrypted for any more, each with the sequence of its key's last record."""
-        return {
-            subject: known.sequence
-            for subject, known in self._known.items()
-            if isinstance(known.key, Destroyed) or known.key.sealed
-        }
+        return dict(self._erased)
 
     def is_erased(self, subject: str) -> bool:
         """Whether the data subject is erased, or about to be, as far as this process has heard."""
-        known = self._known.get(subject)
-        return known is not None and (isinstance(known.key, Destroyed) or known.key.sealed)
+        return subject in self._erased
 
     def superseded(self) -> Sequence[int]:
         """The sequences of records of destroyed keys that are there beside those that say so: to be overwritten."""
@@ -220,7 +217,7 @@ class KeyRing:
         )
 
     async def changes(self) -> AsyncIterator[None]:
-        """Once now, and whenever something was heard of a key since the last time."""
+        """Once now, and whenever it was heard since the last time that a key is sealed or destroyed."""
         moved = asyncio.Event()
         moved.set()
         self._moved.add(moved)
@@ -263,7 +260,13 @@ class KeyRing:
 
     def _take(self, entry: Entry) -> None:
         subject = entry.subject.rpartition(".")[2]
-        self._learn(Known(entry.sequence, self._opened(subject, entry.data)))
+        try:
+            self._learn(Known(entry.sequence, self._opened(subject, entry.data)))
+        finally:
+            self.heard = entry.sequence
+        if subject in self._erased:
+            for moved in self._moved:
+                moved.set()
 
     def _learn(self, found: Known) -> Known:
         subject = found.key.subject
@@ -275,8 +278,8 @@ class KeyRing:
         self._known[subject] = found
         if known is not None:
             self._superseded.setdefault(subject, set()).add(known.sequence)
-        for moved in self._moved:
-            moved.set()
+        if isinstance(found.key, Destroyed) or found.key.sealed:
+            self._erased[subject] = found.sequence
         return found
 
     def _wrapped(self, key: Key) -> Record:

@@ -19,7 +19,7 @@ from heraldry.chassis.bus.rights import SubscriberRights
 from heraldry.chassis.decider import Decider
 from heraldry.chassis.runner import Asked, Runner
 from heraldry.chassis.vault.hashing import keyed_hash, organization_subject
-from heraldry.chassis.vault.keys import Destroyed, KeyRing
+from heraldry.chassis.vault.keys import Destroyed, KeyDestroyedError, KeyRing
 from heraldry.chassis.vault.secrets import NONE_THERE, SecretConflictError, Secrets, SecretUnknownError
 from heraldry.contracts.addresses import normalised
 from heraldry.contracts.base import Accepted, By, Refused
@@ -137,6 +137,17 @@ class Application:
     async def record_resumption(self, command: UUID, by: By, reason: str) -> Accepted:
         return await self._of_organization(command, by, organization.RecordResumption(reason, self._now()))
 
+    async def user(self, user_id: UUID) -> user.User | None:
+        return (await self._runner.load(USER, user.stream(user_id))).state
+
+    async def forget_password(self, user_id: UUID) -> None:
+        """Nobody signs in as this user any more."""
+        try:
+            stored = await self._secrets.get(str(user_id), PASSWORD)
+            await self._secrets.delete(str(user_id), PASSWORD, expected_revision=stored.revision)
+        except (SecretUnknownError, SecretConflictError, KeyDestroyedError):
+            return
+
     async def signed_in(self, command: UUID, email: str, password: str) -> user.User | None:
         """The user with this address and password, with SignedIn recorded; None for anything else."""
         found, hashed = await self._find(email)
@@ -246,12 +257,12 @@ class Application:
         if taken is None:
             return None, None
         found = (await self._runner.load(USER, user.stream(taken.user))).state
-        if found is None:
+        if found is None or self._ring.is_erased(str(found.id)):
             return None, None
         return found, (await self._secrets.get(str(found.id), PASSWORD)).value
 
     async def _joined(self, user_id: UUID) -> bool:
-        return (await self._runner.load(USER, user.stream(user_id))).state is not None
+        return await self.user(user_id) is not None
 
     async def _set_password(self, user_id: UUID, password: str) -> None:
         await self._put(str(user_id), PASSWORD, await self._passwords.hash(password))

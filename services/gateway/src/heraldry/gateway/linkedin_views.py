@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlite3 import Connection
 from typing import Final
 
-from heraldry.chassis.projection import Fact, Projection
+from heraldry.chassis.projection import Fact, Holds, Projection
 from heraldry.contracts import linkedin, scheduler
 from heraldry.gateway.instants import instant
 
@@ -39,6 +39,10 @@ CREATE INDEX messaged_when ON messaged (organization, identity, at)
     tables=(
         *("linkedin_account", "linkedin_slowed", "linkedin_waiting", "linkedin_link", "message_limit"),
         *("invited", "accepted", "messaged"),
+    ),
+    holds=(
+        Holds("linkedin_account", "identity = ?1"),
+        Holds("linkedin_link", "identity = ?1 AND linked"),
     ),
 )
 

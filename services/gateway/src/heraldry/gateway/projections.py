@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlite3 import Connection
 from typing import Any, Final
 
-from heraldry.chassis.projection import Fact, Projection
+from heraldry.chassis.projection import Fact, Holds, Projection
 from heraldry.contracts import campaigns, gateway, identity, linkedin, mailbox, scheduler
 from heraldry.contracts.base import Erased, Event
 from heraldry.contracts.registry import PUBLISHED
@@ -21,9 +21,11 @@ def _text(value: str | Erased) -> str:
     return "" if isinstance(value, Erased) else value
 
 
+OF_PERSON: Final = "SELECT cursor FROM history_person WHERE person = ?1"
+# what of an erased person is on the bus is deleted from it: so are the rows that came of it
 HISTORY: Final = Projection(
     name="history",
-    version=3,
+    version=4,
     schema="""
 CREATE TABLE history (
   cursor TEXT PRIMARY KEY, id TEXT NOT NULL, organization TEXT NOT NULL, identity TEXT NOT NULL,
@@ -34,17 +36,28 @@ CREATE INDEX history_of_identity ON history (organization, identity, cursor);
 CREATE INDEX history_of_attempt ON history (attempt) WHERE attempt <> '';
 CREATE INDEX history_unknown ON history (organization, cursor) WHERE type = 'EmailOutcomeUnknown';
 CREATE INDEX history_unknown_steps ON history (organization) WHERE type = 'LinkedInActionOutcomeUnknown';
-CREATE UNIQUE INDEX history_id ON history (id)
+CREATE UNIQUE INDEX history_id ON history (id);
+CREATE TABLE history_person (person TEXT NOT NULL, cursor TEXT NOT NULL, PRIMARY KEY (person, cursor))
+  STRICT, WITHOUT ROWID
 """,
-    tables=("history",),
+    tables=("history", "history_person"),
+    holds=(
+        Holds("history", f"cursor IN ({OF_PERSON})"),
+        Holds("history_person", f"cursor IN ({OF_PERSON})"),
+    ),
 )
 
 
 def _remember(db: Connection, event: Any, fact: Fact) -> None:
+    cursor = f"{instant(event.at)}|{fact.stream}|{fact.revision:010}"
+    db.executemany(
+        "INSERT OR IGNORE INTO history_person VALUES (?, ?)",
+        [(person, cursor) for person in fact.persons.split()],
+    )
     db.execute(
         "INSERT OR REPLACE INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            f"{instant(event.at)}|{fact.stream}|{fact.revision:010}",
+            cursor,
             fact.id,
             fact.organization,
             fact.identity or _id(event, "identity"),
@@ -88,6 +101,7 @@ CREATE TABLE waiting (inbox TEXT NOT NULL, window TEXT NOT NULL, organization TE
 CREATE TABLE campaign (id TEXT PRIMARY KEY, organization TEXT NOT NULL, name TEXT NOT NULL) STRICT
 """,
     tables=("organization", "person", "subscriber", "identity", "inbox", "waiting", "campaign"),
+    holds=(Holds("person", "id = ?1"), Holds("identity", "id = ?1"), Holds("inbox", "identity = ?1")),
 )
 
 
@@ -225,7 +239,7 @@ def quota_consumed(db: Connection, event: scheduler.QuotaConsumed, fact: Fact) -
 
 FIGURES: Final = Projection(
     name="figures",
-    version=4,
+    version=5,
     schema="""
 CREATE TABLE sent (attempt TEXT PRIMARY KEY, organization TEXT NOT NULL, identity TEXT NOT NULL,
   inbox TEXT NOT NULL, at TEXT NOT NULL) STRICT;
@@ -234,8 +248,10 @@ CREATE INDEX sent_from ON sent (organization, inbox, at);
 CREATE TABLE replied (identity TEXT NOT NULL, person TEXT NOT NULL, channel TEXT NOT NULL,
   organization TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (identity, person, channel)) STRICT;
 CREATE INDEX replied_when ON replied (organization, identity, at);
+CREATE INDEX replied_by ON replied (person);
 CREATE TABLE bounced (attempt TEXT PRIMARY KEY, organization TEXT NOT NULL, identity TEXT NOT NULL,
-  inbox TEXT NOT NULL, at TEXT NOT NULL) STRICT;
+  inbox TEXT NOT NULL, at TEXT NOT NULL, person TEXT NOT NULL) STRICT;
+CREATE INDEX bounced_for ON bounced (person);
 CREATE INDEX bounced_when ON bounced (organization, identity, at);
 CREATE INDEX bounced_from ON bounced (organization, inbox, at);
 CREATE TABLE connection (inbox TEXT NOT NULL, at TEXT NOT NULL, organization TEXT NOT NULL,
@@ -246,6 +262,11 @@ CREATE TABLE rate (inbox TEXT NOT NULL, at TEXT NOT NULL, organization TEXT NOT 
 CREATE INDEX rate_of ON rate (organization)
 """,
     tables=("sent", "replied", "bounced", "connection", "rate"),
+    holds=(
+        Holds("replied", "person = ?1"),
+        Holds("bounced", "person = ?1"),
+        Holds("connection", "identity = ?1 AND connected"),
+    ),
 )
 
 
@@ -260,8 +281,15 @@ def email_bounced(db: Connection, event: mailbox.EmailBounced, fact: Fact) -> No
     """A mail counts once, by its first hard bounce."""
     if event.hard:
         db.execute(
-            "INSERT INTO bounced VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = min(at, excluded.at)",
-            (str(event.attempt), fact.organization, str(event.identity), str(event.inbox), instant(event.at)),
+            "INSERT INTO bounced VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = min(at, excluded.at)",
+            (
+                str(event.attempt),
+                fact.organization,
+                str(event.identity),
+                str(event.inbox),
+                instant(event.at),
+                str(event.person),
+            ),
         )
 
 

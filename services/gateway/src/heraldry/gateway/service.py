@@ -29,6 +29,7 @@ from heraldry.gateway import assets, demo_organization, sessions, share_tokens
 from heraldry.gateway.app import application
 from heraldry.gateway.application import Application
 from heraldry.gateway.domain.types import TYPES, UPCASTERS
+from heraldry.gateway.erasing import ErasingHere
 from heraldry.gateway.halting import Halting
 from heraldry.gateway.live import Live
 from heraldry.gateway.parked import ParkedMessages
@@ -59,6 +60,7 @@ async def build(house: House) -> None:
     files = assets.load()
     core = Application(house.runner, house.keys, house.secrets, Passwords(), house.clock.now)
     await core.prepare()
+    ErasingHere(core).fill(house.part)
     live = Live()
     views = await _views(house, live)
     gateway = await _gateway(house, core, views, live)
@@ -76,7 +78,8 @@ async def _views(house: House, live: Live) -> Views:
     settings = house.settings
     model = ReadModel(settings.data / "read" / f"{settings.process}-views.sqlite3", VIEWS)
     house.stack.callback(model.close)
-    feed = ViewFeed(house.nc, model, live.moved)
+    feed = ViewFeed(house.nc, model, live.moved, house.keys.is_erased)
+    house.erasing.forgets_in(model)
     live.started(model.checkpoint())
     await feed.start()
     house.stack.push_async_callback(feed.stop)
@@ -115,7 +118,7 @@ async def _gateway(house: House, core: Application, views: Views, live: Live) ->
         ),
         share_tokens=links,
         contexts=house.caller,
-        sessions=Sessions(house.nc, key, real),
+        sessions=Sessions(house.nc, key, real, house.keys.is_erased),
         throttles=Throttles(house.nc, key, real),
         check_repeat=Repeats(house.nc, key).check,
         views=views,

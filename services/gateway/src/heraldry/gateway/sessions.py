@@ -58,9 +58,11 @@ class _Stored(BaseModel):
 class Sessions:
     """They end by signing out or after two weeks; the real clock counts."""
 
-    def __init__(self, nc: Client, key: Key, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, nc: Client, key: Key, now: Callable[[], datetime], is_erased: Callable[[str], bool]
+    ) -> None:
         self._js = border.jetstream(nc)
-        self._key, self._now = key, now
+        self._key, self._now, self._is_erased = key, now, is_erased
 
     async def begin(self, user: UUID, organization: UUID, role: Role, *, demo: bool = False) -> Session:
         """`demo`: the demo's own admin, who may make organizations to try things in."""
@@ -71,7 +73,7 @@ class Sessions:
         return self._session(token, stored)
 
     async def find(self, token: str) -> Session | None:
-        """None for a token that is unknown, ended or expired."""
+        """None for a token that is unknown, ended or expired, and for one of an erased user."""
         try:
             message = await self._js.get_msg(STREAM, subject=self._where(token), direct=True)
         except NotFoundError:
@@ -79,7 +81,9 @@ class Sessions:
         if not message.data:
             return None
         stored = _Stored.model_validate_json(message.data)
-        return self._session(token, stored) if self._now() < stored.expires else None
+        if self._is_erased(str(stored.user)) or self._now() >= stored.expires:
+            return None
+        return self._session(token, stored)
 
     async def end(self, token: str) -> None:
         await self._js.publish(self._where(token), b"", stream=STREAM, headers={"KV-Operation": "DEL"})

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from sqlite3 import Connection
-from typing import cast
+from typing import Final, cast
 from uuid import UUID
 
-from heraldry.chassis.projection import Fact, Projection
+from heraldry.chassis.projection import Fact, Holds, Projection
 from heraldry.contracts.base import Erased
+from heraldry.contracts.erasure import ErasureCompleted, ErasureRequested
 from heraldry.contracts.identity import (
     ContactDetails,
     ContactDetailsChanged,
@@ -33,6 +34,8 @@ from heraldry.contracts.share_links import (
 )
 from heraldry.identity.domain.share_link import ShareLink, ShareLinkTaken, state_of
 
+NO_DETAILS: Final = ContactDetails().model_dump_json()
+
 identities = Projection(
     name="identities",
     version=1,
@@ -42,6 +45,7 @@ identities = Projection(
   TEXT NOT NULL, picture TEXT NOT NULL, hours TEXT NOT NULL, likings_opted_out INTEGER NOT NULL DEFAULT 0,
   crm_user TEXT NOT NULL DEFAULT '', deleted INTEGER NOT NULL DEFAULT 0, position TEXT NOT NULL) STRICT;
 CREATE INDEX identities_of ON identities (organization, deleted, found_by)""",
+    holds=(Holds("identities", "identity = ?1", f"name = '', found_by = '', details = '{NO_DETAILS}'"),),
 )
 
 
@@ -265,3 +269,41 @@ def _instant(at: datetime) -> str:
 
 def _text(value: str | Erased) -> str:
     return "" if isinstance(value, Erased) else value
+
+
+erasures = Projection(
+    name="erasures",
+    version=1,
+    tables=("erasure", "erasure_subject"),
+    schema="""CREATE TABLE erasure (id TEXT PRIMARY KEY, completed INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+CREATE INDEX erasure_under_way ON erasure (id) WHERE completed = 0;
+CREATE TABLE erasure_subject (subject TEXT PRIMARY KEY, erasure TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+)
+
+
+@erasures.on(ErasureRequested)
+def erasure_requested(db: Connection, event: ErasureRequested, fact: Fact) -> None:
+    del fact
+    db.execute("INSERT OR IGNORE INTO erasure (id) VALUES (?)", (str(event.erasure),))
+    db.executemany(
+        "INSERT OR REPLACE INTO erasure_subject VALUES (?, ?)",
+        [(str(subject), str(event.erasure)) for subject in event.subjects],
+    )
+
+
+@erasures.on(ErasureCompleted)
+def erasure_completed(db: Connection, event: ErasureCompleted, fact: Fact) -> None:
+    del fact
+    db.execute("UPDATE erasure SET completed = 1 WHERE id = ?", (str(event.erasure),))
+
+
+def erasures_under_way(db: Connection) -> tuple[UUID, ...]:
+    rows = cast("list[tuple[str]]", db.execute("SELECT id FROM erasure WHERE completed = 0").fetchall())
+    return tuple(UUID(about) for (about,) in rows)
+
+
+def erasure_about(db: Connection, subject: UUID) -> UUID | None:
+    """The erasure of who has this id."""
+    asked = "SELECT erasure FROM erasure_subject WHERE subject = ?"
+    row = cast("tuple[str] | None", db.execute(asked, (str(subject),)).fetchone())
+    return None if row is None else UUID(row[0])

@@ -19,6 +19,7 @@ from heraldry.linkedin_driver.adapters.pool import Chromium
 from heraldry.linkedin_driver.adapters.site import Site
 from heraldry.linkedin_driver.application import Application
 from heraldry.linkedin_driver.domain.types import TYPES, UPCASTERS
+from heraldry.linkedin_driver.erasing import ErasingHere
 from heraldry.linkedin_driver.projections import accounts, actions, invitations
 from heraldry.linkedin_driver.streams import CONTEXT
 from heraldry.linkedin_driver.subscriptions import CONTROL, IMPORTS, OWN, Own, lane
@@ -53,6 +54,8 @@ async def build(house: House) -> None:
     chromium = Chromium(site, settings.data / "evidence", settings.linkedin_patience_seconds)
     house.stack.push_async_callback(chromium.close)
     house.health.note("browser", lambda: chromium.missing)
+    stamp = settings.data / "read" / f"{settings.process}-pictures"
+    ErasingHere(house.model, application, acting, house.clock, chromium.folder, stamp).fill(house.part)
     desk = Desk(
         application,
         house.secrets,

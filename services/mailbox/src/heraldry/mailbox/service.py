@@ -21,6 +21,7 @@ from heraldry.mailbox.adapters.links import UnsubscribeLinks
 from heraldry.mailbox.adapters.tls import return_buffers
 from heraldry.mailbox.application import Application
 from heraldry.mailbox.domain.types import TYPES, UPCASTERS
+from heraldry.mailbox.erasing import ErasingHere
 from heraldry.mailbox.ports import Patience, Trust
 from heraldry.mailbox.projections import emails, inboxes, suppressions
 from heraldry.mailbox.streams import CONTEXT
@@ -40,6 +41,7 @@ async def build(house: House) -> None:
         house.runner, house.store, house.model, house.keys, house.secrets, private_key, house.clock
     )
     api.register(house.rpc, application, api.Questions(application, house.model, private_key))
+    ErasingHere(house.model, application).fill(house.part)
 
     parking, own = house.parking, Own(application)
     foreign = Reactions(house.nc, house.settings, IMPORTS, own, parking)

@@ -22,6 +22,7 @@ from heraldry.scheduler.continuity import Continuity
 from heraldry.scheduler.domain.types import TYPES, UPCASTERS
 from heraldry.scheduler.engine import Engine
 from heraldry.scheduler.enrolling import Enrolling
+from heraldry.scheduler.erasing import ErasingHere
 from heraldry.scheduler.imports import Imports
 from heraldry.scheduler.lead_questions import LeadQuestions
 from heraldry.scheduler.leads import Leads
@@ -107,6 +108,9 @@ async def build(house: House) -> None:
         house.runner, house.model, house.keys, house.clock, blobs, campaigns, speakers, templates
     )
     api.register_imports(house.rpc, imports)
+    ErasingHere(
+        house.model, house.clock, house.caller, scheduling, suppressions, leads, continuity, imports
+    ).fill(house.part)
     own = Own(
         scheduling,
         standing,

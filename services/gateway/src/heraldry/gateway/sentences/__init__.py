@@ -8,6 +8,7 @@ from typing import Final
 from heraldry.contracts.base import Event
 from heraldry.gateway.sentences import (
     campaigns,
+    erasures,
     identities,
     inboxes,
     limits,
@@ -34,11 +35,21 @@ KINDS: Final[
     "linkedin": ("LinkedIn accounts", linkedin.ACCOUNTS),
     "step": ("LinkedIn steps", linkedin.ACTIONS),
     "identity": ("Identities", identities.TYPES),
-    "organization": ("Organization", organization.TYPES),
+    "organization": ("Organization", (*organization.TYPES, *erasures.TYPES)),
 }
 STEPS: Final = (*linkedin.ACTIONS, *linkedin.REPLIES)
 """Event types that only an attempt at a LinkedIn step has."""
-CONTEXTS: Final = (mails, limits, campaigns, inboxes, linkedin, suppression, identities, organization)
+CONTEXTS: Final = (
+    mails,
+    limits,
+    campaigns,
+    inboxes,
+    linkedin,
+    suppression,
+    identities,
+    organization,
+    erasures,
+)
 
 
 def said(event: Event, words: Words) -> Said:

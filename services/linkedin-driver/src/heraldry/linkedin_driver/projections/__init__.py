@@ -12,12 +12,14 @@ from heraldry.linkedin_driver.projections.accounts import (
 )
 from heraldry.linkedin_driver.projections.actions import (
     Addressed,
+    acted_on,
     action_of,
     actions,
     listening,
     to_do,
     to_look_up,
     undecided,
+    undone,
     written_before,
 )
 from heraldry.linkedin_driver.projections.invitations import (
@@ -34,6 +36,7 @@ __all__ = [
     "Awaited",
     "accounts",
     "accounts_of",
+    "acted_on",
     "action_of",
     "actions",
     "awaited_by",
@@ -48,6 +51,7 @@ __all__ = [
     "to_look_up",
     "to_sign_in",
     "undecided",
+    "undone",
     "withdrawals_of",
     "written_before",
 ]

@@ -8,7 +8,7 @@ from sqlite3 import Connection
 from typing import Final, cast
 from uuid import UUID
 
-from heraldry.chassis.projection import Fact, Projection
+from heraldry.chassis.projection import Fact, Holds, Projection
 from heraldry.contracts.base import Erased
 from heraldry.contracts.linkedin import (
     AccountView,
@@ -43,6 +43,7 @@ accounts = Projection(
   slowed TEXT NOT NULL DEFAULT '{}', since TEXT NOT NULL) STRICT;
 CREATE INDEX accounts_of ON accounts (organization, identity);
 CREATE INDEX accounts_being_linked ON accounts (stage) WHERE stage <> ''""",
+    holds=(Holds("accounts", "identity = ?1", "email = '', hint = '', profile = NULL"),),
 )
 _OPEN: Final = "linking = '', stage = '', until = '', code_by = NULL, hint = '', rejected = ''"
 

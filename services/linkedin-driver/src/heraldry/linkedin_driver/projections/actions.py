@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from sqlite3 import Connection
-from typing import cast
+from typing import Literal, cast
 from uuid import UUID
 
-from heraldry.chassis.projection import Fact, Projection
+from heraldry.chassis.projection import Fact, Holds, Projection
 from heraldry.contracts.base import Erased
 from heraldry.contracts.linkedin import (
     ActionStep,
@@ -35,7 +35,7 @@ from heraldry.linkedin_driver.domain.action import ActionPutBack
 
 actions = Projection(
     name="actions",
-    version=2,
+    version=3,
     tables=("actions", "action_steps", "replies"),
     schema="""CREATE TABLE actions (
   attempt TEXT PRIMARY KEY, position INTEGER NOT NULL, organization TEXT NOT NULL, account TEXT NOT NULL,
@@ -54,7 +54,12 @@ CREATE TABLE action_steps (
   actor TEXT NOT NULL, detail TEXT NOT NULL, PRIMARY KEY (attempt, stream, revision)) STRICT;
 CREATE TABLE replies (
   stream TEXT PRIMARY KEY, attempt TEXT NOT NULL, at TEXT NOT NULL, text TEXT NOT NULL) STRICT;
-CREATE INDEX replies_to ON replies (attempt)""",
+CREATE INDEX replies_to ON replies (attempt);
+CREATE INDEX actions_of_person ON actions (person)""",
+    holds=(
+        Holds("replies", "attempt IN (SELECT attempt FROM actions WHERE person = ?1)", "text = ''"),
+        Holds("actions", "person = ?1", "profile = '', name = '', text = '', data = NULL"),
+    ),
 )
 
 
@@ -329,3 +334,37 @@ def _number(fact: Fact) -> int:
 
 def _id(value: UUID | None) -> str | None:
     return None if value is None else str(value)
+
+
+# --- when a person is erased
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """An action that has no outcome."""
+
+    attempt: UUID
+    organization: UUID
+    identity: UUID
+
+
+def undone(db: Connection, column: Literal["person", "identity"], of: str) -> tuple[Undone, ...]:
+    """Actions for a person, or in the name of an identity, that have no outcome."""
+    asked = f"SELECT attempt, organization, identity FROM actions WHERE {column} = ? AND state IN ('queued', 'claimed', 'started')"
+    rows = cast("list[tuple[str, str, str]]", db.execute(asked, (of,)).fetchall())
+    return tuple(Undone(*map(UUID, row)) for row in rows)
+
+
+def acted_on(db: Connection, subject: str) -> tuple[str, str, tuple[str, ...]] | None:
+    """Organization, person and profiles of somebody, by their id or that of one of their enrollments."""
+    rows = cast(
+        "list[tuple[str, str, str]]",
+        db.execute(
+            "SELECT DISTINCT organization, person, profile FROM actions WHERE person ="
+            " (SELECT person FROM actions WHERE person = ?1 OR enrollment = ?1 LIMIT 1)",
+            (subject,),
+        ).fetchall(),
+    )
+    if not rows:
+        return None
+    return rows[0][0], rows[0][1], tuple(profile for _, _, profile in rows if profile)

@@ -7,7 +7,7 @@ from sqlite3 import Connection
 from typing import cast
 from uuid import UUID
 
-from heraldry.chassis.projection import Fact, Projection
+from heraldry.chassis.projection import Fact, Holds, Projection
 from heraldry.contracts.linkedin import (
     InvitationAccepted,
     InvitationSent,
@@ -40,6 +40,10 @@ CREATE TABLE withdrawals (
   automatic INTEGER, blocked_until TEXT, open INTEGER NOT NULL) STRICT;
 CREATE INDEX withdrawals_of ON withdrawals (identity, position) WHERE position IS NOT NULL;
 CREATE INDEX withdrawals_open ON withdrawals (invitation) WHERE open = 1""",
+    holds=(
+        Holds("invitations", "person = ?1", "name = '', profile = ''"),
+        Holds("withdrawals", "person = ?1", "name = ''"),
+    ),
 )
 
 

@@ -22,12 +22,16 @@ from heraldry.mailbox.projections.mails import (
     inboxes_to_copy,
     is_known_bounce,
     is_known_reply,
+    mails_to,
+    on_their_way,
+    open_for,
     open_of,
     open_through,
     open_to,
     to_copy,
     to_look_up,
     to_send,
+    written_to,
 )
 from heraldry.mailbox.projections.suppressions import suppressed_by, suppressions
 
@@ -47,6 +51,9 @@ __all__ = [
     "inboxes_to_copy",
     "is_known_bounce",
     "is_known_reply",
+    "mails_to",
+    "on_their_way",
+    "open_for",
     "open_of",
     "open_through",
     "open_to",
@@ -57,4 +64,5 @@ __all__ = [
     "to_look_up",
     "to_send",
     "unchecked",
+    "written_to",
 ]

@@ -8,7 +8,7 @@ from sqlite3 import Connection
 from typing import cast
 from uuid import UUID
 
-from heraldry.chassis.projection import Fact, Projection
+from heraldry.chassis.projection import Fact, Holds, Projection
 from heraldry.contracts.mailbox import (
     Diagnosed,
     InboxView,
@@ -37,6 +37,10 @@ inboxes = Projection(
   tried_address TEXT NOT NULL, tried_imap TEXT NOT NULL, tried_smtp TEXT NOT NULL,
   paused TEXT, resumed TEXT, resumed_position INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE INDEX inboxes_of ON inboxes (organization, identity)""",
+    holds=(
+        Holds("inboxes", "identity = ?1", "address = ''"),
+        Holds("inboxes", "tried_identity = ?1", "tried_address = ''"),
+    ),
 )
 
 

@@ -7,10 +7,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from sqlite3 import Connection
-from typing import cast
+from typing import Literal, cast
 from uuid import UUID
 
-from heraldry.chassis.projection import Fact, Projection
+from heraldry.chassis.projection import Fact, Holds, Projection
 from heraldry.contracts.addresses import normalised
 from heraldry.contracts.base import Erased
 from heraldry.contracts.mailbox import (
@@ -34,7 +34,7 @@ MOST_COPY_TRIES = 8  # a Sent folder that refuses that often is left alone
 
 emails = Projection(
     name="emails",
-    version=4,
+    version=5,
     tables=("emails", "email_steps", "replies", "bounces"),
     schema="""CREATE TABLE emails (
   attempt TEXT PRIMARY KEY, organization TEXT NOT NULL, inbox TEXT NOT NULL, identity TEXT NOT NULL,
@@ -56,7 +56,17 @@ CREATE INDEX replies_to ON replies (attempt);
 CREATE TABLE bounces (stream TEXT PRIMARY KEY, attempt TEXT NOT NULL, bounce TEXT NOT NULL,
   inbox TEXT NOT NULL, hard INTEGER NOT NULL) STRICT;
 CREATE INDEX bounces_of ON bounces (attempt);
-CREATE INDEX bounces_hard ON bounces (inbox) WHERE hard = 1""",
+CREATE INDEX bounces_hard ON bounces (inbox) WHERE hard = 1;
+CREATE INDEX emails_to_person ON emails (person)""",
+    holds=(
+        Holds("replies", "attempt IN (SELECT attempt FROM emails WHERE person = ?1)", "text = ''"),
+        Holds(
+            "bounces",
+            "attempt IN (SELECT attempt FROM emails WHERE person = ?1)",
+            "bounce = json_set(bounce, '$.answer', '')",
+        ),
+        Holds("emails", "person = ?1", "recipient = '', subject = '', text = '', normal = ''"),
+    ),
 )
 
 
@@ -284,6 +294,11 @@ def open_of(db: Connection, enrollment: str) -> tuple[Open, ...]:
     return _open(db, "enrollment = ?", enrollment)
 
 
+def open_for(db: Connection, person: str) -> tuple[Open, ...]:
+    """The open mails to a person, by whatever address."""
+    return _open(db, "person = ?", person)
+
+
 def open_through(db: Connection, inbox: str) -> tuple[Open, ...]:
     """The open mails of an inbox."""
     return _open(db, "inbox = ?", inbox)
@@ -364,3 +379,34 @@ def _step(db: Connection, attempt: UUID, at: datetime, fact: Fact, detail: str) 
         "INSERT OR REPLACE INTO email_steps VALUES (?, ?, ?, ?, ?, ?)",
         (str(attempt), fact.revision, fact.type, at.isoformat(), fact.actor, detail),
     )
+
+
+# --- when a person is erased
+
+
+def mails_to(db: Connection, person: str) -> tuple[UUID, ...]:
+    """Every mail to a person."""
+    rows = db.execute("SELECT attempt FROM emails WHERE person = ? ORDER BY rowid DESC", (person,)).fetchall()
+    return tuple(UUID(attempt) for (attempt,) in cast("list[tuple[str]]", rows))
+
+
+def on_their_way(db: Connection, column: Literal["person", "identity"], names: Sequence[str]) -> int:
+    """How many mails to these people, or in the name of these identities, have no outcome."""
+    marks = ", ".join("?" * len(names))
+    asked = f"SELECT count(*) FROM emails WHERE {column} IN ({marks}) AND state IN ('queued', 'claimed', 'leaving')"
+    return cast("tuple[int]", db.execute(asked, tuple(names)).fetchone())[0]
+
+
+def written_to(db: Connection, subject: str) -> tuple[str, str, tuple[str, ...]] | None:
+    """Organization, person and addresses of somebody, by their id or that of one of their enrollments."""
+    rows = cast(
+        "list[tuple[str, str, str]]",
+        db.execute(
+            "SELECT DISTINCT organization, person, recipient FROM emails WHERE person ="
+            " (SELECT person FROM emails WHERE person = ?1 OR enrollment = ?1 LIMIT 1)",
+            (subject,),
+        ).fetchall(),
+    )
+    if not rows:
+        return None
+    return rows[0][0], rows[0][1], tuple(address for _, _, address in rows if address)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlite3 import Connection
 from typing import cast
 
-from heraldry.chassis.projection import Fact, Projection
+from heraldry.chassis.projection import Fact, Holds, Projection
 from heraldry.contracts.mailbox import (
     RecipientSuppressed,
     RecipientUnsuppressed,
@@ -17,19 +17,21 @@ from heraldry.mailbox.domain.email import text_of
 
 suppressions = Projection(
     name="suppressions",
-    version=1,
+    version=2,
     tables=("suppressions",),
     schema="""CREATE TABLE suppressions (
   recipient TEXT PRIMARY KEY, organization TEXT NOT NULL, address TEXT NOT NULL, reason TEXT NOT NULL,
-  since TEXT NOT NULL, actor TEXT NOT NULL, position INTEGER NOT NULL) STRICT;
-CREATE INDEX suppressions_of ON suppressions (organization, position)""",
+  since TEXT NOT NULL, actor TEXT NOT NULL, position INTEGER NOT NULL, person TEXT NOT NULL) STRICT;
+CREATE INDEX suppressions_of ON suppressions (organization, position);
+CREATE INDEX suppressions_person ON suppressions (person)""",
+    holds=(Holds("suppressions", "person = ?1", "address = ''"),),
 )
 
 
 @suppressions.on(RecipientSuppressed)
 def suppressed(db: Connection, event: RecipientSuppressed, fact: Fact) -> None:
     db.execute(
-        "INSERT OR REPLACE INTO suppressions VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO suppressions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             event.recipient,
             str(event.organization),
@@ -38,6 +40,7 @@ def suppressed(db: Connection, event: RecipientSuppressed, fact: Fact) -> None:
             event.at.isoformat(),
             fact.actor,
             Position.parse(fact.position).number,
+            str(event.person),
         ),
     )
 

@@ -11,7 +11,7 @@ from sqlite3 import Connection
 from typing import Final, cast
 from uuid import UUID
 
-from heraldry.chassis.projection import Fact, Projection
+from heraldry.chassis.projection import Fact, Holds, Projection
 from heraldry.contracts.base import Erased
 from heraldry.contracts.campaigns import (
     CampaignChanged,
@@ -77,6 +77,13 @@ CREATE INDEX lead_of_sender ON lead (sender, state, enrollment) WHERE sender <> 
 CREATE INDEX lead_of_identity ON lead (identity, state);
 CREATE INDEX lead_leaving ON lead (valid_until) WHERE attempt <> '';
 CREATE INDEX lead_undecided ON lead (since) WHERE state = 'outcome unknown'""",
+    holds=(
+        Holds(
+            "lead",
+            "person = ?1",
+            f"name = '', email = '', profile = '', read = '', subject = '', data = '{Erased().model_dump_json()}'",
+        ),
+    ),
 )
 _DATA: Final[TypeAdapter[LeadData | Erased]] = TypeAdapter(LeadData | Erased)
 UNENDED: Final = "('waiting', 'in progress', 'outcome unknown')"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlite3 import Connection
 from typing import Final, cast
 
-from heraldry.chassis.projection import Fact, Projection
+from heraldry.chassis.projection import Fact, Holds, Projection
 from heraldry.contracts.base import Erased
 from heraldry.contracts.linkedin_steps import LinkedInStepDispatched
 
@@ -19,6 +19,7 @@ linkedin_steps = Projection(
   attempt TEXT PRIMARY KEY, sender TEXT NOT NULL, kind TEXT NOT NULL, organization TEXT NOT NULL,
   account TEXT NOT NULL, identity TEXT NOT NULL, person TEXT NOT NULL, profile TEXT NOT NULL,
   name TEXT NOT NULL, invitation TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+    holds=(Holds("linkedin_step", "person = ?1", "profile = '', name = ''"),),
 )
 COLUMNS: Final = "attempt, sender, kind, organization, account, identity, person, profile, name, invitation"
 
