@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -27,15 +28,12 @@ class Shape:
 
     def event(self, record: Record) -> ReadResp:
         """With a link resolved, both: the event it names, if that is still there, and the link that was read."""
-        read = ReadResp.ReadEvent(commit_position=record.position)
+        sent, position = recorded(record, structured=self.structured), record.position
         if not (self.resolve_links and record.type == LINK):
-            read.event.CopyFrom(recorded(record, structured=self.structured))
-            return ReadResp(event=read)
-        read.link.CopyFrom(recorded(record, structured=self.structured))
+            return ReadResp(event=ReadResp.ReadEvent(event=sent, commit_position=position))
         named = self._named_by(record)
-        if named is not None:
-            read.event.CopyFrom(recorded(named, structured=self.structured))
-        return ReadResp(event=read)
+        event = None if named is None else recorded(named, structured=self.structured)
+        return ReadResp(event=ReadResp.ReadEvent(event=event, link=sent, commit_position=position))
 
     def _named_by(self, link: Record) -> Record | None:
         revision, _, stream = link.data.decode(errors="replace").partition("@")
@@ -52,8 +50,9 @@ async def read_to_end(database: Database, options: Options) -> AsyncIterator[Rea
     """What is there now, as many as were asked for."""
     shape = shape_of(database, options)
     backwards = options.read_direction == Options.Backwards
+    most = min(options.count, sys.maxsize)
     if options.WhichOneof("stream_option") == "all":
-        for record in islice(_all(database, options, backwards=backwards), options.count):
+        for record in islice(_all(database, options, backwards=backwards), most):
             yield shape.event(record)
         return
     stream = stream_of(options.stream.stream_identifier)
@@ -64,7 +63,7 @@ async def read_to_end(database: Database, options: Options) -> AsyncIterator[Rea
         return
     tells_ends = options.control_option.compatibility >= 1
     count = 0
-    for record in islice(_stream(database, stream, options, backwards=backwards), options.count):
+    for record in islice(_stream(database, stream, options, backwards=backwards), most):
         yield shape.event(record)
         count += 1
     visible = database.visible_range(stream)
