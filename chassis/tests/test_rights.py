@@ -69,6 +69,17 @@ def test_no_service_has_a_right_that_reaches_another_ones_keys_consumers_or_inbo
         assert not any(subject.startswith("$JS.API.STREAM.UPDATE") for subject in mine.publish)
 
 
+def test_a_service_asks_for_checkpoints_of_its_own_log_only_and_the_signer_asks_nobody() -> None:
+    table = rights.users()
+    for context in rights.CONTEXTS:
+        signer = {subject for subject in table[context].publish if subject.startswith("heraldry.signer.")}
+        assert signer == {f"{rights.SIGN}.{context}"}
+        assert not any(subject.startswith("heraldry.signer.") for subject in table[context].subscribe)
+    assert table[rights.SIGNER].publish == ()
+    assert rights.SANDBOX in table
+    assert not any("signer" in subject for subject in table[rights.SANDBOX].publish)
+
+
 @parts
 async def test_a_service_does_its_own_work(server: NatsServer) -> None:
     nc = await server.client("mailbox")
@@ -102,6 +113,8 @@ async def test_a_service_does_its_own_work(server: NatsServer) -> None:
         "heraldry.relay.scheduler",
         "heraldry.keys.scheduler.someone",
         "heraldry.parked.scheduler.c",
+        "heraldry.signer.sign.scheduler",
+        "heraldry.signer.begin.mailbox",
         "heraldry.commands.gateway.MakeAdmin",
         "$KV.VAULT.scheduler.someone.password",
         "$KV.VAULT.public.scheduler",
@@ -144,6 +157,7 @@ async def test_a_service_may_not_listen_to_others(server: NatsServer) -> None:
         "_INBOX_scheduler.>",
         "_INBOX.>",
         "heraldry.commands.scheduler.*",
+        "heraldry.signer.>",
         "heraldry.keys.>",
         "heraldry.events.>",
         "$JS.API.>",

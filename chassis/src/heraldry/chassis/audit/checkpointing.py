@@ -189,8 +189,8 @@ class Checkpointing:
             )
         if newest.count == 0:
             return
-        at = await self._store.read_all(after=newest.position - 1, limit=1)
-        if not at or (at[0].position, str(at[0].id)) != (newest.position, newest.event):
+        at = await self._store.read_at(newest.position)
+        if at is None or str(at.id) != newest.event:
             raise LogChangedError(
                 MISMATCH, f"the store does not hold event {newest.event} at position {newest.position}."
             )

@@ -20,6 +20,7 @@ from heraldry.chassis.bus import border, connect
 from heraldry.chassis.bus.rights import BEGIN, SIGN
 from heraldry.chassis.health import Health, announce, serve, tell_ready
 from heraldry.chassis.settings import Settings
+from nacl.signing import SigningKey
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from prometheus_client import Counter
@@ -48,36 +49,14 @@ def main() -> int:
     folder = folder_of(settings.data)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if settings.signer_user and os.geteuid() == 0:
-            folder = _become(settings.signer_user, folder)
         lock = _lock(folder)
         try:
-            return asyncio.run(_live(settings, Signing(signing_key(folder), folder), folder))
+            return asyncio.run(_live(settings, signing_key(folder), folder))
         finally:
             os.close(lock)
     except (AuditKeyError, SignerTakenError, OSError) as error:
         log.critical("cannot start", because=str(error))
         return EXIT_CANNOT_START
-
-
-def _become(user: str, folder: Path) -> Path:
-    """Go on as this user, to whom the folder then belongs. It is reached as the working directory: its parents
-    stay closed to that user.
-    """
-    try:
-        found = pwd.getpwnam(user)
-    except KeyError:
-        raise AuditKeyError(
-            f"HERALDRY_SIGNER_USER names {user}, whom this machine does not know. Make that user, or leave the"
-            " setting away."
-        ) from None
-    for path in (folder, *folder.iterdir()):
-        os.chown(path, found.pw_uid, found.pw_gid)
-    os.chdir(folder)
-    os.setgroups([])
-    os.setgid(found.pw_gid)
-    os.setuid(found.pw_uid)
-    return Path()
 
 
 def _lock(folder: Path) -> int:
@@ -129,7 +108,27 @@ class Answering:
             _SIGNED.labels(context).inc()
 
 
-async def _live(settings: Settings, signing: Signing, folder: Path) -> int:
+def _become(user: str, folder: Path) -> Path:
+    """Go on as this user, to whom the folder then belongs. It is reached as the working directory: its parents
+    stay closed to that user. Raises AuditKeyError.
+    """
+    try:
+        found = pwd.getpwnam(user)
+    except KeyError:
+        raise AuditKeyError(
+            f"HERALDRY_SIGNER_USER names {user}, whom this machine does not know. Make that user, or leave the"
+            " setting away."
+        ) from None
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, found.pw_uid, found.pw_gid)
+    os.chdir(folder)
+    os.setgroups([])
+    os.setgid(found.pw_gid)
+    os.setuid(found.pw_uid)
+    return Path()
+
+
+async def _live(settings: Settings, key: SigningKey, folder: Path) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -140,10 +139,12 @@ async def _live(settings: Settings, signing: Signing, folder: Path) -> int:
         nc = await connect.connect(settings)
         stack.push_async_callback(connect.close, nc)
         health.check("nats", lambda: None if nc.is_connected else "the message bus cannot be reached")
-        answering = Answering(signing)
+        log.info("signs", public_key=written(key.verify_key))
+        if settings.signer_user and os.geteuid() == 0:  # last: what is imported may be closed to that user
+            folder = _become(settings.signer_user, folder)
+        answering = Answering(Signing(key, folder))
         for subject in (SIGN, BEGIN):
             await border.subscribe(nc, f"{subject}.*", cb=answering.receive)
-        log.info("ready", public_key=written(signing_key(folder).verify_key))
         with suppress(PermissionError):  # as a user of its own it has no place to say where it answers
             announce(settings, f"http://{settings.host}:{served.port}")
         tell_ready(settings)

@@ -1,0 +1,181 @@
+"""`heraldry audit`: proves that no stored event was changed, or names the first that was."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, cast
+from uuid import UUID
+
+from heraldry.chassis.audit.history import witnessed
+from heraldry.chassis.audit.keys import PUBLIC, AuditKeyError, public_key
+from heraldry.chassis.audit.proof import FORMAT, NotAsSignedError, prove
+from heraldry.chassis.audit.signer import folder_of as signer_folder
+from heraldry.chassis.audit.signing import kept
+from heraldry.chassis.audit.trail import Trail
+from heraldry.chassis.audit.verify import verify
+from heraldry.chassis.bus import border, rights
+from heraldry.chassis.bus.markers import StoreMismatchError, last_marker
+from heraldry.chassis.bus.operator import NotRunningError, operator
+from heraldry.chassis.commands.answers import Answers, add_folder, folder_of
+from heraldry.chassis.store.port import EventStore, StoreUnavailableError
+from heraldry.chassis.store.sqlite import SqliteStore
+from heraldry.contracts.checkpoints import Checkpoint
+from heraldry.contracts.markers import Marker
+from nacl.signing import VerifyKey
+from nats.errors import Error as NatsError
+
+NO_KEY: Final = "audit.no-key"
+NO_LOG: Final = "audit.no-log"
+NOT_AS_SIGNED: Final = "audit.not-as-signed"
+
+
+def main(argv: Sequence[str]) -> int:
+    """0: proved; 1: something is wrong or cannot be told; 2: a wrong command line."""
+    parser = argparse.ArgumentParser(
+        prog="heraldry audit",
+        description="Prove that no stored event was changed, or name the first that was.",
+    )
+    words = parser.add_subparsers(dest="word", required=True, metavar="verify|proof|public-key")
+    told = "Compare the logs with their signed checkpoints, one document for each."
+    one = words.add_parser("verify", help=told, description=told)
+    _add_keys(one, required=True)
+    one.add_argument("--context", action="append", choices=rights.CONTEXTS, help="only this log")
+    one.add_argument(
+        "--witness",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="checkpoints or markers that a subscriber kept, a JSON document a line",
+    )
+    add_folder(one)
+    told = "Write what proves an identity's events to somebody who has only the public key."
+    one = words.add_parser("proof", help=told, description=told)
+    one.add_argument("--identity", type=UUID, required=True, metavar="UUID")
+    _add_keys(one, required=False)
+    add_folder(one)
+    told = "Tell the public key; keep it elsewhere, with whoever is to verify."
+    one = words.add_parser("public-key", help=told, description=told)
+    add_folder(one)
+    asked = parser.parse_args(argv)
+    answers = Answers()
+    try:
+        if asked.word == "public-key":
+            _tell_key(folder_of(asked), answers)
+        elif asked.word == "proof":
+            asyncio.run(_proof(folder_of(asked), asked, answers))
+        else:
+            witnesses = _witnesses(asked.witness)
+            asyncio.run(_verify(folder_of(asked), asked, witnesses, answers))
+    except (AuditKeyError, ValueError) as error:
+        parser.error(str(error))
+    return answers.ended
+
+
+def _add_keys(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    parser.add_argument(
+        "--public-key",
+        action="append",
+        required=required,
+        metavar="KEY",
+        help="as base64 or a file; several, if the signer was given a new one",
+    )
+
+
+def _tell_key(data: Path, answers: Answers) -> None:
+    path = signer_folder(data) / PUBLIC
+    try:
+        answers.good({"public_key": path.read_text(encoding="ascii").strip(), "file": str(path)})
+    except (OSError, UnicodeDecodeError):
+        answers.bad(
+            {"code": NO_KEY, "detail": f"{path} cannot be read. The signer makes it at its first start."}
+        )
+
+
+def _witnesses(files: Sequence[Path]) -> Sequence[Checkpoint]:
+    """Raises ValueError."""
+    found: list[Checkpoint] = []
+    for file in files:
+        try:
+            found += witnessed(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{file} cannot be read as a witness: {error}") from error
+    return found
+
+
+async def _verify(
+    data: Path, asked: argparse.Namespace, witnesses: Sequence[Checkpoint], answers: Answers
+) -> None:
+    """Raises AuditKeyError."""
+    keys = _keys(asked, data)
+    known = [*witnesses, *kept(signer_folder(data))]
+    contexts = cast("Sequence[str] | None", asked.context)
+    for context in contexts or rights.CONTEXTS:
+        try:
+            async with _opened(data, context) as store:
+                finding = await verify(
+                    context,
+                    store,
+                    Trail.beside(data, context),
+                    keys,
+                    witnesses=known,
+                    marker=await _marker(data, context),
+                )
+        except (StoreUnavailableError, StoreMismatchError, OSError) as error:
+            code = error.code if isinstance(error, StoreMismatchError) else NO_LOG
+            answers.bad({"context": context, "ok": False, "code": code, "detail": str(error)})
+        else:
+            (answers.good if finding.ok else answers.bad)(finding.document())
+
+
+async def _proof(data: Path, asked: argparse.Namespace, answers: Answers) -> None:
+    """Raises AuditKeyError."""
+    keys = _keys(asked, data)
+    proofs: list[dict[str, object]] = []
+    unsigned = 0
+    try:
+        for context in rights.CONTEXTS:
+            async with _opened(data, context) as store:
+                found = await prove(asked.identity, context, store, Trail.beside(data, context), keys)
+            unsigned += found.unsigned
+            if found.events:
+                proofs.append(found.document())
+    except NotAsSignedError as error:
+        answers.bad({"code": NOT_AS_SIGNED, "detail": str(error)})
+        return
+    except (StoreUnavailableError, OSError) as error:
+        answers.bad({"code": NO_LOG, "detail": str(error)})
+        return
+    document = {"format": FORMAT, "identity": str(asked.identity), "contexts": proofs, "unsigned": unsigned}
+    (answers.good if proofs else answers.bad)(document)
+
+
+def _keys(asked: argparse.Namespace, data: Path) -> Sequence[VerifyKey]:
+    given = cast("Sequence[str] | None", asked.public_key) or [str(signer_folder(data) / PUBLIC)]
+    return [public_key(one) for one in given]
+
+
+@asynccontextmanager
+async def _opened(data: Path, context: str) -> AsyncGenerator[EventStore]:
+    """Raises StoreUnavailableError, also where there is no log: none is made."""
+    path = data / "store" / f"{context}.sqlite3"
+    if not path.is_file():
+        raise StoreUnavailableError(f"There is no log {path}. Name the data folder with --data.")
+    store = SqliteStore(path)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def _marker(data: Path, context: str) -> Marker | None:
+    """The newest one in JetStream; None if NATS is not running."""
+    try:
+        async with operator(data) as nc:
+            return (await last_marker(border.jetstream(nc), context))[0]
+    except (NotRunningError, NatsError, TimeoutError):
+        return None
