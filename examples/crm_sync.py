@@ -62,6 +62,10 @@ CREATE TABLE IF NOT EXISTS record (
 CREATE TABLE IF NOT EXISTS complete (  -- everything of a context up to this position was received
     context TEXT PRIMARY KEY, epoch TEXT NOT NULL, position INTEGER NOT NULL, hash TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS witness (  -- signed checkpoints: whoever keeps them can tell later what was changed
+    context TEXT NOT NULL, number INTEGER NOT NULL, checkpoint TEXT NOT NULL,
+    PRIMARY KEY (context, number, checkpoint)
+) STRICT;
 """
 
 
@@ -153,6 +157,11 @@ class Crm:
                 " WHERE excluded.epoch <> epoch OR excluded.position > position",
                 (marker.context, marker.epoch, marker.position, marker.hash),
             )
+            if (signed := marker.checkpoint) is not None:
+                self._db.execute(
+                    "INSERT INTO witness VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                    (signed.context, signed.number, signed.model_dump_json()),
+                )
             return ""
         head, event = decode(body)
         known = self._db.execute(

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import pytest
 from heraldry.contracts.base import Envelope, Erased, Event, Published
+from heraldry.contracts.checkpoints import Checkpoint
 from heraldry.contracts.identity import (
     ContactDetails,
     ContactDetailsChanged,
@@ -181,6 +182,18 @@ def test_markers_only_go_forward(file: Path) -> None:
         assert rows(file, "SELECT epoch, position FROM complete") == [("e1", 9)]
         crm.take([marker("e2", 3)])
     assert rows(file, "SELECT epoch, position FROM complete") == [("e2", 3)]
+
+
+def test_every_signed_checkpoint_is_kept_once(tmp_path: Path) -> None:
+    file = tmp_path / "crm.sqlite3"
+    samples = Path(__file__).parents[1] / "contracts" / "tests" / "samples"
+    with closing(Crm(file)) as crm:
+        for name in ("marker.before-checkpoints", "marker", "marker"):
+            crm.take([("heraldry.relay.identity", (samples / f"{name}.json").read_bytes())])
+    (kept,) = rows(file, "SELECT context, number, checkpoint FROM witness")
+    checkpoint = Checkpoint.model_validate_json(str(kept[2]))
+    assert kept[:2] == ("identity", 1)
+    assert checkpoint == Checkpoint.model_validate_json((samples / "checkpoint.events.json").read_bytes())
 
 
 def test_credentials_are_what_the_api_answers_and_the_password_is_not_shown(

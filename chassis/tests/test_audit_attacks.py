@@ -7,7 +7,6 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from itertools import zip_longest
 from pathlib import Path
@@ -33,7 +32,7 @@ class Listed:
 
     def __init__(self, events: Sequence[StoredEvent]) -> None:
         self.epoch = "e1"
-        self._events = [replace(event, position=place) for place, event in enumerate(events, start=1)]
+        self._events = [event._replace(position=place) for place, event in enumerate(events, start=1)]
 
     async def read_all(self, *, after: int = START, limit: int = 1000) -> Sequence[StoredEvent]:
         return self._events[after : after + limit]
@@ -83,9 +82,9 @@ def attacks(draw: st.DrawFn) -> list[StoredEvent]:
             continue
         match what:
             case "edit":
-                log[place] = replace(log[place], data=draw(st.binary(max_size=4)))
+                log[place] = log[place]._replace(data=draw(st.binary(max_size=4)))
             case "meta":
-                log[place] = replace(log[place], meta=b'{"actor":"user:mallory"}')
+                log[place] = log[place]._replace(meta=b'{"actor":"user:mallory"}')
             case "remove":
                 del log[place]
             case "insert":
@@ -96,11 +95,11 @@ def attacks(draw: st.DrawFn) -> list[StoredEvent]:
                 other = draw(st.integers(0, len(log) - 1))
                 log[place], log[other] = log[other], log[place]
             case "renumber":
-                log[place] = replace(log[place], revision=draw(st.integers(0, 9)))
+                log[place] = log[place]._replace(revision=draw(st.integers(0, 9)))
             case "cut":
                 del log[draw(st.integers(len(log) // 2, len(log))) :]
             case _:
-                log[place] = replace(log[place], id=uuid7())
+                log[place] = log[place]._replace(id=uuid7())
     return log
 
 

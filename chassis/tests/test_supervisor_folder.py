@@ -178,6 +178,7 @@ class TestServices:
     def test_replicas(self) -> None:
         assert replicas(["identity=3"], SERVICES)["identity"] == 3
         assert replicas([], SERVICES)["identity"] == 1
+        assert replicas(["signer=0"], SERVICES)["signer"] == 0
         for wrong in ("identity", "identity=0", "identity=x", "nobody=2", "identity=17", "signer=2"):
             with refused("bad-replicas"):
                 replicas([wrong], SERVICES)

@@ -21,8 +21,11 @@ from heraldry.chassis.bus import border, rights
 from heraldry.chassis.bus.markers import StoreMismatchError, last_marker
 from heraldry.chassis.bus.operator import NotRunningError, operator
 from heraldry.chassis.commands.answers import Answers, add_folder, folder_of
+from heraldry.chassis.settings import Settings
+from heraldry.chassis.store.folder import file_of
+from heraldry.chassis.store.opening import open_store
 from heraldry.chassis.store.port import EventStore, StoreUnavailableError
-from heraldry.chassis.store.sqlite import SqliteStore
+from heraldry.chassis.supervisor import folder as folders
 from heraldry.contracts.checkpoints import Checkpoint
 from heraldry.contracts.markers import Marker
 from nacl.signing import VerifyKey
@@ -162,10 +165,13 @@ def _keys(asked: argparse.Namespace, data: Path) -> Sequence[VerifyKey]:
 @asynccontextmanager
 async def _opened(data: Path, context: str) -> AsyncGenerator[EventStore]:
     """Raises StoreUnavailableError, also where there is no log: none is made."""
-    path = data / "store" / f"{context}.sqlite3"
-    if not path.is_file():
+    settings = Settings.model_validate(
+        {"service": context, "data": data, "mode": folders.mode_of(data) or "live"}
+    )
+    path = file_of(data, context)
+    if not settings.store_url.get_secret_value() and not path.is_file():
         raise StoreUnavailableError(f"There is no log {path}. Name the data folder with --data.")
-    store = SqliteStore(path)
+    store = await open_store(settings, context)
     try:
         yield store
     finally:

@@ -86,7 +86,7 @@ async def sign(
     async def all_signed() -> bool:
         assert checkpointing.problem is None, checkpointing.problem
         newest = trail.newest()
-        return newest is not None and newest.count == relay.tips[-1].count
+        return newest is not None and newest.count == relay.tips[-1].count and newest in relay.told
 
     try:
         await eventually(all_signed, "a checkpoint of all there is")
