@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 from heraldry.chassis.testing.kurrent.server import KurrentStandIn
+from heraldry.chassis.testing.waiting import until
 from kurrentdbclient import AsyncKurrentDBClient, KurrentDBClient, NewEvent, RecordedEvent, StreamState
 from kurrentdbclient.common import AbstractAsyncCatchupSubscription
 from kurrentdbclient.exceptions import (
@@ -360,6 +361,15 @@ async def test_a_subscriber_can_be_dropped(server: KurrentStandIn, client: Async
         with pytest.raises(ConsumerTooSlowError):
             await take(subscription, 1)
     assert server.drop_subscriptions() == 0
+
+
+async def test_a_subscription_that_is_stopped_leaves_nothing_behind(
+    server: KurrentStandIn, client: AsyncKurrentDBClient, stream: str
+) -> None:
+    for subscription in (await client.subscribe_to_all(), await client.subscribe_to_stream(stream)):
+        assert server.node.subscriptions
+        await subscription.stop()
+    await until(lambda: not server.node.subscriptions)
 
 
 async def test_the_client_without_asyncio_reads_and_subscribes(

@@ -165,6 +165,18 @@ async def test_who_needs_no_leader_is_answered_by_a_follower(server: KurrentStan
     await client.close()
 
 
+async def test_a_read_only_replica_is_found_by_those_who_prefer_one(server: KurrentStandIn) -> None:
+    async with KurrentStandIn() as other:
+        server.step_down(other.node.host, other.node.port, read_only=True)
+        uri = server.uri.replace("kdb:", "kdb+discover:") + "&NodePreference=readonlyreplica"
+        client = AsyncKurrentDBClient(uri)
+        assert [event async for event in await client.read_all(filter_exclude=())]
+        assert client.connection_target == f"{server.node.host}:{server.node.port}"
+        with pytest.raises(NodeIsNotLeaderError):
+            await client.append_to_stream("a-1", events=an_event(), current_version=NO_STREAM)
+        await client.close()
+
+
 async def test_while_it_is_not_ready_nothing_is_stored(server: KurrentStandIn) -> None:
     client = AsyncKurrentDBClient(server.uri)
     server.suspend()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -136,7 +136,7 @@ class BatchAppends:
         self._answers: asyncio.Queue[Response | None] = asyncio.Queue()
         self._writes: set[asyncio.Task[None]] = set()
 
-    async def answers(self, requests: AsyncIterator[Request]) -> AsyncIterator[Response]:
+    async def answers(self, requests: AsyncIterator[Request]) -> AsyncGenerator[Response]:
         receiving = asyncio.create_task(self._receive(requests))
         try:
             while (answer := await self._answers.get()) is not None:

@@ -191,7 +191,7 @@ class Database:
         last = self._log.last()
         self.end = max(0 if last is None else last.end, self._log.room())
         self._streams.clear()
-        self._recent = OrderedDict((found.id, (found.stream, found.revision)) for found in self._log.recent())
+        self._recent = OrderedDict((id_, (stream, revision)) for id_, stream, revision in self._log.recent())
 
     def _write_first_events(self) -> None:
         """What a new database writes before anybody comes."""

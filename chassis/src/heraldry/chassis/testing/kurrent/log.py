@@ -93,9 +93,15 @@ class Log:
         ).fetchone()
         return found is not None
 
-    def recent(self, count: int = RECENT) -> Sequence[Record]:
-        """The newest events, oldest first."""
-        return self._many(f"{_SELECT} ORDER BY position DESC LIMIT ?", count)[::-1]
+    def recent(self, count: int = RECENT) -> Sequence[tuple[UUID, str, int]]:
+        """Id, stream and revision of the newest events, oldest first."""
+        rows = cast(
+            "list[tuple[bytes, str, int]]",
+            self._connection.execute(
+                "SELECT id, stream, revision FROM log ORDER BY position DESC LIMIT ?", (count,)
+            ).fetchall(),
+        )
+        return [(UUID(bytes=id_), stream, revision) for id_, stream, revision in reversed(rows)]
 
     def of_stream(
         self, stream: str, first: int, last: int, limit: int, *, backwards: bool

@@ -27,6 +27,7 @@ class Node:
     largest_append: int = LARGEST_APPEND
     leader: tuple[str, int] | None = None
     """Host and port of another node that leads."""
+    read_only: bool = False  # a replica that will never lead
     ready: bool = True
     subscriptions: set[Subscription] = field(default_factory=set[Subscription])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -46,7 +46,7 @@ def shape_of(database: Database, options: Options) -> Shape:
     return Shape(database, options.resolve_links, options.uuid_option.WhichOneof("content") == "structured")
 
 
-async def read_to_end(database: Database, options: Options) -> AsyncIterator[ReadResp]:
+async def read_to_end(database: Database, options: Options) -> AsyncGenerator[ReadResp]:
     """What is there now, as many as were asked for."""
     shape = shape_of(database, options)
     backwards = options.read_direction == Options.Backwards

@@ -111,12 +111,12 @@ class KurrentStandIn:
 
     # ── what a cluster does to its clients ───────────────────────────────────────────────────────────────────
 
-    def step_down(self, host: str, port: int) -> None:
+    def step_down(self, host: str, port: int, *, read_only: bool = False) -> None:
         """Follow: another node leads now, and whoever needs the leader is sent there."""
-        self.node.leader = (host, port)
+        self.node.leader, self.node.read_only = (host, port), read_only
 
     def lead(self) -> None:
-        self.node.leader = None
+        self.node.leader, self.node.read_only = None, False
 
     def suspend(self) -> None:
         """Until `resume` every call is answered that the server is unavailable."""

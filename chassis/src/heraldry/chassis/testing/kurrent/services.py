@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Final, NoReturn, TypeVar
 
 from grpc.aio import Server, ServicerContext
@@ -74,12 +75,13 @@ class Streams(StreamsServicer):
                 answers = self._subscribed(options)
             else:
                 answers = read_to_end(self._node.database, options)
-            async for answer in answers:
-                yield answer
+            async with aclosing(answers):
+                async for answer in answers:
+                    yield answer
         except Refusal as refusal:
             await refuse(context, refusal)
 
-    async def _subscribed(self, options: ReadReq.Options) -> AsyncIterator[ReadResp]:
+    async def _subscribed(self, options: ReadReq.Options) -> AsyncGenerator[ReadResp]:
         subscription = Subscription(self._node.database, options)
         self._node.subscriptions.add(subscription)
         try:
@@ -107,8 +109,9 @@ class Streams(StreamsServicer):
         try:
             self._node.admit(metadata)
             self._node.authenticate(metadata)
-            async for answer in BatchAppends(self._node, metadata).answers(request_iterator):
-                yield answer
+            async with aclosing(BatchAppends(self._node, metadata).answers(request_iterator)) as answers:
+                async for answer in answers:
+                    yield answer
         except Refusal as refusal:
             await refuse(context, refusal)
 
@@ -166,9 +169,8 @@ class Gossip(GossipServicer):
         except Refusal as refusal:
             await refuse(context, refusal)
         state, leader = MemberInfo.VNodeState, self._node.leader
-        own = self._member(
-            state.Leader if leader is None else state.Follower, self._node.host, self._node.port
-        )
+        follower = state.ReadOnlyReplica if self._node.read_only else state.Follower
+        own = self._member(state.Leader if leader is None else follower, self._node.host, self._node.port)
         own.instance_id.CopyFrom(uuid_message(self._node.database.node))
         others = [] if leader is None else [self._member(state.Leader, *leader)]
         return ClusterInfo(members=[own, *others])
