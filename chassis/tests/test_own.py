@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from sqlite3 import Connection
@@ -13,10 +14,10 @@ from uuid import UUID, uuid4
 
 import pytest
 from heraldry.chassis.bus import border
-from heraldry.chassis.bus.markers import StoreMismatchError
 from heraldry.chassis.bus.own import OwnReactions
 from heraldry.chassis.bus.parking import Parking
 from heraldry.chassis.bus.reactions import Patience, Reaction, Send, command_id, reaction
+from heraldry.chassis.bus.relay import Relay
 from heraldry.chassis.codec import Codec
 from heraldry.chassis.projection import Fact, Projection
 from heraldry.chassis.readmodel import ReadModel, StoreFeed
@@ -188,17 +189,50 @@ async def test_what_is_only_out_of_reach_is_waited_for(bench: Bench) -> None:
         await until(lambda: bench.hands.texts == ["late", "next"])
 
 
-async def test_a_checkpoint_of_another_store_stops_it(bench: Bench, tmp_path: Path) -> None:
+async def test_a_checkpoint_of_another_store_stops_it_until_the_log_is_published_anew(
+    bench: Bench, tmp_path: Path
+) -> None:
     await append(bench.store, STREAM, noted("one"))
     async with bench.running():
         await bench.saved()
     other = SqliteStore(tmp_path / "restored.sqlite3")
     await append(other, STREAM, noted("another one"))
     restored = await bench.build(store=other)
-    with pytest.raises(StoreMismatchError, match=f"the checkpoint of {NAME} is of another store"):
-        await asyncio.wait_for(restored.run(), 10)
-    assert bench.hands.texts == ["one"]
-    await other.close()
+    task = asyncio.create_task(restored.run())
+    try:
+        await until(lambda: restored.problem is not None)
+        assert f"the checkpoint of {NAME} is of another store" in str(restored.problem)
+        assert "`heraldry replay mailbox`" in str(restored.problem)
+        assert bench.hands.texts == ["one"]
+        relay = Relay(await bench.server.client("mailbox"), "mailbox", other, PlainCodec(), TYPES)
+        await relay.begin_anew()
+        await until(lambda: restored.problem is None)
+        await until(lambda: bench.hands.texts == ["one", "another one"])
+    finally:
+        await end(task)
+        await other.close()
+
+
+async def test_a_restored_copy_goes_on_where_both_are_the_same(bench: Bench, tmp_path: Path) -> None:
+    await append(bench.store, STREAM, noted("one"))
+    async with bench.running():
+        await bench.saved()
+    copy = tmp_path / "copy.sqlite3"
+    with (
+        closing(sqlite3.connect(tmp_path / "mailbox.sqlite3")) as here,
+        closing(sqlite3.connect(copy)) as there,
+    ):
+        here.backup(there)
+        with there:
+            there.execute("UPDATE store SET epoch = 'restored'")
+    other = SqliteStore(copy)
+    task = asyncio.create_task((await bench.build(store=other)).run())
+    try:
+        await append(other, STREAM, noted("two"))
+        await until(lambda: bench.hands.texts == ["one", "two"])
+    finally:
+        await end(task)
+        await other.close()
 
 
 async def test_a_rebuild_of_the_read_models_runs_no_reaction(bench: Bench, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import structlog
 from heraldry.chassis import logs
 from heraldry.chassis.audit.checkpointing import Checkpointing
 from heraldry.chassis.audit.trail import Trail
-from heraldry.chassis.bus import border, connect, provision, rights
+from heraldry.chassis.bus import border, connect, provision, replay, rights
 from heraldry.chassis.bus.follow import Entry, Follower
 from heraldry.chassis.bus.lags import Lags
 from heraldry.chassis.bus.markers import last_marker
@@ -268,8 +268,10 @@ def _publish(house: House, relay: Relay) -> None:
     """Publish the log, have it signed, and tell how far behind whoever reads it is."""
     context, health = house.context, house.health
     house.background(relay.run(), f"relay {context}")
-    health.check("relay", lambda: relay.state.cause or None)
+    health.check("relay", lambda: relay.state.detail or None)
     health.measure(relay.measure)
+    replay.register(house.rpc, context, house.store, relay)
+    house.background(replay.until_another_stream(house.nc, house.failed.set), "stream watch")
     trail = Trail.beside(house.settings.data, context)
     checkpointing = Checkpointing(house.nc, context, house.store, relay, trail)
     house.background(checkpointing.run(), f"checkpoints {context}")

@@ -205,6 +205,13 @@ class ReadModel:
         self._db.execute("DELETE FROM forgotten")
         self._prepare()
 
+    def fed_by(self, source: int) -> bool:
+        """Note from where it is fed. False: it was from elsewhere before, so its positions mean nothing here."""
+        (before,) = cast("tuple[int]", self._db.execute("PRAGMA user_version").fetchone())
+        if before != source:
+            self._db.execute(f"PRAGMA user_version = {source}")
+        return before in {0, source}
+
     def close(self) -> None:
         self._db.close()
 

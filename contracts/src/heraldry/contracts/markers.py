@@ -40,6 +40,9 @@ class Marker(Value):
     All of the context's events up to `position`, private ones included, have been read, and what is to be
     published of them stands before this marker. `hash` is the rolling hash over all of them; `count` how many
     they are. `checkpoint` is the newest that the signer has signed; keep it, and you are a witness.
+
+    A marker at position 0 begins the log anew: what stands before it of this context is no longer said, and all of the
+    log follows.
     """
 
     context: str
@@ -50,6 +53,11 @@ class Marker(Value):
     count: int
     time: datetime
     checkpoint: Checkpoint | None = None
+    begins: int = 0  # the sequence of the marker behind which the whole log stands; 0: the stream's beginning
+
+    @property
+    def begins_anew(self) -> bool:
+        return self.position == 0
 
     @property
     def reached(self) -> Position:

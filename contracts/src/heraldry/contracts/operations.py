@@ -1,4 +1,4 @@
-"""What every context answers alike: about its parked messages, and about the publication of its log.
+"""What every context answers alike: about its parked messages, and about what is published of its log.
 
 These are addressed to whichever context is meant, so they name none themselves.
 """
@@ -72,3 +72,12 @@ class DiscardParked(Command):
 
     context: ClassVar[str] = EVERY
     number: int
+
+
+class ReplayLog(Command):
+    """Publish the whole log of the context under a new marker. Asked twice before it began, it is done once.
+
+    Of operators only. The position accepted is the end of the log. Refused `relay.budget`, `relay.stream-missing`.
+    """
+
+    context: ClassVar[str] = EVERY

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -42,6 +42,7 @@ class Tip:
     hash: bytes = GENESIS
     count: int = 0
     fence: int = 0
+    begins: int = 0  # the fence behind which the whole log stands
 
     def past(self, events: Iterable[StoredEvent]) -> Tip:
         """The tip when these follow; the fence stays until they are published."""
@@ -49,7 +50,7 @@ class Tip:
         for stored in events:
             position, event = stored.position, str(stored.id)
             rolling, count = rolled(rolling, written(stored)), count + 1
-        return Tip(position, event, rolling, count, self.fence)
+        return replace(self, position=position, event=event, hash=rolling, count=count)
 
     def marker(self, context: str, epoch: str, checkpoint: Checkpoint | None = None) -> bytes:
         return (
@@ -62,6 +63,7 @@ class Tip:
                 count=self.count,
                 time=datetime.now(UTC),
                 checkpoint=checkpoint,
+                begins=self.begins,
             )
             .model_dump_json(exclude_none=True)
             .encode()
@@ -98,9 +100,30 @@ async def resume(js: JetStreamContext, context: str, store: EventStore) -> Tip:
         raise StoreMismatchError(
             context, f"the last marker is of epoch {marker.epoch}, the store of {store.epoch}"
         )
+    if marker.begins_anew:
+        return Tip(fence=fence, begins=fence)
     at = await store.read_at(marker.position)
     if at is None or str(at.id) != marker.event:
         raise StoreMismatchError(
             context, f"the store does not hold event {marker.event} at position {marker.position}"
         )
-    return Tip(marker.position, marker.event, bytes.fromhex(marker.hash), marker.count, fence)
+    rolling = bytes.fromhex(marker.hash)
+    return Tip(marker.position, marker.event, rolling, marker.count, fence, marker.begins)
+
+
+async def belongs(js: JetStreamContext, context: str, store: EventStore) -> bool:
+    """Whether what is published is of this store. Raises as `resume`, but no StoreMismatchError."""
+    try:
+        return (await resume(js, context, store)).fence > 0
+    except StoreMismatchError:
+        return False
+
+
+async def fence_of(js: JetStreamContext, context: str) -> int:
+    """The sequence of a context's newest marker, whatever it says; 0 if there is none. Raises as `last_marker`."""
+    try:
+        return (await js.get_last_msg(subjects.STREAM, subjects.relay(context))).seq or 0
+    except NotFoundError as error:
+        if error.err_code != NO_MESSAGE:
+            raise
+        return 0

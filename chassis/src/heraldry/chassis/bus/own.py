@@ -15,7 +15,7 @@ import orjson
 import structlog
 from heraldry.chassis.bus import border
 from heraldry.chassis.bus.envelopes import Decoder, Envelopes, NewerReleaseError
-from heraldry.chassis.bus.markers import StoreMismatchError
+from heraldry.chassis.bus.markers import StoreMismatchError, belongs
 from heraldry.chassis.bus.parking import Parking, Pointer, redacted
 from heraldry.chassis.bus.reactions import (
     LONGEST_LEFT,
@@ -95,12 +95,13 @@ class OwnReactions:
             _Own(each, frozenset(name for name, kind in types.items() if kind in each.events))
             for each in reactions
         ]
+        self.problem: str | None = None  # for readiness
         self._done: dict[str, int] = {}  # by reaction: what its checkpoint says and what does not concern it
         for own in self._own:
             parking.handles(own.reaction.name, self._again(own.reaction))
 
     async def run(self) -> None:
-        """Raises StoreMismatchError when a checkpoint is of another store."""
+        """Until cancelled. While a checkpoint is of another store than what is published, it waits and says so."""
         following = [asyncio.create_task(self._follow(own)) for own in self._own]
         try:
             await asyncio.gather(*following)
@@ -113,6 +114,11 @@ class OwnReactions:
             try:
                 bucket = await self._js.key_value(BUCKET)
                 await self._from_checkpoint(own, bucket)
+            except StoreMismatchError as error:
+                if self.problem is None:
+                    log.critical("own reactions stopped", reaction=own.reaction.name, detail=str(error))
+                self.problem = str(error)
+                await asyncio.sleep(AFTER_TROUBLE)
             except (NatsError, JetStreamError, StoreUnavailableError, TimeoutError) as error:
                 log.warning("own reactions wait", reaction=own.reaction.name, error=type(error).__name__)
                 await asyncio.sleep(AFTER_TROUBLE)
@@ -124,6 +130,7 @@ class OwnReactions:
 
     async def _from_checkpoint(self, own: _Own, bucket: KeyValue) -> None:
         after = await self._resume(own.reaction, bucket)
+        self.problem = None
         self._done[own.reaction.name] = after
         async for events in self._store.subscribe(after=after):
             check_cancelled()
@@ -175,9 +182,12 @@ class OwnReactions:
             return newest
         saved = _Checkpoint.model_validate_json(entry.value or b"")
         at = await self._store.read_at(saved.position)
-        if saved.epoch != self._store.epoch or at is None or str(at.id) != saved.event:
+        if at is not None and str(at.id) == saved.event:
+            return saved.position
+        if not await belongs(self._js, self._context, self._store):
             raise StoreMismatchError(self._context, f"the checkpoint of {each.name} is of another store")
-        return saved.position
+        log.warning("own reaction begins anew with this store", reaction=each.name)
+        return START if each.from_start else await self._store.head()
 
     async def _save(self, each: Reaction, bucket: KeyValue, event: StoredEvent) -> None:
         saved = _Checkpoint(epoch=self._store.epoch, position=event.position, event=str(event.id))

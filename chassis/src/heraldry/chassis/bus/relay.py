@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from time import monotonic
 from typing import Final, Protocol
@@ -19,7 +19,7 @@ from uuid import uuid4
 import structlog
 from heraldry.chassis.bus import border
 from heraldry.chassis.bus.envelopes import Decoder, Envelopes, Message, NewerReleaseError
-from heraldry.chassis.bus.markers import StoreMismatchError, Tip, last_marker, resume
+from heraldry.chassis.bus.markers import StoreMismatchError, Tip, fence_of, last_marker, resume
 from heraldry.chassis.store.port import START, EventStore, StoredEvent, StoreUnavailableError, oldest_after
 from heraldry.chassis.tasks import check_cancelled, end
 from heraldry.chassis.vault.keys import KeyUnknownError
@@ -29,6 +29,7 @@ from heraldry.contracts.checkpoints import Checkpoint
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
+from nats.js.errors import NotFoundError
 from prometheus_client import Counter, Gauge
 from pydantic import BaseModel, ConfigDict
 
@@ -55,6 +56,14 @@ _EVENTS = Counter("heraldry_relay_events", "Events published", ["context"])
 _WAITING = Gauge(
     "heraldry_relay_waiting", "1 while the relay waits for the named cause", ["context", "cause"]
 )
+
+
+FLAGS_STREAM: Final = "KV_CHECKPOINTS"
+
+
+def replay_flag(context: str) -> str:
+    """Where it is left for a context that does not run that its log is to be published anew. A storage format."""
+    return f"$KV.CHECKPOINTS.{context}.relay.replay"
 
 
 class Step(StrEnum):
@@ -120,8 +129,9 @@ class _Batch:
 class Relay:
     """Publishes the log of one context. Every replica runs one: one publishes, the others stand by.
 
-    `types`: every type this release knows in the log. `run` ends only by StoreMismatchError or cancellation;
-    for all else it waits, says why in `state`, the log and the metrics, and goes on.
+    `types`: every type this release knows in the log. `run` ends only by cancellation;
+    whatever is wrong, it waits, says why in `state`, the log and the metrics, and goes on. What a person has to mend
+    (the log and JetStream do not belong together) it waits for, too.
     """
 
     def __init__(
@@ -159,7 +169,7 @@ class Relay:
         self._feed.wake()
 
     async def run(self) -> None:
-        """Publish for ever. Raises StoreMismatchError when the log and JetStream do not belong together."""
+        """Publish for ever."""
         failures, standby = 0, False
         while True:
             check_cancelled()
@@ -170,8 +180,6 @@ class Relay:
                 await self._publish()
             except StoreMismatchError as error:
                 self._wait_for(error.code, str(error))
-                log.critical("relay stopped", context=self._context, code=error.code, detail=str(error))
-                raise
             except RefusedBatchError as error:
                 standby = error.code in LOST_THE_FENCE
                 if standby:
@@ -197,11 +205,52 @@ class Relay:
             failures = 0 if self._state.position != before else failures + 1
             await asyncio.sleep(PAUSE[min(failures, len(PAUSE) - 1)])
 
+    async def begin_anew(self) -> int:
+        """Have the whole log published under a new marker, whatever is published; gives that marker's sequence.
+
+        Whoever publishes goes on from there. Done twice before anything was published, it is done once. Raises
+        RefusedBatchError, and what nats-py raises.
+        """
+        while True:
+            fence = await fence_of(self._js, self._context)
+            if fence and await self._begins(fence):
+                break
+            anew = _Batch(uuid4().hex, (), Tip())
+            try:
+                fence = await self._commit(anew, fence)
+            except RefusedBatchError as error:
+                if error.code not in LOST_THE_FENCE:
+                    raise
+            else:
+                log.warning("the log is published from its beginning", context=self._context, fence=fence)
+                break
+        await self._js.publish(replay_flag(self._context), b"")
+        return fence
+
+    async def _begins(self, fence: int) -> bool:
+        """Whether the newest marker is one that begins this log anew."""
+        try:
+            marker, newest = await last_marker(self._js, self._context)
+        except StoreMismatchError:
+            return False
+        here = marker is not None and marker.begins_anew and marker.epoch == self._store.epoch
+        return here and newest == fence
+
+    async def _asked_to_begin_anew(self) -> bool:
+        """Whether somebody has left word while nobody of this context ran."""
+        try:
+            found = await self._js.get_msg(FLAGS_STREAM, subject=replay_flag(self._context), direct=True)
+        except NotFoundError:
+            return False
+        return bool(found.data)
+
     async def _publish(self) -> None:
         """Publish until something is wrong.
 
         At most one commit is under way; the next batch is staged meanwhile.
         """
+        if await self._asked_to_begin_anew():
+            await self.begin_anew()
         tip = await resume(self._js, self._context, self._store)
         await self._hook(Step.RESUMED)
         self._tips.clear()
@@ -220,11 +269,11 @@ class Relay:
                     fence = await under_way
                     under_way = None
                     await self._hook(Step.ACKNOWLEDGED)
-                    tip = Tip(tip.position, tip.event, tip.hash, tip.count, fence)
+                    tip = replace(tip, fence=fence)
                     self._moved(tip)
                 if batch is not None:
                     under_way = asyncio.create_task(self._commit(batch, tip.fence))
-                    tip = Tip(batch.tip.position, batch.tip.event, batch.tip.hash, batch.tip.count, tip.fence)
+                    tip = replace(batch.tip, fence=tip.fence)
         finally:
             await end(under_way)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from heraldry.chassis.supervisor import folder as folders
+from heraldry.chassis.supervisor.alone import claimed
 from heraldry.chassis.supervisor.problems import CannotStart, explain
 
 
@@ -34,20 +35,15 @@ def main(argv: Sequence[str]) -> int:
 
 def rebuild(path: Path) -> list[str]:
     """Names of what was deleted. Raises CannotStart if the installation runs, or is none."""
-    mode = folders.mode_of(path)
-    if mode not in {"demo", "live"}:
-        raise CannotStart("no-installation", f"{path} is no data folder of Heraldry. Name one with --data.")
-    claimed = folders.Folder.claim(path, "demo" if mode == "demo" else "live")
     deleted: list[str] = []
     try:
-        for entry in sorted((claimed.path / "read").iterdir()):
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()
-            deleted.append(entry.name)
+        with claimed(path) as folder:
+            for entry in sorted((folder.path / "read").iterdir()):
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                else:
+                    entry.unlink()
+                deleted.append(entry.name)
     except OSError as error:
         raise explain(error, path) from error
-    finally:
-        claimed.release()
     return deleted

@@ -35,6 +35,7 @@ async def build(house: House) -> None:
     house.stack.push_async_callback(foreign.stop)
     reacting = OwnReactions(house.nc, CONTEXT, house.store, house.codec, TYPES, OWN, own, parking)
     house.health.measure(reacting.measure)
+    house.health.check("own reactions", lambda: reacting.problem)
     house.background(reacting.run(), "own reactions")
 
     own_part(house.part, made, house.clock)

@@ -48,6 +48,7 @@ async def build(house: House) -> None:
     house.background(Control(house.nc, CONTEXT, CONTROL, own, parking, lane=lane).run(), "control")
     reacting = OwnReactions(house.nc, CONTEXT, house.store, house.codec, TYPES, OWN, own, parking)
     house.health.measure(reacting.measure)
+    house.health.check("own reactions", lambda: reacting.problem)
     house.background(reacting.run(), "own reactions")
 
     site = Site(settings.linkedin_url or ("" if settings.sandbox else LINKEDIN))

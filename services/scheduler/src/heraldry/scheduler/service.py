@@ -125,6 +125,7 @@ async def build(house: House) -> None:
     house.stack.push_async_callback(reactions.stop)
     own_reactions = OwnReactions(house.nc, CONTEXT, house.store, house.codec, TYPES, OWN, own, house.parking)
     house.health.measure(own_reactions.measure)
+    house.health.check("own reactions", lambda: own_reactions.problem)
     house.background(own_reactions.run(), "own reactions")
     letters = Letters(templates, speakers.speaker)
     engine = Engine(
