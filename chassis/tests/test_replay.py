@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 from uuid import UUID, uuid4
 
 import pytest
 from heraldry.chassis.bus import border
 from heraldry.chassis.bus.markers import fence_of, last_marker
 from heraldry.chassis.bus.provision import ensure
-from heraldry.chassis.bus.relay import Relay, Step
+from heraldry.chassis.bus.relay import Hook, Relay, Step
 from heraldry.chassis.bus.replay import leave_word, until_another_stream
 from heraldry.chassis.projection import Fact, Projection
 from heraldry.chassis.readmodel import ReadModel
@@ -35,6 +36,10 @@ class StruckDown(BaseException):
     """The process dies here."""
 
 
+async def undisturbed(step: Step) -> None:
+    """Nothing strikes the process down."""
+
+
 @dataclass(slots=True)
 class Bench:
     """A context whose store can be taken back to an earlier moment. Its events say one word each."""
@@ -46,9 +51,9 @@ class Bench:
     kept: int = 0
     running: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
-    async def relay(self, hook: Callable[[Step], Awaitable[None]] | None = None) -> Relay:
+    async def relay(self, hook: Hook = undisturbed) -> Relay:
         nc = await self.server.client("identity")
-        return Relay(nc, "identity", self.store, PlainCodec(), TYPES, **({"hook": hook} if hook else {}))
+        return Relay(nc, "identity", self.store, PlainCodec(), TYPES, hook=hook)
 
     @asynccontextmanager
     async def relaying(self) -> AsyncGenerator[Relay]:
@@ -78,7 +83,7 @@ class Bench:
     async def words(self) -> list[str]:
         """What is published, oldest first."""
         found = await messages(self.js, "heraldry.events.>")
-        return [str(one.body["data"]["name"]) for one in found]  # pyright: ignore[reportIndexIssue]  an object's text
+        return [str(cast("dict[str, object]", one.body["data"])["name"]) for one in found]
 
     async def restore(self, back_to: int, epoch: str = "") -> None:
         """An older copy of the store, of the same epoch unless it is said."""
@@ -198,6 +203,7 @@ async def test_while_it_runs_and_another_publishes_it_begins_anew_all_the_same(b
     async with bench.relaying(), bench.relaying() as other, viewing(bench) as (model, _):
         await bench.published()
         await other.begin_anew()
+        await bench.published()
         await bench.say("two")
         await bench.published()
         await until(lambda: seen(model) == ["one", "two"])
@@ -208,10 +214,10 @@ async def test_struck_down_midway_it_is_done_again(bench: Bench) -> None:
     await bench.say(*map(str, range(40)))
     async with bench.relaying():
         await bench.published()
-    for step in Step:
+    for wanted in Step:
 
-        async def strike(at: Step) -> None:
-            if at is step:  # noqa: B023  awaited before the next round
+        async def strike(step: Step) -> None:
+            if step is wanted:  # noqa: B023  awaited before the next round
                 raise StruckDown
 
         doomed = await bench.relay(strike)

@@ -40,6 +40,7 @@ LARGEST_BYTES: Final = 8 * 1024 * 1024
 ACK_DEADLINE: Final = 5.0  # seconds; the server drops an open batch after 10
 QUIET: Final = 0.02  # seconds between two markers that cover private events only
 STANDBY: Final = 1.0  # seconds the other relay's marker must stand still before this one takes over
+IDLE: Final = 2.0  # seconds without anything to publish until the relay looks whether its marker still stands
 LOOK: Final = 0.25  # seconds between looks of a standby
 PAUSE: Final = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between tries after a failure, the last one for ever
 TIPS: Final = 64  # batches whose hash is remembered for checkpoints
@@ -284,7 +285,9 @@ class Relay:
             if not stored:
                 return None
         else:
-            stored = await self._feed.next(0 if self._has_news(tip) else None)
+            stored = await self._feed.next(0 if self._has_news(tip) else IDLE)
+            if not stored and not self._has_news(tip):
+                await self._require_fence(tip)
         messages = await self._built(stored)
         if not messages:  # private events only: they need no batch of their own each
             quiet_until = self._state.moved + QUIET
@@ -296,6 +299,11 @@ class Relay:
             return None
         await self._hook(Step.BUILT)
         return _Batch(uuid4().hex, messages, tip.past(stored))
+
+    async def _require_fence(self, tip: Tip) -> None:
+        """Whoever has nothing to publish hears of no other marker otherwise. Raises RefusedBatchError."""
+        if await fence_of(self._js, self._context) != tip.fence:
+            raise RefusedBatchError(_Ack.Problem(err_code=LOST_THE_FENCE[0], description="another marker"))
 
     def _has_news(self, tip: Tip) -> bool:
         return self._unsaid and tip.position > START
