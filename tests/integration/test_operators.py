@@ -53,7 +53,7 @@ async def park(stack: Stack, admin: Admin, identity: str) -> Pointer:
     """As if the mailbox service could not take up that the identity was created."""
     subject = f"heraldry.events.*.identity.{identity}.IdentityCreated"
     async with operator(stack.folder) as nc, asyncio.timeout(20):
-        while not (found := await messages(border.jetstream(nc), subject)):
+        while not (found := await messages(border.jetstream(nc), subject)):  # noqa: ASYNC110  the stream says nothing
             await asyncio.sleep(0.05)  # it is stored, but not published yet
         pointer = Pointer(
             source="stream",
