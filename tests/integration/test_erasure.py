@@ -9,9 +9,13 @@ import asyncio
 import base64
 import io
 import json
+import shutil
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Any, Final, cast
 from uuid import uuid4
 
@@ -34,23 +38,94 @@ STEPS: Final = (
 )
 
 
+STEPS_OF_IT: Final = (  # where whoever carries it on is killed, in the order in which they come
+    ("identity", "erasure.in-ledger"),
+    ("identity", "erasing-identity.sealed"),
+    ("identity", "erasing-identity.stopped"),
+    ("identity", "erasing-identity.forgotten"),
+    ("scheduler", "erasing-scheduler.sealed"),
+    ("scheduler", "erasing-scheduler.forgotten"),
+    ("scheduler", "erasing-scheduler.stopped"),
+    ("mailbox", "erasing-mailbox.sealed"),
+    ("mailbox", "erasing-mailbox.stopped"),
+    ("mailbox", "erasing-mailbox.forgotten"),
+    ("gateway", "erasing-gateway.forgotten"),
+    ("identity", "erasure.asked"),
+    ("identity", "erasure.messages-found"),
+    ("identity", "erasure.messages-deleted"),
+    ("scheduler", "erasing-scheduler.destroyed"),
+    ("identity", "erasure.keys-destroyed"),
+    ("identity", "erasure.keys-overwritten"),
+)
+
+
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack of its own, so that all its folder is what this session left."""
-    with Stack.running(tmp_path_factory.mktemp("erased") / "data") as stack:
+    """A stack of its own, so that all its folder is what this session left, and processes held where we say."""
+    folder = tmp_path_factory.mktemp("erased")
+    (folder / "points").mkdir()
+    with Stack.running(folder / "data", env={"HERALDRY_TEST_POINTS": str(folder / "points")}) as stack:
         yield stack
 
 
-def erase(stack: Stack, *words: str) -> Mapping[str, Any]:
+class Held:
+    """Points at which this stack's processes are held."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack, self._folder = stack, stack.folder.parent / "points"
+
+    def hold(self, point: str) -> None:
+        (self._folder / f"{point}.hold").touch()
+
+    def let_go(self, point: str) -> None:
+        (self._folder / f"{point}.hold").unlink(missing_ok=True)
+        for told in self._folder.glob(f"{point}.*.reached"):
+            told.unlink()
+
+    def reached(self, point: str) -> None:
+        eventually(lambda: any(self._folder.glob(f"{point}.*.reached")), f"somebody is at {point}", 60)
+
+    def kill_at(self, service: str, point: str) -> None:
+        """kill -9 where it is held; it is back when this returns."""
+        self.reached(point)
+        old = self._stack.kill(service)
+        self.let_go(point)
+        self._stack.wait(
+            lambda: self._stack.process_state(service) == "ready" and self._stack.pid_of(service) != old,
+            60,
+            f"{service} is back",
+        )
+
+
+def erasing(stack: Stack, *words: str) -> subprocess.Popen[bytes]:
     """`heraldry erase`, as an operator calls it."""
-    ran = subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-m", "heraldry.chassis.cli", "erase", *words, "--data", str(stack.folder)],
-        capture_output=True,
-        timeout=120,
-        check=False,
+        stdout=subprocess.PIPE,
     )
-    assert ran.returncode == 0, (ran.stdout + ran.stderr).decode()
-    return cast("Mapping[str, Any]", json.loads(ran.stdout))
+
+
+def answer_of(ran: subprocess.Popen[bytes]) -> Mapping[str, Any]:
+    """What it says when it ends well."""
+    told, _ = ran.communicate(timeout=150)
+    assert ran.returncode == 0, told.decode()
+    return cast("Mapping[str, Any]", json.loads(told))
+
+
+def erase(stack: Stack, *words: str) -> Mapping[str, Any]:
+    return answer_of(erasing(stack, *words))
+
+
+def rows_of(stack: Stack) -> Mapping[str, Sequence[str]]:
+    """Every table of every read model, but for how far it is and what it was told to forget."""
+    found: dict[str, Sequence[str]] = {}
+    for file in sorted((stack.folder / "read").glob("*.sqlite3")):
+        with closing(sqlite3.connect(file)) as db:
+            for (table,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+                if table not in {"forgotten", "projection", "reached"}:
+                    rows = db.execute(f"SELECT * FROM {table}").fetchall()
+                    found[f"{file.name} {table}"] = sorted(map(repr, rows))
+    return found
 
 
 def wrapped_keys(stack: Stack) -> Mapping[str, Mapping[str, bytes]]:
@@ -133,19 +208,22 @@ class Story:
         eventually(lambda: us.get(f"/campaigns/{self.campaign}")["counts"]["waiting"] == 1, "the lead counts")
         us.call("POST", f"/campaigns/{self.campaign}/start")
         mail = outside.message(self.theirs)
-        by_hand = us.call(
-            "POST",
-            f"/inboxes/{self.inbox}/mails",
-            {"to": self.theirs.address, "subject": f"By hand {self.mark}", "text": f"Dear {self.lead_name}"},
-        )
-        self.by_hand = str(by_hand["attempt"])
-        us.mail_in(self.by_hand, "sent")
+        us.mail_in(self.write("By hand"), "sent")
         outside.reply(self.theirs, mail, self.answer)
         eventually(
             lambda: us.get(f"/campaigns/{self.campaign}")["counts"]["replied"] == 1, "the reply is read"
         )
         (lead,) = us.get(f"/campaigns/{self.campaign}/leads")["leads"]
         self.enrollment = str(lead["enrollment"])
+
+    def write(self, subject: str) -> str:
+        """A mail by hand; its attempt."""
+        letter = {
+            "to": self.theirs.address,
+            "subject": f"{subject} {self.mark}",
+            "text": f"Dear {self.lead_name}",
+        }
+        return str(self.us.call("POST", f"/inboxes/{self.inbox}/mails", letter)["attempt"])
 
     def is_not_written_to(self) -> None:
         """By no campaign a new import brings them into, and by hand neither; of the list only their hash is left."""
@@ -159,7 +237,7 @@ class Story:
         assert us.refusal("POST", f"/inboxes/{self.inbox}/mails", letter)["code"] == "recipient.suppressed"
         listed = us.get("/suppressions")["suppressions"]
         assert [one["address"] for one in listed] == [""]
-        assert len(self.outside.messages(self.theirs)) == 2
+        assert len(self.outside.messages(self.theirs)) == 3
 
     @property
     def of_lead(self) -> Mapping[str, str]:
@@ -183,21 +261,30 @@ class Story:
 
 @pytest.mark.requirement("R-AUD-6", "R-ACC-5")
 def test_no_byte_of_an_erased_lead_or_owner_is_left_and_the_lead_is_written_to_no_more(own: Stack) -> None:
+    held = Held(own)
     with organization_in(own) as us, outside_of(own) as outside:
         story = Story(us, outside)
         story.play()
         keys = wrapped_keys(own)
-        before = list(found_in(own.folder, {**story.of_lead, **story.of_owner}))
-        assert all(
-            any(one.startswith(name) for one in before) for name in {**story.of_lead, **story.of_owner}
-        )
+        of_both = {**story.of_lead, **story.of_owner}
+        before = list(found_in(own.folder, of_both))
+        assert all(any(one.startswith(name) for one in before) for name in of_both)
 
-        lead = erase(own, "--lead", story.enrollment, "--reason", REASON)
+        held.hold("mail.answered")  # the mail server has taken it, and nobody has stored that
+        on_its_way = story.write("On its way")
+        held.reached("mail.answered")
+        held.hold("erasure.messages-found")
+        asked = erasing(own, "--lead", story.enrollment, "--reason", REASON)
+        eventually(lambda: "mailbox" in waiting_for(own, story), "it waits for the mail that is leaving")
+        held.let_go("mail.answered")
+        held.kill_at("identity", "erasure.messages-found")
+        lead = answer_of(asked)
         assert lead["step"] == "completed"
         assert len(lead["subjects"]) == 2  # as the campaign and as the mail by hand know them
         assert [one["context"] for one in lead["contexts"]] == list(erasure.CONTEXTS)
         assert len(of(keys, lead)) >= 3
         assert not list(found_in(own.folder, {**story.of_lead, **of(keys, lead)}))
+        assert us.mail_in(on_its_way, "sent")["to"] == ""
         story.is_not_written_to()
 
         owner = erase(own, "--identity", story.identity, "--reason", REASON)
@@ -209,7 +296,47 @@ def test_no_byte_of_an_erased_lead_or_owner_is_left_and_the_lead_is_written_to_n
         told = json.dumps(us.get("/history"), ensure_ascii=False)
         assert "ErasureCompleted" in told
         assert REASON in told
-        assert not any(text in told for text in (*story.of_lead.values(), *story.of_owner.values()))
+        assert not any(text in told for text in of_both.values())
     own.stop()
-    gone = {**story.of_lead, **story.of_owner, **of(keys, lead), **of(keys, owner)}
+    gone = {**of_both, **of(keys, lead), **of(keys, owner)}
     assert not list(found_in(own.folder, gone))
+    kept = rows_of(own)
+    shutil.rmtree(own.folder / "read")
+    with Stack.running(own.folder) as again:
+        again.stop()
+        assert rows_of(again) == kept
+        assert not list(found_in(again.folder, gone))
+
+
+def waiting_for(stack: Stack, story: Story) -> Mapping[str, Any]:
+    ran = erasing(stack, "--status", story.enrollment)
+    told, _ = ran.communicate(timeout=60)
+    return {} if ran.returncode else cast("Mapping[str, Any]", json.loads(told))["waiting"]
+
+
+@pytest.mark.long
+@pytest.mark.requirement("R-AUD-6")
+@pytest.mark.timeout(600)
+def test_whoever_is_killed_at_whatever_step_it_goes_on_to_its_end(tmp_path: Path) -> None:
+    (tmp_path / "points").mkdir()
+    env = {"HERALDRY_TEST_POINTS": str(tmp_path / "points")}
+    with (
+        Stack.running(tmp_path / "data", env=env) as stack,
+        organization_in(stack) as us,
+        outside_of(stack) as outside,
+    ):
+        story, held = Story(us, outside), Held(stack)
+        story.play()
+        keys = wrapped_keys(stack)
+        for _, point in STEPS_OF_IT:
+            held.hold(point)
+        asked = [erasing(stack, "--lead", story.enrollment, "--reason", REASON, "--wait", "0") for _ in "ab"]
+        for service, point in STEPS_OF_IT:
+            held.kill_at(service, point)
+        for each in asked:
+            each.communicate(timeout=60)
+        lead = erase(stack, "--lead", story.enrollment, "--reason", REASON, "--wait", "120")
+        assert lead["step"] == "completed"
+        assert not list(found_in(stack.folder, {**story.of_lead, **of(keys, lead)}))
+        told = [one["type"] for one in us.get("/history")["entries"]]
+        assert told.count("ErasureRequested") == told.count("ErasureCompleted") == 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,7 @@ ABSENT: Final = timedelta(
     seconds=90
 )  # a replica not heard of for so long is not waited for: it forgets when it starts
 LOOK: Final = 0.05
+PERSON: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,8 @@ class Erasing:
     def forgets_in(self, model: ReadModel) -> None:
         """Drop rows in this model too, now and from now on."""
         self._models.append(model)
-        model.forget(self._keys.erased())
+        if model.forget(self._people()):
+            model.scour()
 
     def register(self, rpc: Server) -> None:
         rpc.command(EraseSubjects, self.erase)
@@ -205,16 +208,30 @@ class Erasing:
 
     async def _heed(self) -> None:
         async for _ in self._keys.changes():
-            heard = self._keys.heard
-            erased = self._keys.erased()
-            for model in self._models:
-                model.forget(erased)
-            for forget in self._part.forgets:
-                forget(erased)
+            heard, erased = self._keys.heard, self._people()
+            while True:
+                try:
+                    await self._forget(erased)
+                except (sqlite3.Error, OSError) as error:
+                    log.error("rows are dropped later", because=str(error))  # noqa: TRY400  the reason is all there is
+                    await asyncio.sleep(BEAT)
+                else:
+                    break
             await self._reach(f"erasing-{self._context}.forgotten")
             await self._published()
             self._said = heard
             await self._say()
+
+    async def _forget(self, erased: Mapping[str, int]) -> None:
+        for model in self._models:
+            if model.forget(erased):
+                await asyncio.to_thread(model.scour)
+        for forget in self._part.forgets:
+            forget(erased)
+
+    def _people(self) -> Mapping[str, int]:
+        """Who is erased; not what else had a key, such as a file that was imported."""
+        return {name: sequence for name, sequence in self._keys.erased().items() if PERSON.fullmatch(name)}
 
     async def _published(self) -> None:
         """Return when nothing that was read before the seal is on its way to the bus."""

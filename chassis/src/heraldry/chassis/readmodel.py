@@ -10,9 +10,10 @@ import asyncio
 import dataclasses
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
+from time import sleep
 from typing import TypeVar, cast
 
 import structlog
@@ -35,6 +36,8 @@ log = structlog.stdlib.get_logger(__name__)
 T = TypeVar("T")
 FIELDS = frozenset(field.name for field in dataclasses.fields(Fact))
 RETRY = 1.0  # seconds between two tries to go on after a failure
+SCOUR_WITHIN = 60.0  # seconds to wait for whoever writes at the moment
+LOOK = 0.01
 _LAG = Gauge(
     "heraldry_projections_lag_positions", "Head of the log minus what is projected", ["context", "projection"]
 )
@@ -50,6 +53,7 @@ class ReadModel:
 
     def __init__(self, path: Path, projections: Sequence[Projection]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._path = path
         self._projections = tuple(projections)
         self._handlers = handlers_by_type(self._projections)
         self._db = sqlite3.connect(path, isolation_level=None)
@@ -62,7 +66,7 @@ class ReadModel:
         )
         self._db.execute(
             "CREATE TABLE IF NOT EXISTS forgotten (subject TEXT PRIMARY KEY, sequence INTEGER NOT NULL,"
-            " rows INTEGER NOT NULL) STRICT"
+            " rows INTEGER NOT NULL, scoured INTEGER NOT NULL) STRICT"
         )
         self._reached: dict[str, Position] = {}
         self._moved: set[asyncio.Event] = set()
@@ -152,8 +156,8 @@ class ReadModel:
         """Whether a projection has a handler for events of this type."""
         return kind in self._handlers
 
-    def forget(self, erased: Mapping[str, int]) -> None:
-        """Drop or blank what the projections hold of erased people: when this returns no byte of it is in the file.
+    def forget(self, erased: Mapping[str, int]) -> bool:
+        """Drop or blank what the projections hold of erased people. Whether the file is to be scoured then.
 
         `erased`: people, each with the sequence of what was recorded of their key; what was heeded before is not
         looked at again. The feed reads nothing of theirs any more, so that a rebuild comes to the same.
@@ -166,7 +170,9 @@ class ReadModel:
         )
         new = {subject: sequence for subject, sequence in erased.items() if sequence > before.get(subject, 0)}
         if not new:
-            return
+            return (
+                self._db.execute("SELECT 1 FROM forgotten WHERE NOT scoured LIMIT 1").fetchone() is not None
+            )
         self._db.execute("BEGIN IMMEDIATE")
         try:
             for subject, sequence in new.items():
@@ -174,8 +180,8 @@ class ReadModel:
                     holds.forget(self._db, subject) for each in self._projections for holds in each.holds
                 )
                 self._db.execute(
-                    "INSERT INTO forgotten VALUES (?, ?, ?) ON CONFLICT (subject) DO UPDATE"
-                    " SET sequence = excluded.sequence, rows = rows + excluded.rows",
+                    "INSERT INTO forgotten VALUES (?, ?, ?, 0) ON CONFLICT (subject) DO UPDATE"
+                    " SET sequence = excluded.sequence, rows = rows + excluded.rows, scoured = 0",
                     (subject, sequence, rows),
                 )
             self._db.execute("COMMIT")
@@ -183,11 +189,22 @@ class ReadModel:
             with suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
             raise
-        self._db.execute(
-            "PRAGMA wal_checkpoint(TRUNCATE)"
-        )  # what was overwritten is in the log of changes, too
         for moved in self._moved:
             moved.set()
+        return True
+
+    def scour(self) -> None:
+        """Write the file anew: when this returns, no byte of what was dropped or blanked is in it.
+
+        SQLite leaves bytes in the unused parts of pages it has filled anew, even when it overwrites what is deleted.
+        May be called in a thread, and may take long for a large file. Raises sqlite3.Error.
+        """
+        with closing(sqlite3.connect(self._path, isolation_level=None, timeout=SCOUR_WITHIN)) as apart:
+            dropped = apart.execute("SELECT subject, sequence FROM forgotten WHERE NOT scoured").fetchall()
+            apart.execute("VACUUM")
+            while _busy(apart.execute("PRAGMA wal_checkpoint(TRUNCATE)")):  # the log of changes has it, too
+                sleep(LOOK)
+            apart.executemany("UPDATE forgotten SET scoured = 1 WHERE subject = ? AND sequence = ?", dropped)
 
     def forgotten(self, subjects: Sequence[str]) -> int:
         """How many rows were dropped or blanked of these people."""
@@ -227,6 +244,10 @@ class ReadModel:
         if reached is None:
             return wanted.number == START
         return reached.epoch != wanted.epoch or reached.number >= wanted.number
+
+
+def _busy(checkpointed: sqlite3.Cursor) -> bool:
+    return cast("tuple[int, int, int]", checkpointed.fetchone())[0] != 0
 
 
 class StoreFeed:
