@@ -85,8 +85,9 @@ class Streams(StreamsServicer):
         subscription = Subscription(self._node.database, options)
         self._node.subscriptions.add(subscription)
         try:
-            async for answer in subscription.answers():
-                yield answer
+            async with aclosing(subscription.answers()) as answers:
+                async for answer in answers:
+                    yield answer
         finally:
             self._node.subscriptions.discard(subscription)
 

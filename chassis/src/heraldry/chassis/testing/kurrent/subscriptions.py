@@ -7,7 +7,7 @@ caught up once more.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Final, Protocol
 from uuid import uuid4
 
@@ -48,7 +48,7 @@ class Subscription:
         self._refusal = refusal
         self._database.wake()
 
-    async def answers(self) -> AsyncIterator[ReadResp]:
+    async def answers(self) -> AsyncGenerator[ReadResp]:
         source = self._source
         yield ReadResp(confirmation=ReadResp.SubscriptionConfirmation(subscription_id=str(uuid4())))
         behind = not source.is_at_end()
