@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar, cast
 from uuid import UUID, uuid4
 
 from heraldry.chassis.testing.kurrent import metadata as stream_metadata
@@ -49,6 +49,25 @@ class Written:
 
 
 Outcome = Written | WrongRevision | Deleted
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A stream that is not as an append across streams expects it; `actual` is LAST_REVISION of a tombstone."""
+
+    stream: str
+    expected: int
+    actual: int
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenAcross:
+    """The last revision of each stream that was written to, and the last event's position."""
+
+    revisions: Mapping[str, int]
+    position: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +84,7 @@ class Database:
         self._clock = clock
         self._streams: dict[str, _Stream] = {}
         self._recent: OrderedDict[UUID, tuple[str, int]] = OrderedDict()
-        self._group: list[tuple[Callable[[], Outcome], asyncio.Future[Outcome]]] = []
+        self._group: list[tuple[Callable[[], object], asyncio.Future[object]]] = []
         self._moved: asyncio.Event = asyncio.Event()
         self.node = self._log.node(uuid4())
         self.end: int = 0  # where the next event will be
@@ -78,6 +97,12 @@ class Database:
     async def append(self, stream: str, expected: int, events: Sequence[Proposed]) -> Outcome:
         return await self._in_group(lambda: self._append(stream, expected, events))
 
+    async def append_across(
+        self, expected: Mapping[str, int], events: Sequence[tuple[str, Proposed]]
+    ) -> WrittenAcross | Sequence[Conflict]:
+        """Events of several streams, in this order, all or none. A stream may only be expected, not written to."""
+        return await self._in_group(lambda: self._append_across(expected, events))
+
     async def delete(self, stream: str, expected: int) -> Outcome:
         """Hide what the stream holds; the next append brings it back with the revisions that follow."""
         return await self._in_group(lambda: self._delete(stream, expected))
@@ -86,13 +111,13 @@ class Database:
         """End the stream for good."""
         return await self._in_group(lambda: self._tombstone(stream, expected))
 
-    async def _in_group(self, write: Callable[[], Outcome]) -> Outcome:
+    async def _in_group(self, write: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[Outcome] = loop.create_future()
+        done: asyncio.Future[object] = loop.create_future()
         self._group.append((write, done))
         if len(self._group) == 1:
             loop.call_soon(self._commit_group)
-        return await asyncio.shield(done)
+        return cast("T", await asyncio.shield(done))
 
     def _commit_group(self) -> None:
         group, self._group = self._group, []
@@ -110,20 +135,56 @@ class Database:
 
     def _append(self, stream: str, expected: int, events: Sequence[Proposed]) -> Outcome:
         match judge(stream, expected, [event.id for event in events], self):
-            case Accepted(after, undelete):
-                described_deleted = is_metastream(stream) and self.is_deleted(described_by(stream))
-                written = self._write(stream, after, events)
-                if undelete:
-                    self._undelete(stream, after + 1)
-                if described_deleted:
-                    described = described_by(stream)
-                    self._undelete(described, self.last_revision(described) + 1)
+            case Accepted() as accepted:
+                deleted = self._described_deleted(stream)
+                written = self._write(stream, accepted.after, events)
+                self._bring_back(stream, accepted, deleted)
                 return written
             case Repeated(revision):
                 found = self._log.at(stream, revision)
                 return Written(revision, found.position if found else -1)
             case WrongRevision() | Deleted() as refusal:
                 return refusal
+
+    def _append_across(
+        self, expected: Mapping[str, int], events: Sequence[tuple[str, Proposed]]
+    ) -> WrittenAcross | Sequence[Conflict]:
+        ids: dict[str, list[UUID]] = {stream: [] for stream in expected}
+        for stream, event in events:
+            ids[stream].append(event.id)
+        verdicts = {stream: judge(stream, expected[stream], ids[stream], self) for stream in ids}
+        repeated = {name: each.revision for name, each in verdicts.items() if isinstance(each, Repeated)}
+        if repeated and repeated.keys() == {stream for stream, _ in events}:
+            found = [self._log.at(stream, revision) for stream, revision in repeated.items()]
+            return WrittenAcross(repeated, max(record.position for record in found if record))
+        accepted = {name: each for name, each in verdicts.items() if isinstance(each, Accepted)}
+        conflicts = [
+            Conflict(stream, expected[stream], self.last_revision(stream), self.is_deleted(stream))
+            for stream in verdicts
+            if stream not in accepted
+        ]
+        if conflicts:
+            return conflicts
+        deleted = {stream: self._described_deleted(stream) for stream in accepted}
+        last = {stream: each.after for stream, each in accepted.items()}
+        position = self.head()
+        for stream, event in events:
+            written = self._write(stream, last[stream], [event])
+            last[stream], position = written.revision, written.position
+        for stream in {stream for stream, _ in events}:
+            self._bring_back(stream, accepted[stream], deleted[stream])
+        return WrittenAcross({stream: last[stream] for stream, _ in events}, position)
+
+    def _described_deleted(self, stream: str) -> bool:
+        return is_metastream(stream) and self.is_deleted(described_by(stream))
+
+    def _bring_back(self, stream: str, accepted: Accepted, described_deleted: bool) -> None:  # noqa: FBT001
+        """A deleted stream begins anew when it is written to, or when its metadata are."""
+        if accepted.undelete:
+            self._undelete(stream, accepted.after + 1)
+        if described_deleted:
+            described = described_by(stream)
+            self._undelete(described, self.last_revision(described) + 1)
 
     def _delete(self, stream: str, expected: int) -> Outcome:
         verdict = judge(stream, expected, [uuid4()], self)

@@ -8,6 +8,7 @@ from typing import Final, NoReturn, TypeVar
 
 from grpc.aio import Server, ServicerContext
 from heraldry.chassis.testing.kurrent import appending
+from heraldry.chassis.testing.kurrent.across import append_records, append_session
 from heraldry.chassis.testing.kurrent.appending import BatchAppends
 from heraldry.chassis.testing.kurrent.database import Written
 from heraldry.chassis.testing.kurrent.features import features
@@ -43,6 +44,16 @@ from kurrentdbclient.protos.v1.streams_pb2 import (
 from kurrentdbclient.protos.v1.streams_pb2_grpc import (  # pyright: ignore[reportMissingTypeStubs]
     StreamsServicer,
     add_StreamsServicer_to_server,  # pyright: ignore[reportUnknownVariableType]
+)
+from kurrentdbclient.protos.v2.streams.streams_pb2 import (
+    AppendRecordsRequest,
+    AppendRecordsResponse,
+    AppendRequest,
+    AppendSessionResponse,
+)
+from kurrentdbclient.protos.v2.streams.streams_pb2_grpc import (  # pyright: ignore[reportMissingTypeStubs]
+    StreamsServiceServicer,
+    add_StreamsServiceServicer_to_server,  # pyright: ignore[reportUnknownVariableType]
 )
 
 EVERYTHING: Final = "$all"
@@ -153,6 +164,33 @@ class Streams(StreamsServicer):
                 raise stream_deleted(stream)
 
 
+class StreamsOfVersion2(StreamsServiceServicer):
+    """Appends to several streams at once."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def AppendSession(  # noqa: N802  the protocol's name
+        self,
+        request_iterator: AsyncIterator[AppendRequest],
+        context: ServicerContext[AppendRequest, AppendSessionResponse],
+    ) -> AppendSessionResponse:
+        try:
+            return await append_session(self._node, request_iterator, context.invocation_metadata())
+        except Refusal as refusal:
+            await refuse(context, refusal)
+
+    async def AppendRecords(  # noqa: N802  the protocol's name
+        self,
+        request: AppendRecordsRequest,
+        context: ServicerContext[AppendRecordsRequest, AppendRecordsResponse],
+    ) -> AppendRecordsResponse:
+        try:
+            return await append_records(self._node, request, context.invocation_metadata())
+        except Refusal as refusal:
+            await refuse(context, refusal)
+
+
 class Gossip(GossipServicer):
     """Who is in the cluster: this node alone, or this one and the leader."""
 
@@ -188,5 +226,6 @@ class Gossip(GossipServicer):
 def add_services(node: Node, server: Server) -> None:
     """Everything this node answers; a client that asks for more is told that it is not implemented."""
     add_StreamsServicer_to_server(Streams(node), server)
+    add_StreamsServiceServicer_to_server(StreamsOfVersion2(node), server)
     add_GossipServicer_to_server(Gossip(node), server)
     server.add_generic_rpc_handlers((features(),))
