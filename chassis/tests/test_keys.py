@@ -161,7 +161,8 @@ async def test_another_master_key_reads_no_key() -> None:
         async with key_ring(nc) as ring:
             await ring.create("lead-1")
         stranger = KeyRing(nc, "mailbox", MasterKey(os.urandom(32)))
-        await stranger.start()
+        with pytest.raises(MasterKeyError, match=MASTER.fingerprint):
+            await stranger.start()
         with pytest.raises(KeyUnknownError):
             stranger.get("lead-1")
         with pytest.raises(MasterKeyError):

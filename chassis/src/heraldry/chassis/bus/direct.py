@@ -31,6 +31,7 @@ class Stored:
     sequence: int
     time: datetime
     data: bytes
+    headers: Mapping[str, str]
 
 
 class Answer:
@@ -50,7 +51,7 @@ class Answer:
             self._left = left
             time = datetime.fromisoformat(headers["Nats-Time-Stamp"])
             sequence = int(headers["Nats-Sequence"])
-            self.found.append(Stored(headers["Nats-Subject"], sequence, time, message.data))
+            self.found.append(Stored(headers["Nats-Subject"], sequence, time, message.data, headers))
         elif (status == ALL_TOLD and self.found and left == self._left) or (
             status == NONE_THERE and not self.found
         ):

@@ -6,29 +6,25 @@ personal and name nobody, so they stay.
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 from uuid import UUID
 
 from heraldry.chassis.bus import border, rights
+from heraldry.chassis.bus.direct import DirectGet
 from heraldry.chassis.bus.envelopes import PERSONS
 from heraldry.chassis.vault.keys import mark_destroyed, shred
-from heraldry.contracts import subjects
 from nats.aio.client import Client
 from nats.js.errors import APIError, NotFoundError
 
-AT_ONCE: Final = 500  # messages asked for together
-MOST_BYTES: Final = 8 * 1024 * 1024
-PATIENCE: Final = 10.0  # seconds one answer of the server may need
+AT_ONCE: Final = 200  # messages asked for together: an event has at most 256 KiB
 NO_SEQUENCE: Final = 10043
 NO_MESSAGE: Final = "no message found"  # the server's words: their code has other meanings, too
-END: Final = ("204", "404", "408")
 
 
 async def messages_of(nc: Client, persons: AbstractSet[str], organization: str = "*") -> Sequence[int]:
-    """The sequences of what is published of these people. Raises TimeoutError if the server does not answer."""
+    """The sequences of what is published of these people. Raises NatsError and TimeoutError."""
     filters = (f"heraldry.events.{organization}.>", "heraldry.internal.>")
     return [
         sequence
@@ -69,30 +65,11 @@ async def reapply(nc: Client, persons: Sequence[UUID]) -> int:
 
 async def _headers(nc: Client, subject: str) -> AsyncIterator[tuple[int, str]]:
     """The sequence of every message there is now, and whom its header names."""
-    after = 0
-    while True:
-        last = after
-        async for sequence, named in _page(nc, subject, after + 1):
-            last = sequence
-            yield sequence, named
-        if last == after:
-            return
-        after = last
-
-
-async def _page(nc: Client, subject: str, first: int) -> AsyncIterator[tuple[int, str]]:
-    inbox = nc.new_inbox()
-    subscription = await border.subscribe(nc, inbox)
+    direct, after = DirectGet(nc, rights.EVENTS), 0
     try:
-        asked = {"seq": first, "next_by_subj": subject, "batch": AT_ONCE, "max_bytes": MOST_BYTES}
-        where = f"$JS.API.DIRECT.GET.{subjects.STREAM}"
-        await nc.publish(where, json.dumps(asked).encode(), reply=inbox)
-        while True:
-            message = await subscription.next_msg(timeout=PATIENCE)
-            headers = message.headers or {}
-            if headers.get("Status", "") in END:
-                return
-            yield int(headers["Nats-Sequence"]), headers.get(PERSONS, "")
+        while found := await direct.following(subject, after, AT_ONCE):
+            for one in found:
+                yield one.sequence, one.headers.get(PERSONS, "")
+            after = found[-1].sequence
     finally:
-        if not nc.is_closed:
-            await subscription.unsubscribe()
+        await direct.stop()

@@ -84,6 +84,11 @@ class Folder:
         Raises CannotStart if it is damaged, or is missing while there is something it had encrypted.
         """
         path = self.keys / "master.key"
+        if (self.keys / "master.next.key").exists():
+            raise CannotStart(
+                "master-key-rotation-unfinished",
+                "The master key is being replaced, and that was cut off. Go on with `heraldry keys rotate`.",
+            )
         try:
             text = path.read_text(encoding="ascii")
         except FileNotFoundError:

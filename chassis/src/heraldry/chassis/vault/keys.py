@@ -119,6 +119,7 @@ class KeyRing:
         self._known: dict[str, Known] = {}
         self._superseded: dict[str, set[int]] = {}
         self._erased: dict[str, int] = {}
+        self._needed = ""  # the fingerprint of another master key than ours
         self.heard = 0  # every record up to this sequence is known here
         self._moved: set[asyncio.Event] = set()
         self._follower = Follower(nc, rights.KEYS, f"heraldry.keys.{context}.>", self._take)
@@ -126,9 +127,16 @@ class KeyRing:
     async def start(self) -> None:
         """Return when all keys there are now are known. Raises TimeoutError if NATS is out of reach for 30 s.
 
-        A record that cannot be read (another master key) is logged and its key stays unknown.
+        Raises MasterKeyError if a key needs another master key; a record that is damaged is logged and its key stays
+        unknown.
         """
         await self._follower.start()
+        if self._needed:
+            await self._follower.stop()
+            raise MasterKeyError(
+                f"The data keys need the master key {self._needed}, and this is {self._master.fingerprint}."
+                " Start with the master key this installation has now."
+            )
 
     async def stop(self) -> None:
         await self._follower.stop()
@@ -298,6 +306,8 @@ class KeyRing:
         if record.state == "destroyed":
             return Destroyed(subject)
         name = address(self._context, subject)
+        if record.master not in {"", self._master.fingerprint}:
+            self._needed = record.master
         secret = self._master.unwrap(base64.b64decode(record.wrapped), name)
         return Key(subject, secret, sealed=record.state == "sealed")
 

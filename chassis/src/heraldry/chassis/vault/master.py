@@ -14,6 +14,7 @@ from heraldry.chassis.vault.sealing import KEY_BYTES, open_with, seal_with
 from nacl.exceptions import CryptoError
 
 VARIABLE = "HERALDRY_MASTER_KEY"
+NEXT = "master.next.key"  # beside the present one, while it is replaced
 
 
 class MasterKeyError(Exception):
@@ -57,7 +58,12 @@ class MasterKey:
 
 
 def create(path: Path) -> None:
-    """Make a master key in `path` (mode 0600), on disk when this returns. Raises FileExistsError if one is
+    """Make a master key in `path`, as `write` writes it."""
+    write(path, secrets.token_bytes(KEY_BYTES))
+
+
+def write(path: Path, secret: bytes) -> None:
+    """Write a master key to `path` (mode 0600), on disk when this returns. Raises FileExistsError if one is
     there.
 
     The file appears whole or not at all: a crash leaves no half a key behind.
@@ -67,7 +73,7 @@ def create(path: Path) -> None:
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
+            file.write(base64.b64encode(secret) + b"\n")
             file.flush()
             os.fsync(file.fileno())
         os.link(beside, path)  # unlike a rename it never replaces a key
@@ -105,8 +111,13 @@ def load(settings: Settings) -> MasterKey:
 
 def parse(written: str, where: str) -> MasterKey:
     """The key written as base64; `where` it stands, for the error. Raises MasterKeyError."""
+    return MasterKey(secret_of(written, where))
+
+
+def secret_of(written: str, where: str) -> bytes:
+    """The bytes of a master key written as base64. Raises MasterKeyError."""
     try:
-        return MasterKey(base64.b64decode(written.strip(), validate=True))
+        return base64.b64decode(written.strip(), validate=True)
     except (binascii.Error, ValueError):
         # not `from` the error: its text may show the key
         raise MasterKeyError(f"The master key {where} is not base64. Restore it from its backup.") from None
