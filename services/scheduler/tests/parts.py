@@ -12,6 +12,7 @@ from uuid import UUID, uuid4, uuid5
 from heraldry.chassis.bus.rpc import Asking
 from heraldry.chassis.clock import MovableClock
 from heraldry.chassis.codec import Codec, Meta
+from heraldry.chassis.past import Pasts
 from heraldry.chassis.readmodel import ReadModel, StoreFeed
 from heraldry.chassis.runner import Runner
 from heraldry.chassis.store.port import NO_STREAM, StoredEvent
@@ -239,7 +240,7 @@ async def parts(
             Standing(scheduling, runner, model, keys, clock, linkedin_standing),
             speakers,
             Campaigns(runner, model, clock, scheduling, speakers, templates, heard_within),
-            CampaignQuestions(model, scheduling, speakers, templates),
+            CampaignQuestions(model, scheduling, speakers, templates, Pasts(CONTEXT, store, codec, clock)),
             linkedin,
             scrapings,
             linkedin_standing,

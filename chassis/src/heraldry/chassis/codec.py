@@ -10,6 +10,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Protocol, cast
 from uuid import UUID
@@ -18,7 +19,7 @@ import orjson
 from heraldry.chassis.store.port import NewEvent, StoredEvent
 from heraldry.chassis.vault.keys import Destroyed, Key, KeyUnknownError, decrypt, encrypt
 from heraldry.contracts import registry
-from heraldry.contracts.base import Erased, Event, Personal
+from heraldry.contracts.base import Erased, Event, Personal, Refused
 from heraldry.contracts.evolution import ERASED, Document, Upcasters, is_erased, upcast
 from pydantic import BaseModel, ConfigDict
 from uuid_utils.compat import uuid7
@@ -43,12 +44,26 @@ class Meta(BaseModel):
         return cls.model_validate_json(stored.meta)
 
 
+def recorded(stored: StoredEvent) -> datetime:
+    """When it was recorded. Within a stream time never goes back."""
+    return datetime.fromisoformat(cast("dict[str, str]", orjson.loads(stored.meta))["time"])
+
+
 class UnknownTypeError(Exception):
     """The log holds an event of a type this release does not know: a newer one wrote it."""
 
     def __init__(self, stored: StoredEvent) -> None:
         super().__init__(f"{stored.type} (version {stored.version}) in {stored.stream}")
         self.stored = stored
+
+    def refused(self) -> Refused:
+        """What is asked cannot be decided or answered by this release."""
+        return Refused(
+            "service.newer-release",
+            "A newer release has written here, and this process is of an older one: nothing was changed. Try again"
+            " in a minute. If it stays, the newer release has to be installed again.",
+            status=503,
+        )
 
 
 class KeysOfOneContext(Protocol):

@@ -33,6 +33,7 @@ from heraldry.chassis.codec import Codec
 from heraldry.chassis.erasing import Erasing, Part
 from heraldry.chassis.halt import HaltFlags
 from heraldry.chassis.health import Health, announce, serve
+from heraldry.chassis.past import Pasts
 from heraldry.chassis.points import Points, points
 from heraldry.chassis.projection import Projection
 from heraldry.chassis.readmodel import ReadModel, StoreFeed
@@ -91,6 +92,11 @@ class House:
     erasing: Erasing
     part: Part  # of erasing: `build` fills in what this context does beside dropping rows
     tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+
+    @property
+    def pasts(self) -> Pasts:
+        """The context's log as it stood at any moment."""
+        return Pasts(self.context, self.store, self.codec, self.clock)
 
     def background(self, work: Coroutine[None, None, None], name: str) -> None:
         """Run `work` until the service stops. If it fails, the process ends and is started again."""

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
-from heraldry.chassis.codec import Codec, Decoded, Meta, UnknownTypeError
+from heraldry.chassis.codec import Codec, Decoded, Meta, UnknownTypeError, recorded
 from heraldry.chassis.decider import Decider
 from heraldry.chassis.store.port import (
     ADDED,
@@ -104,15 +104,17 @@ class Runner:
         *,
         enough: Callable[[Sequence[E]], bool] | None = None,
         since: Known[S] | None = None,
+        until: datetime | None = None,
     ) -> Loaded[S, E]:
         """Fold a stream. `enough` is asked with the newest events (newest first) and ends the reading back.
 
         `since`: how it was a moment ago; only what was appended since is read, and is all `decoded` has.
+        `until`: as it was then; what was recorded later is passed over.
         Raises Refused `service.newer-release`: nothing is decided on a stream that a newer release wrote in.
         """
         if since is not None:
             return await self._newer(decider, stream, since)
-        decoded = await self._window(stream, cast("Callable[[Sequence[Event]], bool] | None", enough))
+        decoded = await self._window(stream, cast("Callable[[Sequence[Event]], bool] | None", enough), until)
         events = cast("list[E]", [one.event for one in decoded])
         last = decoded[-1].stored if decoded else None
         return Loaded(
@@ -175,29 +177,29 @@ class Runner:
         return Loaded(state, last.revision, last.position, decoded)
 
     async def _window(
-        self, stream: str, enough: Callable[[Sequence[Event]], bool] | None
+        self, stream: str, enough: Callable[[Sequence[Event]], bool] | None, until: datetime | None
     ) -> tuple[Decoded, ...]:
         name = f"{self._context}.{stream}"
         if enough is None:
-            return await self._decoded(await self._store.read_stream(name))
+            return await self._decoded(_up_to(until, await self._store.read_stream(name)))
         newest_first: list[Decoded] = []
+        before: int | None = None
         while True:
-            before = newest_first[-1].stored.revision if newest_first else None
             page = await self._store.read_stream_backwards(name, before=before, limit=PAGE)
-            newest_first.extend(await self._decoded(page))
-            if len(page) < PAGE or enough([one.event for one in newest_first]):
+            newest_first.extend(await self._decoded(_up_to(until, page)))
+            if len(page) < PAGE or (newest_first and enough([one.event for one in newest_first])):
                 return tuple(newest_first[::-1])
+            before = page[-1].revision
 
     async def _decoded(self, stored: Sequence[StoredEvent]) -> tuple[Decoded, ...]:
         try:
             return tuple(await self._codec.decode(stored))
         except UnknownTypeError as newer:
-            raise Refused(
-                "service.newer-release",
-                "A newer release has written here, and this process is of an older one: nothing was changed. Try again"
-                " in a minute. If it stays, the newer release has to be installed again.",
-                status=503,
-            ) from newer
+            raise newer.refused() from newer
+
+
+def _up_to(until: datetime | None, stored: Sequence[StoredEvent]) -> Sequence[StoredEvent]:
+    return stored if until is None else [one for one in stored if recorded(one) <= until]
 
 
 def _limit(events: Sequence[NewEvent]) -> None:

@@ -71,6 +71,13 @@ class Query(Value, Generic[A]):
     answer: ClassVar[object]  # a type or type alias that pydantic can validate, equal to A
 
 
+class Moment(Value):
+    """The moment in the past that an answer is about. `position`: of the last event that is in it."""
+
+    at: datetime
+    position: str  # <context>:<epoch>:<n>
+
+
 class By(Value):
     """On whose behalf something is asked. `actor` is `user:…`, `key:…`, `link:…` or `system:<service>`."""
 

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Annotated, ClassVar, Final, Literal, Self, cast
 from uuid import UUID
 
-from heraldry.contracts.base import Command, Erased, Personal, Published, Query, Value
+from heraldry.contracts.base import Command, Erased, Moment, Personal, Published, Query, Value
 from heraldry.contracts.linkedin import ProfileData
 from heraldry.contracts.texts import PlainText
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, AwareDatetime, Discriminator, Field, Tag, model_validator
 
 Lead = Personal("person")
 LARGEST_CAMPAIGN: Final = 150_000  # bytes of all steps as JSON: one event of every context
@@ -443,6 +443,7 @@ class CampaignView(Value):
     created: datetime
     revision: int
     begun: int = 0
+    as_of: Moment | None = None
 
 
 class ListCampaigns(Query[tuple[CampaignView, ...]]):
@@ -454,11 +455,14 @@ class ListCampaigns(Query[tuple[CampaignView, ...]]):
 
 
 class GetCampaign(Query[CampaignView]):
-    """Refused `campaign.unknown` (404)."""
+    """`as_of`: as it was then, its leads included. Refused `campaign.unknown`, `as-of.before` (404), `as-of.future`,
+    `as-of.too-much` (422).
+    """
 
     context: ClassVar[str] = "scheduler"
     answer: ClassVar[object] = CampaignView
     campaign: UUID
+    as_of: AwareDatetime | None = None
 
 
 class LeadData(Value):

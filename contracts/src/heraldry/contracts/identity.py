@@ -8,7 +8,7 @@ from uuid import UUID
 
 from heraldry.contracts.base import Command, Erased, Personal, Published, Query, Value
 from heraldry.contracts.zones import zones
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, field_validator, model_validator
 
 Owner = Personal("identity")
 CLOCK_TIME = r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$"
@@ -187,11 +187,14 @@ class IdentityView(Value):
 
 
 class GetIdentity(Query[IdentityView]):
-    """Refused `identity.unknown` (404) for another organization's."""
+    """`as_of`: as it was then. Refused `identity.unknown` (404) for another organization's, `as-of.before` (404),
+    `as-of.future` (422).
+    """
 
     context: ClassVar[str] = "identity"
     answer: ClassVar[object] = IdentityView
     identity: UUID
+    as_of: AwareDatetime | None = None
 
 
 class ListIdentities(Query[tuple[IdentityView, ...]]):

@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Literal
 from uuid import UUID, uuid5
 
 from heraldry.contracts.addresses import travelling
-from heraldry.contracts.base import Command, Erased, Personal, Published, Query, Value
-from pydantic import AfterValidator, Field
+from heraldry.contracts.base import Command, Erased, Moment, Personal, Published, Query, Value
+from pydantic import AfterValidator, AwareDatetime, Field
 
 Owner = Personal("identity")
 Invitee = Personal("person")
@@ -379,14 +379,19 @@ class AccountView(Value):
     slowed: tuple[tuple[SlowedDown, datetime], ...] = ()
     sales_navigator: bool = False
     since: datetime
+    as_of: Moment | None = None
 
 
 class ListLinkedInAccounts(Query[tuple[AccountView, ...]]):
-    """The organization's LinkedIn accounts, or one identity's."""
+    """The organization's LinkedIn accounts, or one identity's; `as_of`: as they were then.
+
+    Refused `as-of.future` (422).
+    """
 
     context: ClassVar[str] = "linkedin-driver"
     answer: ClassVar[object] = tuple[AccountView, ...]
     identity: UUID | None = None
+    as_of: AwareDatetime | None = None
 
 
 class PendingInvitation(Value):

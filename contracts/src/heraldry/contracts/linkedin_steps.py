@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from heraldry.contracts.base import Command, Erased, Internal, Personal, Query, Value
+from heraldry.contracts.base import Command, Erased, Internal, Moment, Personal, Query, Value
 from heraldry.contracts.linkedin import ActionKind, SlowedDown
 from heraldry.contracts.scheduler import LinkedInLimits, WithdrawalPolicy
 from heraldry.contracts.texts import OneLine, PlainText
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 Invitee = Personal("person")
 LONGEST_NOTE = 300  # characters
@@ -139,11 +139,17 @@ class LinkedInUsage(Value):
     own_scrapings: OwnScrapings | None = None
     closed: str = ""
     reason: str = ""
+    as_of: Moment | None = None
 
 
 class GetLinkedInUsage(Query[LinkedInUsage]):
-    """Refused `linkedin.unknown` (404): this identity never had a LinkedIn account."""
+    """`as_of`: as it was then; the size of the pool is the present one.
+
+    Refused `linkedin.unknown` (404): this identity never had a LinkedIn account; `as-of.before` (404),
+    `as-of.future` (422).
+    """
 
     context: ClassVar[str] = "scheduler"
     answer: ClassVar[object] = LinkedInUsage
     identity: UUID
+    as_of: AwareDatetime | None = None

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from heraldry.contracts.base import Command, Erased, Personal, Published, Query, Value
-from pydantic import Field
+from heraldry.contracts.base import Command, Erased, Moment, Personal, Published, Query, Value
+from pydantic import AwareDatetime, Field
 
 Owner = Personal("identity")
 Recipient = Personal("person")
@@ -305,23 +305,32 @@ class InboxView(Value):
     imap: Server
     smtp: Server
     since: datetime
+    as_of: Moment | None = None
 
 
 class ListInboxes(Query[tuple[InboxView, ...]]):
-    """The organization's inboxes, or one identity's. `failed` ones never connected: tries, not inboxes."""
+    """The organization's inboxes, or one identity's. `failed` ones never connected: tries, not inboxes.
+
+    `as_of`: as they were then. Refused `as-of.future` (422).
+    """
 
     context: ClassVar[str] = "mailbox"
     answer: ClassVar[object] = tuple[InboxView, ...]
     identity: UUID | None = None
+    as_of: AwareDatetime | None = None
 
 
 class FindInbox(Query[InboxView]):
-    """By address within the organization, or by id. Refused `inbox.unknown` (404)."""
+    """By address within the organization, or by id; `as_of`: as it was then.
+
+    Refused `inbox.unknown`, `as-of.before` (404), `as-of.future` (422).
+    """
 
     context: ClassVar[str] = "mailbox"
     answer: ClassVar[object] = InboxView
     inbox: UUID | None = None
     address: str = ""
+    as_of: AwareDatetime | None = None
 
 
 class PublicKey(Value):

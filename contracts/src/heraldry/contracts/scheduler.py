@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar, Final, Literal
 from uuid import UUID
 
 from heraldry.contracts.addresses import travelling
-from heraldry.contracts.base import Command, Erased, Internal, Personal, Published, Query, Value
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from heraldry.contracts.base import Command, Erased, Internal, Moment, Personal, Published, Query, Value
+from pydantic import AfterValidator, AwareDatetime, Field, field_validator, model_validator
 
 Recipient = Personal("person")
 LARGEST_TEXT: Final = 150_000  # bytes as JSON: encrypted, a mail fits into one event of every context
@@ -273,12 +273,19 @@ class Usage(Value):
     ceiling: EmailRate = EmailRate(per_day=80, per_hour=10)
     ceiling_until: datetime | None = None  # end of a temporary raise
     requested: EmailRate | None = None  # asked of support, not granted yet
+    closed: str = (
+        ""  # why nothing leaves at all, as a code: disconnected, reconnect, paused, identity-deleted
+    )
+    as_of: Moment | None = None
 
 
 class GetUsage(Query[Usage]):
+    """`as_of`: as it was then. Refused `inbox.unknown`, `as-of.before` (404), `as-of.future` (422)."""
+
     context: ClassVar[str] = "scheduler"
     answer: ClassVar[object] = Usage
     inbox: UUID
+    as_of: AwareDatetime | None = None
 
 
 class WithdrawalPolicy(Value):

@@ -254,10 +254,11 @@ class Caller:
     async def _request(self, subject: str, payload: bytes, deadline: float, *, command: bool) -> _Reply:
         loop = asyncio.get_running_loop()
         until = loop.time() + deadline
+        one_try = ONE_TRY if command else max(ONE_TRY, deadline / 2)
         newer_until, perhaps_done = loop.time() + NEWER_DEADLINE, False
         while (left := until - loop.time()) > 0:
             try:
-                message = await self._nc.request(subject, payload, timeout=min(left, ONE_TRY))
+                message = await self._nc.request(subject, payload, timeout=min(left, one_try))
             except NoRespondersError:
                 await asyncio.sleep(min(BETWEEN_TRIES, left))
             except (NatsTimeoutError, NatsError):

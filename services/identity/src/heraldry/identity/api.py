@@ -6,6 +6,7 @@ import base64
 
 from heraldry.chassis.bus.rpc import Asking, Server
 from heraldry.chassis.clock import Clock
+from heraldry.chassis.past import Pasts, before_it_was
 from heraldry.chassis.readmodel import ReadModel
 from heraldry.chassis.vault.blobs import BlobReference, Blobs, BlobUnknownError
 from heraldry.chassis.vault.keys import Destroyed, KeyRing
@@ -41,11 +42,22 @@ from heraldry.identity.share_links import ShareLinks
 class Questions:
     """Answers from the projection; another organization's identity is unknown."""
 
-    def __init__(self, model: ReadModel, keys: KeyRing, blobs: Blobs, clock: Clock) -> None:
-        self._model, self._keys, self._blobs, self._clock = model, keys, blobs, clock
+    def __init__(self, model: ReadModel, keys: KeyRing, blobs: Blobs, clock: Clock, pasts: Pasts) -> None:
+        self._model, self._keys, self._blobs, self._clock, self._pasts = model, keys, blobs, clock, pasts
 
     async def get(self, query: GetIdentity, asking: Asking) -> IdentityView:
-        return self._one(str(query.identity), asking)
+        if query.as_of is None:
+            return self._one(str(query.identity), asking)
+        past, organization, identity = (
+            self._pasts.at(query.as_of),
+            str(asking.by.organization),
+            str(query.identity),
+        )
+        then = await past.model([projections.identities], await past.events([f"identity-{identity}"]))
+        view = then.read(lambda db: projections.one(db, organization, identity))
+        if view is None and self._model.read(lambda db: projections.one(db, organization, identity)):
+            raise before_it_was()
+        return _there(view)
 
     async def list(self, query: ListIdentities, asking: Asking) -> tuple[IdentityView, ...]:
         organization = str(asking.by.organization)
@@ -70,14 +82,17 @@ class Questions:
 
     def _one(self, identity: str, asking: Asking) -> IdentityView:
         organization = str(asking.by.organization)
-        view = self._model.read(lambda db: projections.one(db, organization, identity))
-        if view is None or view.deleted:
-            raise Refused(
-                "identity.unknown",
-                "There is no such identity in your organization. It may have been deleted.",
-                status=404,
-            )
-        return view
+        return _there(self._model.read(lambda db: projections.one(db, organization, identity)))
+
+
+def _there(view: IdentityView | None) -> IdentityView:
+    if view is None or view.deleted:
+        raise Refused(
+            "identity.unknown",
+            "There is no such identity in your organization. It may have been deleted.",
+            status=404,
+        )
+    return view
 
 
 def register(rpc: Server, identities: Identities, links: ShareLinks, questions: Questions) -> None:

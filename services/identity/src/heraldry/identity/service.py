@@ -27,7 +27,9 @@ async def build(house: House) -> None:
     blobs = Blobs(house.nc, CONTEXT)
     made = Identities(house.runner, house.keys, blobs, house.clock)
     links = ShareLinks(house.runner, made, house.clock)
-    api.register(house.rpc, made, links, api.Questions(house.model, house.keys, blobs, house.clock))
+    api.register(
+        house.rpc, made, links, api.Questions(house.model, house.keys, blobs, house.clock, house.pasts)
+    )
 
     parking, own = house.parking, Own(made, links)
     foreign = Reactions(house.nc, house.settings, FOREIGN, own, parking)

@@ -6,6 +6,7 @@ import sys
 from typing import Final
 
 from heraldry.chassis.bus.rpc import Asking, Server
+from heraldry.chassis.past import Pasts
 from heraldry.chassis.readmodel import ReadModel
 from heraldry.contracts.base import Refused
 from heraldry.contracts.linkedin import (
@@ -29,6 +30,7 @@ from heraldry.contracts.linkedin import (
 from heraldry.linkedin_driver import projections
 from heraldry.linkedin_driver.actions import Actions, no_action
 from heraldry.linkedin_driver.application import Application, organization_of
+from heraldry.linkedin_driver.streams import account_stream
 
 LONGEST_CURSOR: Final = 18  # digits
 BEGINNING: Final = -1
@@ -38,13 +40,20 @@ END: Final = sys.maxsize
 class Questions:
     """Answers from the projections; what another organization has is unknown."""
 
-    def __init__(self, model: ReadModel) -> None:
-        self._model = model
+    def __init__(self, model: ReadModel, pasts: Pasts) -> None:
+        self._model, self._pasts = model, pasts
 
     async def accounts(self, query: ListLinkedInAccounts, asking: Asking) -> tuple[AccountView, ...]:
         organization = str(organization_of(asking))
         identity = "" if query.identity is None else str(query.identity)
-        return self._model.read(lambda db: projections.accounts_of(db, organization, identity))
+        if query.as_of is None:
+            return self._model.read(lambda db: projections.accounts_of(db, organization, identity))
+        every = self._model.read(lambda db: projections.accounts_of(db, organization, ""))
+        past = self._pasts.at(query.as_of)
+        events = await past.events(account_stream(one.account) for one in every)
+        then = await past.model([projections.accounts], events)
+        found = then.read(lambda db: projections.accounts_of(db, organization, identity))
+        return tuple(one.model_copy(update={"as_of": then.moment}) for one in found)
 
     async def action(self, query: GetLinkedInAction, asking: Asking) -> ActionView:
         organization = str(organization_of(asking))

@@ -39,7 +39,7 @@ async def build(house: House) -> None:
     private_key = await own_private_key(house.nc, CONTEXT, house.keys, house.secrets)
     application = Application(house.runner, house.keys, house.secrets, private_key, house.clock, real, held)
     acting = Actions(house.runner, house.keys, application.names, house.model, house.clock)
-    api.register(house.rpc, application, acting, api.Questions(house.model))
+    api.register(house.rpc, application, acting, api.Questions(house.model, house.pasts))
 
     parking, own = house.parking, Own(application, acting)
     foreign = Reactions(house.nc, settings, IMPORTS, own, parking)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from heraldry.chassis.bus.rpc import Asking, Server
+from heraldry.chassis.past import PastModel, Pasts, before_it_was
 from heraldry.chassis.readmodel import ReadModel
 from heraldry.contracts.base import Refused
 from heraldry.contracts.mailbox import (
@@ -29,6 +33,7 @@ from heraldry.mailbox import projections
 from heraldry.mailbox.application import Application, no_mail
 from heraldry.mailbox.domain.inbox import unknown
 from heraldry.mailbox.stopping import organization_of
+from heraldry.mailbox.streams import inbox_stream
 from nacl.public import PrivateKey
 
 LONGEST_CURSOR: Final = 18  # digits
@@ -37,14 +42,21 @@ LONGEST_CURSOR: Final = 18  # digits
 class Questions:
     """Answers from the projections; what another organization has is unknown."""
 
-    def __init__(self, application: Application, model: ReadModel, private_key: PrivateKey) -> None:
-        self._application, self._model = application, model
+    def __init__(
+        self, application: Application, model: ReadModel, private_key: PrivateKey, pasts: Pasts
+    ) -> None:
+        self._application, self._model, self._pasts = application, model, pasts
         self._public_key = base64.b64encode(private_key.public_key.encode()).decode()
 
     async def list(self, query: ListInboxes, asking: Asking) -> tuple[InboxView, ...]:
         organization = str(organization_of(asking))
         identity = "" if query.identity is None else str(query.identity)
-        return self._model.read(lambda db: projections.inboxes_of(db, organization, identity))
+        if query.as_of is None:
+            return self._model.read(lambda db: projections.inboxes_of(db, organization, identity))
+        every = self._model.read(lambda db: projections.ids_of(db, organization))
+        then = await self._then(query.as_of, every)
+        found = then.read(lambda db: projections.inboxes_of(db, organization, identity))
+        return tuple(one.model_copy(update={"as_of": then.moment}) for one in found)
 
     async def find(self, query: FindInbox, asking: Asking) -> InboxView:
         organization = organization_of(asking)
@@ -56,7 +68,13 @@ class Questions:
         view = self._model.read(lambda db: projections.inbox_of(db, str(organization), str(inbox)))
         if view is None:
             raise unknown()
-        return view
+        if query.as_of is None:
+            return view
+        then = await self._then(query.as_of, [inbox])
+        past = then.read(lambda db: projections.inbox_of(db, str(organization), str(inbox)))
+        if past is None:
+            raise before_it_was()
+        return past.model_copy(update={"as_of": then.moment})
 
     async def email(self, query: GetEmail, asking: Asking) -> EmailView:
         organization = str(organization_of(asking))
@@ -73,6 +91,10 @@ class Questions:
         return self._model.read(
             lambda db: projections.suppressed_by(db, organization, query.search.strip(), before, query.limit)
         )
+
+    async def _then(self, as_of: datetime, found: Sequence[UUID]) -> PastModel:
+        past = self._pasts.at(as_of)
+        return await past.model([projections.inboxes], await past.events(map(inbox_stream, found)))
 
     async def public_key(self, _: GetPublicKey, __: Asking) -> PublicKey:
         return PublicKey(key=self._public_key)

@@ -40,7 +40,7 @@ async def build(house: House) -> None:
     application = Application(
         house.runner, house.store, house.model, house.keys, house.secrets, private_key, house.clock
     )
-    api.register(house.rpc, application, api.Questions(application, house.model, private_key))
+    api.register(house.rpc, application, api.Questions(application, house.model, private_key, house.pasts))
     ErasingHere(house.model, application).fill(house.part)
 
     parking, own = house.parking, Own(application)

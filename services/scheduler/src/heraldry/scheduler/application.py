@@ -11,11 +11,12 @@ from uuid import UUID, uuid5
 from heraldry.chassis.bus.rpc import Asking
 from heraldry.chassis.clock import Clock
 from heraldry.chassis.decider import Decider
+from heraldry.chassis.past import before_it_was, instant
 from heraldry.chassis.readmodel import ReadModel
 from heraldry.chassis.runner import Asked, Known, Ran, Runner
 from heraldry.chassis.store.port import EventStore
 from heraldry.chassis.vault.keys import KeyDestroyedError, KeyRing
-from heraldry.contracts.base import Accepted, Refused
+from heraldry.contracts.base import Accepted, Moment, Refused
 from heraldry.contracts.markers import Position
 from heraldry.contracts.scheduler import (
     ChangeEmailRate,
@@ -62,6 +63,7 @@ class OtherSenders(Protocol):
         self, campaign: UUID, identity: UUID, source_revision: int, asking: Asking
     ) -> int: ...
     async def leaving(self, campaign: UUID, identity: UUID) -> int: ...
+    async def leaving_then(self, campaign: UUID, names: Sequence[str], at: datetime) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +207,15 @@ class Scheduling:
         return self._runner.accepted(await self.run(_account(row), grant, asking))
 
     async def usage(self, query: GetUsage, asking: Asking) -> Usage:
-        """From the stream itself: what a permit would be decided on."""
+        """From the stream itself: what a permit would be decided on; of a moment that has passed, what one was."""
         account = self._mine(query.inbox, asking)
-        now = self._clock.now()
-        state = await self.state(account.sender, now)
+        now = self._clock.now() if query.as_of is None else instant(query.as_of, self._clock)
+        known = await (
+            self._present(account.sender, now) if query.as_of is None else self._then(account.sender, now)
+        )
+        state = known.state
         if isinstance(state, Unopened):
-            raise _unknown()
+            raise _unknown() if query.as_of is None else before_it_was()
         used = permits.use(state, now)
         ceiling = state.ceiling_at(now)
         return Usage(
@@ -224,6 +229,8 @@ class Scheduling:
             ceiling=ceiling,
             ceiling_until=None if ceiling == sender.CEILING else state.ceiling_until,
             requested=state.requested,
+            closed=state.closed,
+            as_of=None if query.as_of is None else moment(self._store, query.as_of, known.position),
         )
 
     # --- campaigns
@@ -258,6 +265,11 @@ class Scheduling:
         accounts = await self._accounts(campaign, identity)
         others = 0 if self._others is None else await self._others.leaving(campaign, identity)
         return others + sum([_leaving(await self.state(one.sender, now), campaign, now) for one in accounts])
+
+    async def leaving_then(self, campaign: UUID, names: Sequence[str], at: datetime) -> int:
+        """As `leaving` said then, of these accounts."""
+        others = 0 if self._others is None else await self._others.leaving_then(campaign, names, at)
+        return others + sum([_leaving((await self._then(one, at)).state, campaign, at) for one in names])
 
     async def _accounts(self, campaign: UUID, identity: UUID) -> tuple[Account, ...]:
         """Those of the identity, and those the campaign ever sent from, up to the end of the log."""
@@ -306,6 +318,9 @@ class Scheduling:
         self._remember(name, loaded)
         return loaded
 
+    async def _then(self, name: str, at: datetime) -> Known[sender.State]:
+        return await self._runner.load(senders, f"sender-{name}", enough=_enough(at), until=at)
+
     def _mine(self, inbox: UUID, asking: Asking) -> Account:
         row = self._model.read(lambda db: rows.of_inbox(db, str(inbox)))
         if row is None or row.organization != str(asking.by.organization):
@@ -324,6 +339,11 @@ async def up_to_date(store: EventStore, model: ReadModel) -> None:
     head = Position(CONTEXT, store.epoch, await store.head())
     if not await model.wait_for([str(head)], MODEL_WITHIN):
         raise Refused("view.behind", "The accounts are not up to date yet. Try again.", status=503)
+
+
+def moment(store: EventStore, at: datetime, position: int) -> Moment:
+    """What an answer about the past says of itself."""
+    return Moment(at=at, position=str(Position(CONTEXT, store.epoch, position)))
 
 
 def derived(command: UUID, name: str) -> UUID:

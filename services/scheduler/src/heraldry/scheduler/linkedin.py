@@ -25,12 +25,14 @@ from uuid import UUID
 from heraldry.chassis.bus.rpc import Asking
 from heraldry.chassis.clock import Clock
 from heraldry.chassis.decider import Decider
+from heraldry.chassis.past import before_it_was, instant
 from heraldry.chassis.readmodel import ReadModel
 from heraldry.chassis.runner import Asked, Ran, Runner
 from heraldry.chassis.store.port import EventStore
 from heraldry.chassis.vault.keys import KeyDestroyedError, KeyRing
 from heraldry.contracts.base import Accepted, Refused
 from heraldry.contracts.linkedin import ActionKind
+from heraldry.contracts.linkedin import account_of as linking_of
 from heraldry.contracts.linkedin_steps import (
     GetLinkedInUsage,
     InviteOnLinkedIn,
@@ -42,9 +44,15 @@ from heraldry.contracts.linkedin_steps import (
 )
 from heraldry.contracts.profiles import NoProfile, profile_address
 from heraldry.contracts.scheduler import ChangeLinkedInLimits, ChangeWithdrawalPolicy
-from heraldry.scheduler.application import Account, NotYetError, derived, up_to_date
+from heraldry.scheduler.application import Account, NotYetError, derived, moment, up_to_date
 from heraldry.scheduler.blocks import Blocks
-from heraldry.scheduler.domain import linkedin_permits, linkedin_sender, linkedin_sender_events, scraping_pool
+from heraldry.scheduler.domain import (
+    linkedin_permits,
+    linkedin_sender,
+    linkedin_sender_events,
+    linking,
+    scraping_pool,
+)
 from heraldry.scheduler.domain.linkedin_sender import UNOPENED, Action, Dispatch, LinkedInSender
 from heraldry.scheduler.domain.sender import OpenCampaign, Settle, StopCampaign
 from heraldry.scheduler.projections import campaign_senders, linkedin_steps
@@ -53,6 +61,9 @@ from heraldry.scheduler.scrapings import Scrapings
 
 decider: Decider[linkedin_sender.Command, linkedin_sender.State, linkedin_sender_events.Event] = Decider(
     UNOPENED, linkedin_permits.decide, linkedin_sender.evolve
+)
+linkings: Decider[linking.Command, linking.Linking, linking.Event] = Decider(
+    linking.NEVER, linking.decide, linking.evolve
 )
 LinkedInRan: TypeAlias = Ran[linkedin_sender.State, linkedin_sender_events.Event]
 KINDS: Final[tuple[ActionKind, ...]] = ("invitation", "message", "withdrawal", "scraping")
@@ -200,12 +211,16 @@ class LinkedIn:
         return self._runner.accepted(await self.run(account, change, asking))
 
     async def usage(self, query: GetLinkedInUsage, asking: Asking) -> LinkedInUsage:
-        """From the stream itself: what a permit would be decided on."""
-        account, now = self.mine(query.identity, asking), self._clock.now()
-        state = await self.state(account.sender, now)
-        if not isinstance(state, LinkedInSender):
+        """From the stream itself: what a permit would be decided on; of a moment that has passed, what one was."""
+        now = self._clock.now() if query.as_of is None else instant(query.as_of, self._clock)
+        name = await self._acted_as(query, asking)
+        loaded = await self._runner.load(decider, _stream(name), enough=_enough(now), until=query.as_of)
+        state = loaded.state
+        if not isinstance(state, LinkedInSender) or state.organization != asking.by.organization:
             raise linkedin_permits.unknown()
-        pool = await self._scrapings.pool(state.organization, now)
+        if query.as_of is not None and state.identity != query.identity:
+            raise before_it_was()
+        pool = await self._scrapings.pool(state.organization, now, query.as_of)
         own = OwnScrapings(used_today=state.use("scraping", now).used, allowed=state.allowed("scraping"))
         return LinkedInUsage(
             identity=state.identity,
@@ -220,6 +235,7 @@ class LinkedIn:
             own_scrapings=own if state.sales_navigator else None,
             closed=state.closed,
             reason=state.reason,
+            as_of=None if query.as_of is None else moment(self._store, query.as_of, loaded.position),
         )
 
     # --- campaigns
@@ -247,6 +263,26 @@ class LinkedIn:
         now = self._clock.now()
         accounts = await self._accounts(campaign, identity)
         return sum([_leaving(await self.state(one.sender, now), campaign, now) for one in accounts])
+
+    async def _acted_as(self, query: GetLinkedInUsage, asking: Asking) -> str:
+        """The member as whom the identity acts, or acted then. Refused `linkedin.unknown`, `as-of.before`."""
+        if query.as_of is not None:
+            stream = f"linking-{linking_of(query.identity)}"
+            link = (await self._runner.load(linkings, stream, until=query.as_of)).state
+            if link.sender:
+                return link.sender
+        account = self.mine(query.identity, asking)
+        if query.as_of is not None:
+            raise before_it_was()
+        return account.sender
+
+    async def leaving_then(self, campaign: UUID, names: Sequence[str], at: datetime) -> int:
+        """As `leaving` said then, of these accounts."""
+        count = 0
+        for name in names:
+            loaded = await self._runner.load(decider, _stream(name), enough=_enough(at), until=at)
+            count += _leaving(loaded.state, campaign, at)
+        return count
 
     async def _accounts(self, campaign: UUID, identity: UUID) -> Sequence[Account]:
         """Those of the identity, and those the campaign ever acted through, up to the end of the log."""

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from heraldry.chassis.bus.rpc import Asking
 from heraldry.chassis.clock import Clock
-from heraldry.chassis.decider import Decider
 from heraldry.chassis.readmodel import ReadModel
 from heraldry.chassis.runner import Asked, Runner
 from heraldry.contracts.linkedin import SlowedDown
@@ -17,12 +16,8 @@ from heraldry.scheduler.application import Account, NotYetError, derived, profil
 from heraldry.scheduler.domain import linkedin_sender, linking
 from heraldry.scheduler.domain.profile import Profile
 from heraldry.scheduler.domain.sender import ChangeHours
-from heraldry.scheduler.linkedin import LinkedIn, account_of
+from heraldry.scheduler.linkedin import LinkedIn, account_of, linkings
 from heraldry.scheduler.projections import linkedin_senders as rows
-
-linkings: Decider[linking.Command, linking.Linking, linking.Event] = Decider(
-    linking.NEVER, linking.decide, linking.evolve
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,9 +48,10 @@ class Scrapings:
         command = scraping_pool.ImportZone(organization, zone, revision, self._clock.now())
         await self._run(organization, None, command, asking)
 
-    async def pool(self, organization: UUID, now: datetime) -> SharedPool:
-        """From its stream itself: what a permit would be decided on."""
-        state = (await self._runner.load(pools, _stream(organization), enough=_enough(now))).state
+    async def pool(self, organization: UUID, now: datetime, until: datetime | None = None) -> SharedPool:
+        """From its stream itself: what a permit would be decided on. `until`: as it was then, of the present size."""
+        loaded = await self._runner.load(pools, _stream(organization), enough=_enough(now), until=until)
+        state = loaded.state
         used = state.use(self.size, now)
         return SharedPool(used_today=used.used, allowed=self.size, zone=state.zone, next_possible=used.until)
 

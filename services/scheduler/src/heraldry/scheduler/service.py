@@ -86,7 +86,7 @@ async def build(house: House) -> None:
     withdrawing = Withdrawals(house.runner, house.model, house.keys, house.clock, linkedin, blocks)
     api.register_linkedin(house.rpc, linkedin, withdrawing)
     api.register_campaigns(
-        house.rpc, campaigns, CampaignQuestions(house.model, scheduling, speakers, templates)
+        house.rpc, campaigns, CampaignQuestions(house.model, scheduling, speakers, templates, house.pasts)
     )
     leads = Leads(house.runner, house.model, house.keys, house.clock, scheduling, suppressions, linkedin)
     linkedin_leads = LinkedInLeads(house.runner, house.clock, leads)

@@ -29,6 +29,7 @@ from heraldry.contracts.campaigns import (
     kind_of,
 )
 from heraldry.gateway.api.answers import CLOSED, Body, Written, with_position, written
+from heraldry.gateway.api.past import AsOf, moment, patience
 from heraldry.gateway.state import Call, Gateway
 from litestar import Controller, Response, get, post, put
 from litestar.di import NamedDependency
@@ -130,9 +131,15 @@ class CampaignsController(Controller):
 
     @get("/{campaign:uuid}", summary="One campaign")
     async def read(
-        self, campaign: FromPath[UUID], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+        self,
+        campaign: FromPath[UUID],
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+        as_of: AsOf = "",
     ) -> CampaignView:
-        return await found(gateway, call, campaign)
+        at = moment(as_of)
+        query = GetCampaign(campaign=campaign, as_of=at)
+        return await gateway.contexts.ask(query, by=call.by, seen=call.seen, deadline=patience(at))
 
     @put(
         "/{campaign:uuid}",

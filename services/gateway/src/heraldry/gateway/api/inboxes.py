@@ -33,6 +33,7 @@ from heraldry.contracts.scheduler import (
 from heraldry.gateway.api.answers import Body, Written, with_position, written
 from heraldry.gateway.api.consequences import disconnect_inbox
 from heraldry.gateway.api.history import Entry, entry
+from heraldry.gateway.api.past import AsOf, moment, patience
 from heraldry.gateway.figures import Volume, volume
 from heraldry.gateway.state import Asker, Call, Gateway
 from heraldry.gateway.views import MailSeen
@@ -135,22 +136,35 @@ class InboxesController(Controller):
 
     @get("/identities/{identity:uuid}/inboxes", summary="An identity's inboxes")
     async def of_identity(
-        self, identity: FromPath[UUID], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+        self,
+        identity: FromPath[UUID],
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+        as_of: AsOf = "",
     ) -> tuple[InboxView, ...]:
-        await gateway.contexts.ask(GetIdentity(identity=identity), by=call.by, seen=call.seen)
-        return await gateway.contexts.ask(ListInboxes(identity=identity), by=call.by, seen=call.seen)
+        at = moment(as_of)
+        await gateway.contexts.ask(GetIdentity(identity=identity, as_of=at), by=call.by, seen=call.seen)
+        query = ListInboxes(identity=identity, as_of=at)
+        return await gateway.contexts.ask(query, by=call.by, seen=call.seen, deadline=patience(at))
 
     @get("/inboxes", summary="The organization's inboxes")
     async def every(
-        self, call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+        self, call: NamedDependency[Call], gateway: NamedDependency[Gateway], as_of: AsOf = ""
     ) -> tuple[InboxView, ...]:
-        return await gateway.contexts.ask(ListInboxes(), by=call.by, seen=call.seen)
+        at = moment(as_of)
+        query = ListInboxes(as_of=at)
+        return await gateway.contexts.ask(query, by=call.by, seen=call.seen, deadline=patience(at))
 
     @get("/inboxes/{inbox:uuid}", summary="One inbox")
     async def read(
-        self, inbox: FromPath[UUID], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+        self,
+        inbox: FromPath[UUID],
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+        as_of: AsOf = "",
     ) -> InboxView:
-        return await gateway.contexts.ask(FindInbox(inbox=inbox), by=call.by, seen=call.seen)
+        query = FindInbox(inbox=inbox, as_of=moment(as_of))
+        return await gateway.contexts.ask(query, by=call.by, seen=call.seen)
 
     @post(
         "/inboxes/{inbox:uuid}/disconnect",
@@ -170,9 +184,14 @@ class InboxesController(Controller):
 
     @get("/inboxes/{inbox:uuid}/rate", summary="What it may send, and what is used now")
     async def rate(
-        self, inbox: FromPath[UUID], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+        self,
+        inbox: FromPath[UUID],
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+        as_of: AsOf = "",
     ) -> Usage:
-        return await gateway.contexts.ask(GetUsage(inbox=inbox), by=call.by, seen=call.seen)
+        query = GetUsage(inbox=inbox, as_of=moment(as_of))
+        return await gateway.contexts.ask(query, by=call.by, seen=call.seen)
 
     @put("/inboxes/{inbox:uuid}/rate", summary="Change what it may send")
     async def change_rate(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final
 from uuid import UUID
 
+from heraldry.chassis.past import before_it_was
 from heraldry.contracts.base import By, Refused
 from heraldry.contracts.identity import GetIdentity
 from heraldry.contracts.linkedin import (
@@ -23,6 +24,7 @@ from heraldry.contracts.linkedin import (
     UnlinkLinkedIn,
 )
 from heraldry.gateway.api.answers import Body, Written, with_position, written
+from heraldry.gateway.api.past import AsOf, moment, patience
 from heraldry.gateway.state import Call, Gateway
 from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
@@ -48,16 +50,29 @@ class LinkedInController(Controller):
 
     @get("/linkedin", summary="The organization's LinkedIn accounts")
     async def every(
-        self, call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+        self, call: NamedDependency[Call], gateway: NamedDependency[Gateway], as_of: AsOf = ""
     ) -> tuple[AccountView, ...]:
-        found = await gateway.contexts.ask(ListLinkedInAccounts(), by=call.by, seen=call.seen)
-        return tuple(named(gateway, call, one) for one in found)
+        at = moment(as_of)
+        query = ListLinkedInAccounts(as_of=at)
+        found = await gateway.contexts.ask(query, by=call.by, seen=call.seen, deadline=patience(at))
+        return found if at else tuple(named(gateway, call, one) for one in found)
 
     @get("/identities/{identity:uuid}/linkedin", summary="An identity's LinkedIn account")
     async def read(
-        self, identity: FromPath[UUID], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+        self,
+        identity: FromPath[UUID],
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+        as_of: AsOf = "",
     ) -> AccountView:
-        return named(gateway, call, await tried(gateway, call.by, identity, call.seen))
+        now = await tried(gateway, call.by, identity, call.seen)
+        if (at := moment(as_of)) is None:
+            return named(gateway, call, now)
+        query = ListLinkedInAccounts(identity=identity, as_of=at)
+        found = await gateway.contexts.ask(query, by=call.by, seen=call.seen, deadline=patience(at))
+        if not found:
+            raise before_it_was()
+        return found[0]
 
     @post(
         "/identities/{identity:uuid}/linkedin",

@@ -17,6 +17,7 @@ from heraldry.contracts.profiles import NoProfile, profile_address
 from heraldry.contracts.scheduler import ABOVE_RECOMMENDED, ChangeLinkedInLimits, LinkedInLimits
 from heraldry.contracts.texts import OneLine, PlainText
 from heraldry.gateway.api.answers import Body, WholeNumber, with_position
+from heraldry.gateway.api.past import AsOf, moment
 from heraldry.gateway.state import Call, Gateway
 from litestar import Controller, Response, get, post, put
 from litestar.di import NamedDependency
@@ -95,9 +96,14 @@ class LinkedInLimitsController(Controller):
         " for this identity.",
     )
     async def read(
-        self, identity: FromPath[UUID], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
+        self,
+        identity: FromPath[UUID],
+        call: NamedDependency[Call],
+        gateway: NamedDependency[Gateway],
+        as_of: AsOf = "",
     ) -> LinkedInUsage:
-        return await gateway.contexts.ask(GetLinkedInUsage(identity=identity), by=call.by, seen=call.seen)
+        query = GetLinkedInUsage(identity=identity, as_of=moment(as_of))
+        return await gateway.contexts.ask(query, by=call.by, seen=call.seen)
 
     @put(
         "/limits",

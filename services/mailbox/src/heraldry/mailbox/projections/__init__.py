@@ -5,6 +5,7 @@ from __future__ import annotations
 from heraldry.mailbox.projections.connections import (
     Held,
     held_by,
+    ids_of,
     inbox_of,
     inboxes,
     inboxes_of,
@@ -45,6 +46,7 @@ __all__ = [
     "figures",
     "has_bounced",
     "held_by",
+    "ids_of",
     "inbox_of",
     "inboxes",
     "inboxes_of",

@@ -149,6 +149,12 @@ def inbox_of(db: Connection, organization: str, inbox: str) -> InboxView | None:
     return None if row is None else _inbox(cast("InboxRow", row))
 
 
+def ids_of(db: Connection, organization: str) -> tuple[UUID, ...]:
+    """Every inbox of the organization, however it stands."""
+    rows = db.execute("SELECT inbox FROM inboxes WHERE organization = ?", (organization,)).fetchall()
+    return tuple(UUID(row[0]) for row in cast("list[tuple[str]]", rows))
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """An inbox as its workers look for it."""

@@ -48,6 +48,13 @@ def some(db: Connection, enrollments: Sequence[str]) -> Sequence[Row]:
     return _rows(db, f"enrollment IN ({marks})", enrollments)
 
 
+def streams_of(db: Connection, campaign: str) -> tuple[Sequence[str], Sequence[str]]:
+    """The enrollments of a campaign, and the imports that brought them."""
+    found = db.execute("SELECT DISTINCT import_id FROM lead WHERE campaign = ?", (campaign,)).fetchall()
+    imports = [row[0] for row in cast("list[tuple[str]]", found)]
+    return _ids(db, "campaign = ?", campaign), imports
+
+
 def begun_through(db: Connection, sender: str) -> Sequence[str]:
     """Leads in mid-sequence of an account."""
     return _ids(db, f"sender = ? AND state IN {_UNENDED}", sender)
