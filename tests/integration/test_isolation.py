@@ -31,7 +31,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from PIL import Image
 
-from tests.integration.support import API, Admin, Answer, eventually, organization_in, outside_of
+from tests.integration.support import API, Admin, Answer, Outside, eventually, organization_in, outside_of
 
 pytestmark = pytest.mark.stack
 Route: TypeAlias = tuple[str, str]  # method, path with names in braces
@@ -60,6 +60,15 @@ OF_AN_ACCOUNT: Final = frozenset(
     }
 )
 """What only an identity with a LinkedIn account has."""
+WITH_A_PAST: Final = (
+    "/identities/{identity}/inboxes",
+    "/identities/{identity}/linkedin",
+    "/identities/{identity}/linkedin/limits",
+    "/inboxes/{inbox}",
+    "/inboxes/{inbox}/rate",
+    "/campaigns/{campaign}",
+)
+"""What can be asked as of a moment that has passed."""
 BY_LINK: Final = ("POST", "/unsubscribe/{token}")
 """Whoever has the link may use it, from anywhere: no cookie plays a part."""
 COMMAND: Final = re.compile(r'name="command" value="[^"]*"')
@@ -373,6 +382,26 @@ def test_the_api_answers_for_theirs_as_for_what_nobody_has(
     assert answers[0] == answers[1]
     assert answers[0][:2] == (404, "application/problem+json")
     assert orjson.loads(answers[0][2])["code"].endswith(".unknown")
+
+
+@pytest.mark.requirement("R-ACC-1")
+@pytest.mark.parametrize("path", WITH_A_PAST)
+def test_the_past_of_theirs_is_as_that_of_what_nobody_has(
+    stack: Stack, us: Admin, outside: Outside, theirs: Theirs, path: str
+) -> None:
+    for at in (outside.now(), datetime(2020, 1, 1, tzinfo=UTC)):
+        answers = [
+            alike(
+                us.http.get(
+                    f"{stack.url}{API}{path.format_map(dict(ids))}", params={"as_of": at.isoformat()}
+                ),
+                ids,
+            )
+            for ids in (theirs.ids, nobodys())
+        ]
+        assert answers[0] == answers[1]
+        assert answers[0][0] == 404
+        assert orjson.loads(answers[0][2])["code"].endswith(".unknown")
 
 
 @pytest.mark.requirement("R-ACC-1")
