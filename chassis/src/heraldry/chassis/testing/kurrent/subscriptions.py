@@ -11,11 +11,12 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Final, Protocol
 from uuid import uuid4
 
+from heraldry.chassis.testing.kurrent.database import PAGE as DATABASE_PAGE
 from heraldry.chassis.testing.kurrent.database import Database
 from heraldry.chassis.testing.kurrent.filters import Options, filter_of
 from heraldry.chassis.testing.kurrent.messages import stream_of, timestamp
 from heraldry.chassis.testing.kurrent.reading import Shape, shape_of
-from heraldry.chassis.testing.kurrent.records import LAST_REVISION
+from heraldry.chassis.testing.kurrent.records import LAST_REVISION, Record
 from heraldry.chassis.testing.kurrent.refusals import (
     Refusal,
     invalid_argument,
@@ -182,21 +183,20 @@ class _All:
         if not self._database.is_a_place(at):
             raise invalid_position()
         while True:
-            began, matched = at, 0
-            page = self._database.page_of_all(at, self._window)
-            for looked_at, record in enumerate(page, start=1):
+            began, matched, looked_at = at, 0, 0
+            for record in self._records(at, self._window):
                 at = record.end
-                considered += 1
+                looked_at += 1
                 if record.position > self._sent and self._wanted(record):
                     self._sent = record.position
                     matched += 1
                     yield self._shape.event(record)
                 if matched == PAGE:
-                    page = page[:looked_at]
                     break
-            if page and self._sent < began:
+            considered += looked_at
+            if looked_at and self._sent < began:
                 self._sent = began
-            if at >= self._database.end:
+            if matched < PAGE and looked_at < self._window:  # there was no more
                 self._sent = max(self._sent, 0)
                 yield from self._checkpoint(self._sent)
                 self._seen = at
@@ -204,6 +204,12 @@ class _All:
             if self._interval and considered >= self._interval:
                 considered %= self._interval
                 yield from self._checkpoint(self._sent)
+
+    def _records(self, at: int, most: int) -> Iterator[Record]:
+        while most > 0 and (page := self._database.page_of_all(at, min(most, DATABASE_PAGE))):
+            yield from page
+            most -= len(page)
+            at = page[-1].end
 
     def check(self) -> None:
         """There is always more to come."""
