@@ -131,6 +131,8 @@ async def test_an_empty_append_stores_nothing_checks_and_takes_its_place(
     assert await client.get_current_version(stream) is NO_STREAM
     after = await client.append_to_stream(stream, events=an_event(), current_version=NO_STREAM)
     assert after - place == 126  # as large as the server's record of nothing
+    read = [event.commit_position async for event in await client.read_all(commit_position=place)]
+    assert read == [after]
 
 
 async def test_an_append_that_is_too_large_stores_nothing(client: AsyncKurrentDBClient, stream: str) -> None:

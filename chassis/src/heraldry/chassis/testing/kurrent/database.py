@@ -231,7 +231,7 @@ class Database:
             self._remember(record)
         if not records:  # an empty append takes a place in the log where nobody sees anything
             position, self.end = self.end, self.end + space(stream)
-            self._log.leave_room(self.end)
+            self._log.leave_room(position, self.end)
             return Written(after, position)
         self._log.append(records)
         self._streams[stream] = _Stream(records[-1].revision, self._stream(stream).metadata)

@@ -22,7 +22,8 @@ CREATE TABLE IF NOT EXISTS log (
   position INTEGER PRIMARY KEY, stream TEXT NOT NULL, revision INTEGER NOT NULL, id BLOB NOT NULL,
   type TEXT NOT NULL, json INTEGER NOT NULL, data BLOB NOT NULL, metadata BLOB NOT NULL,
   created INTEGER NOT NULL, UNIQUE (stream, revision)) STRICT;
-CREATE TABLE IF NOT EXISTS node (id TEXT NOT NULL, room INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE IF NOT EXISTS room (position INTEGER PRIMARY KEY, until INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS node (id TEXT NOT NULL) STRICT;
 """
 _COLUMNS: Final = "position, stream, revision, id, type, json, data, metadata, created"
 _Row = tuple[int, str, int, bytes, str, int, bytes, bytes, int]
@@ -70,12 +71,14 @@ class Log:
             return fresh
         return UUID(found[0])
 
-    def leave_room(self, until: int) -> None:
-        """The next event does not come before this position."""
-        self._connection.execute("UPDATE node SET room = ?", (until,))
+    def leave_room(self, position: int, until: int) -> None:
+        """A place where nothing is; the next event does not come before its end."""
+        self._connection.execute("INSERT INTO room (position, until) VALUES (?, ?)", (position, until))
 
     def room(self) -> int:
-        return cast("tuple[int]", self._connection.execute("SELECT room FROM node").fetchone())[0]
+        """The end of the last such place."""
+        row = self._connection.execute("SELECT coalesce(max(until), 0) FROM room").fetchone()
+        return cast("tuple[int]", row)[0]
 
     def last(self) -> Record | None:
         return self._one(f"{_SELECT} ORDER BY position DESC LIMIT 1")
@@ -87,9 +90,10 @@ class Log:
         return self._one(f"{_SELECT} WHERE stream = ? AND revision = ?", stream, revision)
 
     def is_position(self, position: int) -> bool:
-        """Whether an event begins there."""
+        """Whether an event begins there, or a place where nothing is."""
         found: object = self._connection.execute(
-            "SELECT 1 FROM log WHERE position = ?", (position,)
+            "SELECT 1 FROM log WHERE position = ? UNION ALL SELECT 1 FROM room WHERE position = ?",
+            (position, position),
         ).fetchone()
         return found is not None
 
