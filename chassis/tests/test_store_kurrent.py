@@ -377,6 +377,23 @@ async def test_a_wrong_password_or_certificate_is_said_and_the_password_is_not(
     assert password not in caplog.text
 
 
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("scheme", ["kdb", "kdb+discover"])
+async def test_a_server_that_is_nowhere_is_said_with_its_address(scheme: str) -> None:
+    with pytest.raises(StoreUnavailableError, match=r"^store\.(unreachable|no-leader): .*127\.0\.0\.1:9"):
+        await KurrentStore.open(
+            parse(f"{scheme}://127.0.0.1:9?Tls=false&MaxDiscoverAttempts=1", CONTEXT), CONTEXT
+        )
+
+
+async def test_a_closed_store_says_so(store: KurrentStore) -> None:
+    await store.close()
+    await store.close()
+    for ask in (store.head(), store.append(STREAM, [new_event()], expected=NO_STREAM)):
+        with pytest.raises(StoreUnavailableError, match=r"store\.closed"):
+            await ask
+
+
 def test_an_address_shows_no_password_and_keeps_its_options() -> None:
     address = parse(
         "kdb+discover://ada:hunter2@db.example:2114?TlsCaFile=/ca.pem&keepaliveinterval=5", CONTEXT

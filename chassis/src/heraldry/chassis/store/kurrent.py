@@ -93,7 +93,7 @@ class KurrentStore:
         try:
             opened = await client.patiently(lambda: _open(client, f"{context}-store", mode), START_PATIENCE)
         except BaseException:
-            await client.close()
+            await client.leave()
             raise
         return cls(client, context, opened)
 
@@ -194,7 +194,7 @@ class KurrentStore:
 
     async def close(self) -> None:
         await end(self._pump)
-        await self.client.close()
+        await self.client.leave()
 
     async def _recorded(self, stream: str, after: int, limit: int) -> Sequence[RecordedEvent]:
         async def read() -> Sequence[RecordedEvent]:

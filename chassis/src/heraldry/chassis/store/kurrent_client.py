@@ -67,7 +67,7 @@ class Client(AsyncKurrentDBClient):
     """A connection to the server, or to the leader of the cluster, as the user of `address`."""
 
     def __init__(self, address: Address) -> None:
-        self._as = address
+        self._as, self._left = address, False
         try:
             super().__init__(uri=address.uri)
         except OSError as error:
@@ -91,8 +91,16 @@ class Client(AsyncKurrentDBClient):
     ) -> grpc.CallCredentials | None:
         return super().construct_call_credentials(self._as.user, self._as.password)
 
+    async def leave(self) -> None:
+        """Let the connection go. Whoever still asks is told that the store is closed."""
+        if not self._left:
+            self._left = True
+            if self._connection is not None:
+                await self.close()
+
     async def append_once(self, stream: str, events: Sequence[NewEvent], expected: int) -> int:
         """Append without trying again: who calls must know whether something was sent."""
+        self._require_open()
         await self.connect()
         return await self.connection.streams.batch_append(  # pyright: ignore[reportUnknownMemberType]  grpc has no types
             stream,
@@ -150,6 +158,7 @@ class Client(AsyncKurrentDBClient):
         """
         until, tries = monotonic() + patience, 0
         while True:
+            self._require_open()
             try:
                 return await work()
             except NotFoundError:
@@ -166,11 +175,14 @@ class Client(AsyncKurrentDBClient):
     async def again(self, error: BaseException, pause: float) -> None:
         """Wait a moment; in a cluster, then look for its leader."""
         await asyncio.sleep(pause)
-        if self._as.cluster and isinstance(
-            error, ServiceUnavailableError | NodeIsNotLeaderError | UsageError
-        ):
+        lost = isinstance(error, ServiceUnavailableError | NodeIsNotLeaderError | UsageError)
+        if self._as.cluster and lost and not self._left and self._connection is not None:
             with suppress(KurrentDBClientError):
                 await self.reconnect(connection_id=self.connection_id)
+
+    def _require_open(self) -> None:
+        if self._left:
+            raise StoreUnavailableError("store.closed: the store was closed. Nothing was stored.")
 
     def problem(self, error: BaseException) -> Problem:
         """What to say of an error, and whether it is certain that nothing was sent."""
