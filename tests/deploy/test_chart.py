@@ -14,6 +14,7 @@ import yaml
 from heraldry.chassis.bus.rights import CONTEXTS
 from heraldry.chassis.health import LIVE, METRICS, PATHS, READY
 from heraldry.chassis.settings import Settings
+from heraldry.chassis.store.address import parse
 from heraldry.chassis.supervisor.services import services
 
 pytestmark = [pytest.mark.parts, pytest.mark.timeout(300)]  # the first of them fetches helm
@@ -52,7 +53,13 @@ CHANGES: Final[Mapping[str, str]] = {
     "services.storage": '"77Gi"',
     "services.resources": '{"requests":{"cpu":"7"}}',
 }
-REFUSED_ALWAYS: Final = {"store.url"}  # in this release
+# These go together: with a store that replicas share there are no volumes, and with TLS there are users.
+STORE: Final[Mapping[str, str]] = {
+    "store.url": '"kdb+discover://kurrent.example:2113"',
+    "store.passwordsSecret": '"store-passwords"',
+    "store.caConfigMap": '"store-ca"',
+}
+OPEN_STORE: Final = "store.url=kdb://kurrent.example:2113?Tls=false"
 
 
 def render(helm: Helm, *arguments: str) -> str:
@@ -108,6 +115,10 @@ def changed(*names: str) -> list[str]:
     ]
 
 
+def with_store(*names: str) -> list[str]:
+    return [word for name in names or STORE for word in ("--set-json", f"{name}={STORE[name]}")]
+
+
 def leaves(values: Object, path: str = "") -> Iterator[str]:
     for name, value in values.items():
         here = f"{path}{name}"
@@ -134,6 +145,15 @@ def test_kubernetes_old_and_new_knows_every_field(helm: Helm, arguments: list[st
         assert kubernetes_validate.validate(one, version, strict=True) == version
 
 
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+def test_kubernetes_knows_every_field_with_kurrentdb_too(helm: Helm, version: str) -> None:
+    several = [word for service in CONTEXTS for word in ("--set", f"services.{service}.replicas=3")]
+    found = objects(render(helm, *with_store(), *several))
+    assert len(found) == len(CONTEXTS) + 1
+    for one in found:
+        assert kubernetes_validate.validate(one, version, strict=True) == version
+
+
 def test_every_service_has_a_deployment_that_serves_it(helm: Helm) -> None:
     found = pods(render(helm))
     assert set(found) == set(CONTEXTS)
@@ -145,7 +165,7 @@ def test_every_service_has_a_deployment_that_serves_it(helm: Helm) -> None:
 
 def test_every_variable_is_one_that_a_service_reads(helm: Helm) -> None:
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-    for service, pod in pods(render(helm, *changed("extraCa.configMap"))).items():
+    for service, pod in pods(render(helm, *changed("extraCa.configMap"), *with_store())).items():
         names = [entry["name"] for entry in container(pod)["env"]]
         assert set(names) <= known, service
         assert len(names) == len(set(names)), service
@@ -274,11 +294,53 @@ def test_several_replicas_are_refused_with_sqlite(helm: Helm, service: str) -> N
     assert "Set it to 1; several replicas need KurrentDB." in ended.stderr
 
 
-def test_a_store_that_the_services_would_ignore_is_refused(helm: Helm) -> None:
-    address = "store.url=esdb://kurrent.example:2113"
-    ended = helm("template", "heraldry", CHART, "--set", address, "--set", "services.mailbox.replicas=3")
+def test_replicas_share_kurrentdb_as_the_user_of_their_service(helm: Helm) -> None:
+    rendered = render(helm, *with_store(), "--set", "services.mailbox.replicas=3")
+    assert not [found for found in objects(rendered) if found["kind"] == "PersistentVolumeClaim"]
+    found = deployments(rendered)
+    assert found["mailbox"]["spec"]["replicas"] == 3
+    for service, deployment in found.items():
+        assert deployment["spec"]["strategy"] == {"type": "RollingUpdate"}
+        pod = deployment["spec"]["template"]["spec"]
+        told = settings(pod)
+        address = parse(
+            told.store_url.get_secret_value(), service, user=told.store_user, password="its password"
+        )
+        assert (address.user, address.cluster) == (service, True)
+        assert "TlsCaFile=%2Fetc%2Fheraldry-store%2Fca.pem" in address.uri
+        named = {entry["name"]: entry.get("valueFrom") for entry in container(pod)["env"]}
+        secret = {"name": "store-passwords", "key": service}
+        assert named["HERALDRY_STORE_PASSWORD"] == {"secretKeyRef": secret}
+        assert named["HERALDRY_REPLICA"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+        mounts = {mount["name"]: mount["mountPath"] for mount in container(pod)["volumeMounts"]}
+        assert set(mounts) == {volume["name"] for volume in pod["volumes"]}
+        (data,) = [volume for volume in pod["volumes"] if volume["name"] == "data"]
+        assert set(data["emptyDir"]) == {"sizeLimit"}  # a replica's own, built from the log
+
+
+def test_a_server_without_tls_is_told_no_password(helm: Helm) -> None:
+    for service, pod in pods(render(helm, "--set", OPEN_STORE)).items():
+        told = settings(pod)
+        assert parse(told.store_url.get_secret_value(), service).tls is False
+        assert "HERALDRY_STORE_PASSWORD" not in [entry["name"] for entry in container(pod)["env"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (with_store("store.url"), "name store.passwordsSecret, or say ?Tls=false"),
+        (["--set", OPEN_STORE, *with_store("store.passwordsSecret")], "a password would not be sent"),
+        (["--set", OPEN_STORE, *with_store("store.caConfigMap")], "no certificate looked at"),
+        (["--set", "store.url=kdb://ada:secret@kurrent.example"], "/store/url"),
+        (["--set", "store.url=postgres://kurrent.example"], "/store/url"),
+    ],
+)
+def test_a_store_that_would_not_be_reached_is_refused(
+    helm: Helm, arguments: list[str], complaint: str
+) -> None:
+    ended = helm("template", "heraldry", CHART, *arguments)
     assert ended.returncode != 0
-    assert "has no adapter for KurrentDB: the services would ignore it and write to SQLite" in ended.stderr
+    assert complaint in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -305,7 +367,10 @@ def test_what_is_no_value_is_refused(helm: Helm, argument: str, complaint: str) 
 
 def test_no_value_is_without_effect_or_explanation(helm: Helm) -> None:
     text = (CHART / "values.yaml").read_text(encoding="utf-8")
-    assert set(leaves(yaml.safe_load(text))) == {*CHANGES, *REFUSED_ALWAYS}
+    assert set(leaves(yaml.safe_load(text))) == {*CHANGES, *STORE}
+    assert render(helm) != render(helm, "--set", OPEN_STORE)
+    for name in ("store.passwordsSecret", "store.caConfigMap"):
+        assert render(helm, *with_store()) != render(helm, *with_store(), "--set", f"{name}=other"), name
     for name in CHANGES:
         before = changed("extraCa.configMap") if name == "extraCa.key" else []
         assert render(helm, *before) != render(helm, *before, *changed(name)), name
@@ -332,4 +397,11 @@ def test_the_notes_say_what_is_still_to_do(helm: Helm, public: str, says: str) -
     assert says in notes
     for secret in ("heraldry-master-key", "heraldry-nats-passwords", "heraldry-nats-callout"):
         assert f"Secret {secret}" in notes
-    assert "Not in this release: KurrentDB" in notes
+    assert "KurrentDB" not in notes
+
+
+def test_the_notes_say_what_kurrentdb_needs(helm: Helm) -> None:
+    ended = helm("install", "heraldry", CHART, "--dry-run=client", *with_store())
+    notes = ended.stdout.partition("NOTES:")[2]
+    assert "Secret store-passwords (one key for each service)" in notes
+    assert "KurrentDB at kdb+discover://kurrent.example:2113" in notes

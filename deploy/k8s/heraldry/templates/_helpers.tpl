@@ -18,6 +18,13 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version | replace "+" "_" }}
 {{- end }}
 
+{{/* Where the log is, as a service is told. */}}
+{{- define "heraldry.store" -}}
+{{- with .Values.store -}}
+{{ .url }}{{ if .caConfigMap }}{{ ternary "&" "?" (contains "?" .url) }}TlsCaFile=/etc/heraldry-store/ca.pem{{ end }}
+{{- end }}
+{{- end }}
+
 {{/* Refuses what could be installed and would not work, or would lose what it is given. */}}
 {{- define "heraldry.refuse" -}}
 {{- range $service, $asked := .Values.services }}
@@ -25,7 +32,11 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version | replace "+" "_" }
 {{- fail (printf "services.%s.replicas is %d, but the store is SQLite, a file that only one pod can have. Set it to 1; several replicas need KurrentDB." $service (int $asked.replicas)) }}
 {{- end }}
 {{- end }}
-{{- if .Values.store.url }}
-{{- fail (printf "store.url is set, but release %s has no adapter for KurrentDB: the services would ignore it and write to SQLite. Leave it empty." .Chart.AppVersion) }}
+{{- $open := regexMatch "(?i)[?&]tls=false" .Values.store.url }}
+{{- if and .Values.store.url (not $open) (not .Values.store.passwordsSecret) }}
+{{- fail "store.url is of a server with TLS, which wants to know who asks: name store.passwordsSecret, or say ?Tls=false." }}
+{{- end }}
+{{- if and $open (or .Values.store.passwordsSecret .Values.store.caConfigMap) }}
+{{- fail "store.url says Tls=false: a password would not be sent, and no certificate looked at. Leave store.passwordsSecret and store.caConfigMap empty, or use TLS." }}
 {{- end }}
 {{- end }}
