@@ -32,6 +32,7 @@ from heraldry.chassis.clock import Clock, FrozenClock, SandboxClock, SystemClock
 from heraldry.chassis.codec import Codec
 from heraldry.chassis.erasing import Erasing, Part
 from heraldry.chassis.halt import HaltFlags
+from heraldry.chassis.handover import Handover
 from heraldry.chassis.health import Health, announce, serve
 from heraldry.chassis.past import Pasts
 from heraldry.chassis.points import Points, points
@@ -42,7 +43,7 @@ from heraldry.chassis.settings import Settings
 from heraldry.chassis.store.opening import Published, address_of, open_store
 from heraldry.chassis.store.port import EventStore, StoreUnavailableError
 from heraldry.chassis.tasks import end
-from heraldry.chassis.vault.keys import KeyRing
+from heraldry.chassis.vault.keys import Key, KeyRing
 from heraldry.chassis.vault.master import MasterKeyError, load
 from heraldry.chassis.vault.secrets import Secrets
 from heraldry.contracts import registry
@@ -76,6 +77,7 @@ class House:
     nc: Client
     js: JetStreamContext
     keys: KeyRing
+    own_key: Key  # of this context's processes
     secrets: Secrets
     halt: HaltFlags
     store: EventStore
@@ -212,11 +214,17 @@ async def _open(  # noqa: PLR0913, PLR0915, PLR0917  a composition root; the ord
     codec = Codec(types, keys, upcasters)
     veiled = codec.veiled()
     runner = Runner(context, store, codec)
-    model = ReadModel(_made(settings, "read") / f"{settings.process}.sqlite3", projections)
+    file = _made(settings, "read") / f"{settings.process}.sqlite3"
+    own_key = await keys.create(f"service-{context}")
+    handover = Handover(nc, context, "read-model", file, projections, own_key)
+    await handover.take_over()
+    model = ReadModel(file, projections)
     stack.callback(model.close)
     feed = StoreFeed(context, store, veiled, model)
     await feed.start()
     stack.push_async_callback(feed.stop)
+    await handover.start()
+    stack.push_async_callback(handover.stop)
     health.check("projections", lambda: feed.problem)
     health.measure(feed.measure)
 
@@ -240,6 +248,7 @@ async def _open(  # noqa: PLR0913, PLR0915, PLR0917  a composition root; the ord
         nc=nc,
         js=border.jetstream(nc),
         keys=keys,
+        own_key=own_key,
         secrets=Secrets(nc, context, keys),
         halt=halt,
         store=store,

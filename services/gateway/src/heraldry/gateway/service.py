@@ -17,6 +17,7 @@ from heraldry.chassis.bus import server as nats_server
 from heraldry.chassis.bus.rights import SubscriberRights
 from heraldry.chassis.bus.subscribers import answer_callouts, delete_consumer, make_consumer
 from heraldry.chassis.clock import SystemClock
+from heraldry.chassis.handover import Handover
 from heraldry.chassis.health import QuietServer, Watch, announce, listen
 from heraldry.chassis.host import House, run
 from heraldry.chassis.readmodel import ReadModel
@@ -76,13 +77,18 @@ async def build(house: House) -> None:
 
 async def _views(house: House, live: Live) -> Views:
     settings = house.settings
-    model = ReadModel(settings.data / "read" / f"{settings.process}-views.sqlite3", VIEWS)
+    file = settings.data / "read" / f"{settings.process}-views.sqlite3"
+    handover = Handover(house.nc, house.context, "views", file, VIEWS, house.own_key)
+    await handover.take_over()
+    model = ReadModel(file, VIEWS)
     house.stack.callback(model.close)
     feed = ViewFeed(house.nc, model, live.moved, house.keys.is_erased)
     house.erasing.forgets_in(model)
     live.started(model.checkpoint())
     await feed.start()
     house.stack.push_async_callback(feed.stop)
+    await handover.start()
+    house.stack.push_async_callback(handover.stop)
     house.health.check("view feed", lambda: feed.problem)
     house.health.measure(feed.measure)
     return Views(model)
