@@ -33,7 +33,7 @@ from heraldry.chassis.runner import Runner
 from heraldry.chassis.store.port import NO_STREAM
 from heraldry.chassis.store.sqlite import SqliteStore
 from heraldry.chassis.testing.memory import MemoryKeys
-from heraldry.chassis.vault.keys import KEY_BYTES, Key
+from heraldry.chassis.vault.keys import KEY_BYTES, Key, Known
 from heraldry.contracts.base import By
 from heraldry.contracts.identity import Interval, WorkingHours
 from heraldry.contracts.scheduler import EmailRate, RateCeilingRaised
@@ -64,7 +64,7 @@ class SharedKeys(MemoryKeys):
 
     def __init__(self) -> None:
         super().__init__(CONTEXT)
-        self._keys[str(PERSON)] = Key(str(PERSON), bytes(KEY_BYTES))
+        self._known[str(PERSON)] = Known(1, Key(str(PERSON), bytes(KEY_BYTES)))
 
 
 def prepared(path: Path) -> None:

@@ -133,6 +133,7 @@ class Handover:
         self._asked = await border.subscribe(
             self._nc, _where(self._context, self._name), queue=self._context, cb=self._take
         )
+        await self._nc.flush()  # from now on the server knows
 
     async def stop(self) -> None:
         if self._asked is not None and not self._nc.is_closed:
