@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from struct import Struct
 from typing import Final
 
 from heraldry.chassis.store.port import StoredEvent
 
 SIZE: Final = 32
 LEAF: Final = 16 + SIZE  # an event's id, then its digest
-_LENGTH: Final = 8
+_number: Final = Struct(">Q").pack
+_OF_A_NUMBER: Final = _number(8)
+_OF_AN_ID: Final = _number(16)
 
 
 def written(stored: StoredEvent) -> bytes:
@@ -22,16 +25,19 @@ def written(stored: StoredEvent) -> bytes:
 
     Positions are left out: they are the store's own and change when it is moved.
     """
-    parts = (
-        stored.stream.encode(),
-        stored.revision.to_bytes(_LENGTH, "big"),
-        stored.id.bytes,
-        stored.type.encode(),
-        stored.version.to_bytes(_LENGTH, "big"),
-        stored.data,
-        stored.meta,
+    stream, type_ = stored.stream.encode(), stored.type.encode()
+    data, meta = stored.data, stored.meta
+    return b"".join(
+        (
+            *(_number(len(stream)), stream),
+            *(_OF_A_NUMBER, _number(stored.revision)),
+            *(_OF_AN_ID, stored.id.bytes),
+            *(_number(len(type_)), type_),
+            *(_OF_A_NUMBER, _number(stored.version)),
+            *(_number(len(data)), data),
+            *(_number(len(meta)), meta),
+        )
     )
-    return b"".join([piece for part in parts for piece in (len(part).to_bytes(_LENGTH, "big"), part)])
 
 
 def rolled(previous: bytes, event: bytes) -> bytes:

@@ -74,7 +74,13 @@ class AllPublished:
 
 
 async def sign(
-    store: EventStore, data: Path, context: str, signer: SignerInHand, relay: AllPublished | None = None
+    store: EventStore,
+    data: Path,
+    context: str,
+    signer: SignerInHand,
+    relay: AllPublished | None = None,
+    *,
+    deadline: float = 20.0,
 ) -> Checkpoint:
     """Have all the store holds signed, and kept beside it; gives the newest checkpoint."""
     relay = relay or AllPublished()
@@ -89,7 +95,7 @@ async def sign(
         return newest is not None and newest.count == relay.tips[-1].count and newest in relay.told
 
     try:
-        await eventually(all_signed, "a checkpoint of all there is")
+        await eventually(all_signed, "a checkpoint of all there is", deadline)
     finally:
         await end(running)
     newest = trail.newest()
