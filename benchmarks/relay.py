@@ -3,11 +3,12 @@
 The relay reads the log, decrypts, wraps and publishes in fenced batches; the floor only publishes messages that
 were made before, all at once, and awaits all acknowledgements. Every message is on disk when it is acknowledged
 (`sync_interval: always`), one by one for the floor. Told beside it, without a goal: the same publishing to a server
-that acknowledges what is not on disk yet.
+that acknowledges what is not on disk yet. `--events 100000`: a long outage is caught up.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import statistics
@@ -21,6 +22,7 @@ from uuid import uuid4
 
 from heraldry.chassis.bus import border
 from heraldry.chassis.bus.envelopes import Envelopes, Message
+from heraldry.chassis.bus.provision import GIB, Budgets
 from heraldry.chassis.bus.relay import Relay
 from heraldry.chassis.codec import Codec, Meta
 from heraldry.chassis.store.port import NO_STREAM
@@ -34,22 +36,23 @@ from measure import Figure, in_turns, quiet, ratio, tell
 from nats.aio.client import Client
 
 CONTEXT: Final = "mailbox"
-MAILS: Final = 750  # a round, of four events each: the first has three encrypted fields, the others none
+EVENTS: Final = 3000  # a round, four for each mail: the first has three encrypted fields, the others none
 TEXT: Final = "Hello Bo,\n\nI saw that your team is growing, and thought of you.\n" * 8
 TYPES: Final = types_of(CONTEXT)
 LOOK: Final = 0.001  # seconds between two looks whether the relay is done
 ROUNDS: Final = 5
+LARGE: Final = 20_000  # from so many events on a round is long, and two are enough
 
 
-async def write(path: Path, codec: Codec, keys: KeysInMemory) -> Sequence[Message]:
+async def write(path: Path, codec: Codec, keys: KeysInMemory, events: int) -> Sequence[Message]:
     """The mailbox's log of mails that went well, and what is to be published of it."""
     store, now = SqliteStore(path), datetime.now(UTC)
     organization, identity, inbox = uuid4(), uuid4(), uuid4()
-    for _ in range(MAILS):
+    for _ in range(events // 4):
         attempt, person, claim = uuid4(), uuid4(), uuid4()
         message_id = f"<{attempt}@example.com>"
         keys.make(person)
-        events = [
+        mail = [
             EmailQueued(
                 at=now,
                 attempt=attempt,
@@ -83,9 +86,9 @@ async def write(path: Path, codec: Codec, keys: KeysInMemory) -> Sequence[Messag
             identity=str(identity),
             correlation=str(uuid4()),
         )
-        await store.append(f"mailbox.email-{attempt}", await codec.encode(events, meta), expected=NO_STREAM)
+        await store.append(f"mailbox.email-{attempt}", await codec.encode(mail, meta), expected=NO_STREAM)
     envelopes = Envelopes(CONTEXT, store.epoch, codec, TYPES)
-    built = [await envelopes.message(stored) for stored in await store.read_all(limit=4 * MAILS)]
+    built = [await envelopes.message(stored) for stored in await store.read_all(limit=events)]
     await store.close()
     return [message for message in built if message is not None]
 
@@ -122,7 +125,7 @@ def on_a_server(measure: Callable[[Client], Awaitable[float]], *, synchronous: b
     """A server of its own each time, so that none finds what another left."""
 
     async def run() -> float:
-        server = NatsServer()
+        server = NatsServer(budgets=Budgets(events=2 * GIB))
         if not synchronous:
             config = json.loads(server.files.config.read_bytes())
             config["jetstream"]["sync_interval"] = "2m"  # the server's own default
@@ -135,11 +138,14 @@ def on_a_server(measure: Callable[[Client], Awaitable[float]], *, synchronous: b
 
 def main() -> None:
     quiet()
+    parser = argparse.ArgumentParser(description="Measure how fast the relay catches up.")
+    parser.add_argument("--events", type=int, default=EVENTS)
+    count = int(parser.parse_args().events)
     keys = KeysInMemory()
     codec = Codec(TYPES, keys)
     with tempfile.TemporaryDirectory(prefix="heraldry-bench-") as folder:
         path = Path(folder) / "mailbox.sqlite3"
-        messages = asyncio.run(write(path, codec, keys))
+        messages = asyncio.run(write(path, codec, keys, count))
         taken = in_turns(
             {
                 "relay": lambda: on_a_server(lambda nc: relayed(nc, path, codec)),
@@ -148,7 +154,7 @@ def main() -> None:
                     lambda nc: published(nc, messages), synchronous=False
                 ),
             },
-            rounds=ROUNDS,
+            rounds=ROUNDS if count < LARGE else 2,
         )
     tell(
         Figure(

@@ -41,11 +41,12 @@ class NatsServer:
         durables: Mapping[str, Sequence[str]] | None = None,
         provision: bool = True,
         data: Path | None = None,
+        budgets: Budgets = SMALL,
     ) -> None:
         self._own = data is None
         self.data = data or Path(tempfile.mkdtemp(prefix="heraldry-nats-"))
         self.files: ServerFiles = prepare(self.data, services=services, durables=durables)
-        self._provision = provision
+        self._provision, self._budgets = provision, budgets
         self._process: asyncio.subprocess.Process | None = None
         self._clients: list[Client] = []
 
@@ -152,7 +153,7 @@ class NatsServer:
         try:
             if self._provision:
                 operator = await self.client(rights.OPERATOR)
-                await ensure(border.jetstream(operator), SMALL)
+                await ensure(border.jetstream(operator), self._budgets)
         except BaseException:
             await self.stop()
             raise
