@@ -327,8 +327,14 @@ async def guarded(tmp_path: Path) -> AsyncIterator[KurrentStandIn]:
     for part in issued.cert_chain_pems:
         part.write_to_path(tmp_path / "certificate.pem", append=True)
     tls = Tls(tmp_path / "certificate.pem", tmp_path / "key.pem")
-    mine = User(CONTEXT, "p@ss/word:1", frozenset({"$admins"}))
+    mine = User(CONTEXT, "p@ss/word:1", frozenset({"heraldry"}))
     async with KurrentStandIn(tls=tls, more_users=[mine]) as running:
+        root = parse(
+            f"{running.uri}&TlsCaFile={tmp_path / 'ca.pem'}", CONTEXT, user="admin", password="changeit"
+        )
+        admin = Client(root)
+        await admin.set_stream_metadata("$all", metadata={"$acl": {"$r": ["heraldry", "$admins"]}})
+        await admin.leave()
         yield running
 
 
@@ -345,6 +351,14 @@ async def test_a_server_with_tls_is_spoken_to_as_the_user_of_the_context(
         await store.append(f"{CONTEXT}.thing-{uuid7()}", [new_event()], expected=NO_STREAM)
         assert await store.head() > START
         await store.close()
+
+
+async def test_who_may_not_read_the_log_is_told_so(guarded: KurrentStandIn, tmp_path: Path) -> None:
+    where = f"{guarded.uri}&TlsCaFile={tmp_path / 'ca.pem'}"
+    store = await KurrentStore.open(parse(where, CONTEXT, user="ops", password="changeit"), CONTEXT)
+    with pytest.raises(StoreUnavailableError, match=r"store\.access-denied"):
+        await store.head()
+    await store.close()
 
 
 @pytest.mark.usefixtures("impatient")
