@@ -397,4 +397,4 @@ def test_the_command_says_that_the_port_is_taken(capsys: pytest.CaptureFixture[s
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = int(taken.getsockname()[1])
         assert main(["--port", str(port)]) == 1
-    assert f"nobody can listen on 127.0.0.1:{port}" in capsys.readouterr().err
+    assert f"cannot listen on localhost:{port}" in capsys.readouterr().err

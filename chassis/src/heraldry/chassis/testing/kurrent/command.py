@@ -12,7 +12,7 @@ from pathlib import Path
 
 from heraldry.chassis.testing.kurrent.access import User
 from heraldry.chassis.testing.kurrent.node import LARGEST_APPEND
-from heraldry.chassis.testing.kurrent.server import LOCAL, KurrentStandIn, Tls
+from heraldry.chassis.testing.kurrent.server import BOTH_LOCAL, KurrentStandIn, Tls
 
 GRACE = 1.0  # seconds that calls under way have to end
 
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="heraldry kurrent-stand-in",
         description="A stand-in for a KurrentDB server, to try things out. SIGUSR1 drops its subscriptions.",
     )
-    parser.add_argument("--host", default=LOCAL, help="where to listen (default: %(default)s)")
+    parser.add_argument("--host", default=BOTH_LOCAL, help="where to listen (default: %(default)s)")
     parser.add_argument("--port", type=int, default=2113, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--data", type=Path, help="a folder for the log; without it nothing is kept")
     parser.add_argument("--tls-cert", type=Path, help="PEM file of the server's certificate chain")

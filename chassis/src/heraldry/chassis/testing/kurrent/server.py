@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from heraldry.chassis.testing.kurrent.refusals import consumer_too_slow
 from heraldry.chassis.testing.kurrent.services import add_services
 
 LOCAL: Final = "127.0.0.1"
+BOTH_LOCAL: Final = "localhost"  # in version 4 and 6 of the protocol, where the machine has both
 _LARGEST_MESSAGE: Final = 17 * 1024 * 1024
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", _LARGEST_MESSAGE),
@@ -95,12 +98,13 @@ class KurrentStandIn:
     def _listen(self, server: grpc.aio.Server) -> int:
         address = f"{self._host}:{self._port}"
         try:
+            require_free(self._host, self._port)
             if self._tls is None:
                 return server.add_insecure_port(address)
             pair = self._tls.key.read_bytes(), self._tls.certificate.read_bytes()
             return server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
-        except RuntimeError as error:
-            raise OSError(f"nobody can listen on {address}: {error}") from error
+        except (RuntimeError, OSError) as error:
+            raise OSError(f"cannot listen on {address}: {error}") from error
 
     async def stop(self, grace: float | None = None) -> None:
         """Take no more calls; what is under way has this many seconds to end."""
@@ -140,3 +144,17 @@ class KurrentStandIn:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+
+
+def require_free(host: str, port: int) -> None:
+    """Raises OSError if somebody listens on this port of any address of the host: gRPC would take the others."""
+    if port == 0:
+        return
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(address)
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    raise
