@@ -93,7 +93,7 @@ class Held:
         self.reached(point)
         killed = self._killed.setdefault(service, [])
         eventually(
-            lambda: len([at for at in killed if at > monotonic() - WINDOW]) < CRASHES - 1,
+            lambda: len([at for at in killed if at > monotonic() - WINDOW]) < CRASHES - 2,
             "it may be killed without staying down",
             2 * WINDOW,
         )

@@ -56,8 +56,8 @@ class ErasureCompleted(Published):
 class RequestErasure(Command):
     """Operators only: refused `operator.needed` (403) to an organization.
 
-    `subject`: an identity's, a user's or a lead's id; of a lead also that of its enrollment in a campaign, and of whom
-    a mail or an action by hand was for. Refused `erasure.unknown` (404). Asked again it is the same erasure.
+    `subject`: an identity's, a user's or a lead's id; of a lead also that of its enrollment in a campaign, or of a mail
+    or an action that was for them. Refused `erasure.unknown` (404). Asked again it is the same erasure.
     """
 
     context: ClassVar[str] = "identity"

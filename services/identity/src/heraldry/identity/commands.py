@@ -35,7 +35,9 @@ def main(argv: Sequence[str]) -> int:
     )
     who = parser.add_mutually_exclusive_group(required=True)
     who.add_argument(
-        "--lead", type=UUID, help="a lead's id, or that of its enrollment, which a lead's page shows"
+        "--lead",
+        type=UUID,
+        help="the id of a lead, of its enrollment in a campaign, or of a mail or action for them",
     )
     who.add_argument("--identity", type=UUID, help="the identity whose owner is erased; it is deleted, too")
     who.add_argument("--user", type=UUID, help="a user's id")

@@ -356,12 +356,12 @@ def undone(db: Connection, column: Literal["person", "identity"], of: str) -> tu
 
 
 def acted_on(db: Connection, subject: str) -> tuple[str, str, tuple[str, ...]] | None:
-    """Organization, person and profiles of somebody, by their id or that of one of their enrollments."""
+    """Organization, person and profiles of somebody, by their id, or that of an enrollment or an action."""
     rows = cast(
         "list[tuple[str, str, str]]",
         db.execute(
             "SELECT DISTINCT organization, person, profile FROM actions WHERE person ="
-            " (SELECT person FROM actions WHERE person = ?1 OR enrollment = ?1 LIMIT 1)",
+            " (SELECT person FROM actions WHERE ?1 IN (person, enrollment, attempt) LIMIT 1)",
             (subject,),
         ).fetchall(),
     )

@@ -398,12 +398,12 @@ def on_their_way(db: Connection, column: Literal["person", "identity"], names: S
 
 
 def written_to(db: Connection, subject: str) -> tuple[str, str, tuple[str, ...]] | None:
-    """Organization, person and addresses of somebody, by their id or that of one of their enrollments."""
+    """Organization, person and addresses of somebody, by their id, or that of an enrollment or a mail."""
     rows = cast(
         "list[tuple[str, str, str]]",
         db.execute(
             "SELECT DISTINCT organization, person, recipient FROM emails WHERE person ="
-            " (SELECT person FROM emails WHERE person = ?1 OR enrollment = ?1 LIMIT 1)",
+            " (SELECT person FROM emails WHERE ?1 IN (person, enrollment, attempt) LIMIT 1)",
             (subject,),
         ).fetchall(),
     )
