@@ -107,23 +107,27 @@ class Held:
         )
 
 
-def erasing(stack: Stack, *words: str) -> subprocess.Popen[bytes]:
-    """`heraldry erase`, as an operator calls it."""
+def heraldry(stack: Stack, *words: str) -> subprocess.Popen[bytes]:
+    """The command, as an operator calls it."""
     return subprocess.Popen(
-        [sys.executable, "-m", "heraldry.chassis.cli", "erase", *words, "--data", str(stack.folder)],
+        [sys.executable, "-m", "heraldry.chassis.cli", *words, "--data", str(stack.folder)],
         stdout=subprocess.PIPE,
     )
 
 
 def answer_of(ran: subprocess.Popen[bytes]) -> Mapping[str, Any]:
-    """What it says when it ends well."""
+    """The last thing it says when it ends well."""
     told, _ = ran.communicate(timeout=150)
     assert ran.returncode == 0, told.decode()
-    return cast("Mapping[str, Any]", json.loads(told))
+    return cast("Mapping[str, Any]", json.loads(told.splitlines()[-1]))
+
+
+def asked(stack: Stack, *words: str) -> Mapping[str, Any]:
+    return answer_of(heraldry(stack, *words))
 
 
 def erase(stack: Stack, *words: str) -> Mapping[str, Any]:
-    return answer_of(erasing(stack, *words))
+    return asked(stack, "erase", *words)
 
 
 def rows_of(stack: Stack) -> Mapping[str, Sequence[str]]:
@@ -284,11 +288,11 @@ def test_no_byte_of_an_erased_lead_or_owner_is_left_and_the_lead_is_written_to_n
         on_its_way = story.write("On its way")
         held.reached("mail.answered")
         held.hold("erasure.messages-found")
-        asked = erasing(own, "--lead", story.enrollment, "--reason", REASON)
+        going_on = heraldry(own, "erase", "--lead", story.enrollment, "--reason", REASON)
         eventually(lambda: "mailbox" in waiting_for(own, story), "it waits for the mail that is leaving")
         held.let_go("mail.answered")
         held.kill_at("identity", "erasure.messages-found")
-        lead = answer_of(asked)
+        lead = answer_of(going_on)
         assert lead["step"] == "completed"
         assert len(lead["subjects"]) == 2  # as the campaign and as the mail by hand know them
         assert [one["context"] for one in lead["contexts"]] == list(erasure.CONTEXTS)
@@ -303,12 +307,21 @@ def test_no_byte_of_an_erased_lead_or_owner_is_left_and_the_lead_is_written_to_n
         assert erase(own, "--status", story.enrollment) == lead
         assert erase(own, "--identity", story.identity, "--reason", "again") == owner
 
-        told = json.dumps(us.get("/history"), ensure_ascii=False)
+        history = us.get("/history")
+        told = json.dumps(history, ensure_ascii=False)
         assert "ErasureCompleted" in told
         assert REASON in told
         assert not any(text in told for text in of_both.values())
+
+        (admin,) = {one["actor"] for one in history["entries"] if one["actor"].startswith("user:")}
+        user = erase(own, "--user", admin.removeprefix("user:"), "--reason", REASON)
+        assert us.send("GET", "/identities").status_code == 401
+        again = {"email": us.email, "password": us.password}
+        assert us.http.post(f"{own.url}/api/v1/sessions", json=again).status_code == 401
     own.stop()
-    gone = {**of_both, **of(keys, lead), **of(keys, owner)}
+    gone = {**of_both, "user": us.email, **of(keys, lead), **of(keys, owner), **of(keys, user)}
+    public = asked(own, "audit", "public-key")["public_key"]
+    assert asked(own, "audit", "verify", "--public-key", public)
     assert not list(found_in(own.folder, gone))
     kept = rows_of(own)
     shutil.rmtree(own.folder / "read")
@@ -319,7 +332,7 @@ def test_no_byte_of_an_erased_lead_or_owner_is_left_and_the_lead_is_written_to_n
 
 
 def waiting_for(stack: Stack, story: Story) -> Mapping[str, Any]:
-    ran = erasing(stack, "--status", story.enrollment)
+    ran = heraldry(stack, "erase", "--status", story.enrollment)
     told, _ = ran.communicate(timeout=60)
     return {} if ran.returncode else cast("Mapping[str, Any]", json.loads(told))["waiting"]
 
@@ -340,10 +353,13 @@ def test_whoever_is_killed_at_whatever_step_it_goes_on_to_its_end(tmp_path: Path
         keys = wrapped_keys(stack)
         for _, point in STEPS_OF_IT:
             held.hold(point)
-        asked = [erasing(stack, "--lead", story.enrollment, "--reason", REASON, "--wait", "0") for _ in "ab"]
+        both = [
+            heraldry(stack, "erase", "--lead", story.enrollment, "--reason", REASON, "--wait", "0")
+            for _ in "ab"
+        ]
         for service, point in STEPS_OF_IT:
             held.kill_at(service, point)
-        for each in asked:
+        for each in both:
             each.communicate(timeout=60)
         lead = erase(stack, "--lead", story.enrollment, "--reason", REASON, "--wait", "120")
         assert lead["step"] == "completed"
