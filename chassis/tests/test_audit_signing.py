@@ -11,7 +11,7 @@ from heraldry.chassis.audit import signing
 from heraldry.chassis.audit.asking import Answer, Ask
 from heraldry.chassis.audit.keys import AuditKeyError, is_signed, public_key, signing_key
 from heraldry.chassis.audit.keys import written as text_of
-from heraldry.chassis.audit.signing import Signing, Step, kept
+from heraldry.chassis.audit.signing import Signing, Step, history_of, kept
 from heraldry.contracts.checkpoints import ZERO, Checkpoint, Statement
 from nacl.signing import SigningKey
 
@@ -118,7 +118,9 @@ def test_an_epoch_is_begun_by_the_operator_behind_what_is_signed(made: Callable[
 
 
 @pytest.mark.parametrize("step", Step)
-def test_killed_at_any_step_it_never_signs_two_stories(made: Callable[..., Signing], step: Step) -> None:
+def test_killed_at_any_step_it_never_signs_two_stories(
+    made: Callable[..., Signing], tmp_path: Path, step: Step
+) -> None:
     first = signed(sign(made(), statement(None, 3)))
 
     def strike(at: Step) -> None:
@@ -137,6 +139,8 @@ def test_killed_at_any_step_it_never_signs_two_stories(made: Callable[..., Signi
     else:
         assert signed(sign(signer, statement(first, 9))).number == 2
     assert is_signed(newest, [KEY.verify_key])
+    told = [line.checkpoint for line in history_of(tmp_path, "identity").lines() if line is not None]
+    assert [one.number for one in told] == [1, 2]
 
 
 def test_it_goes_on_behind_its_own_signature_when_its_memory_is_an_older_copy(

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias, cast
 import kubernetes_validate  # pyright: ignore[reportMissingTypeStubs]  it has none
 import pytest
 import yaml
-from heraldry.chassis.bus.rights import CONTEXTS
+from heraldry.chassis.bus.rights import CONTEXTS, SIGNER
 from heraldry.chassis.health import LIVE, METRICS, PATHS, READY
 from heraldry.chassis.settings import Settings
 from heraldry.chassis.store.address import parse
@@ -25,6 +25,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 CHART: Final = ROOT / "deploy" / "k8s" / "heraldry"
 OLDEST, NEWEST = "1.25", "1.37"
 PREFIX: Final = "HERALDRY_"
+SIGNERS: Final = f"heraldry-{SIGNER}"
 
 # For every value another one that it may have; `services` stands for each service.
 CHANGES: Final[Mapping[str, str]] = {
@@ -49,6 +50,8 @@ CHANGES: Final[Mapping[str, str]] = {
     "startupSeconds": "61",
     "nodeSelector": '{"disk":"fast"}',
     "tolerations": '[{"key":"reserved","operator":"Exists","effect":"NoSchedule"}]',
+    "signer.storage": '"3Gi"',
+    "signer.resources": '{"requests":{"cpu":"7m","memory":"1Gi"}}',
     "services.replicas": "0",
     "services.storage": '"77Gi"',
     "services.resources": '{"requests":{"cpu":"7"}}',
@@ -74,6 +77,11 @@ def objects(rendered: str) -> list[Object]:
 
 def deployments(rendered: str) -> dict[str, Object]:
     """By service."""
+    return {name: found for name, found in everything_deployed(rendered).items() if name != SIGNER}
+
+
+def everything_deployed(rendered: str) -> dict[str, Object]:
+    """The services, and the signer."""
     return {
         found["metadata"]["labels"]["app.kubernetes.io/component"]: found
         for found in objects(rendered)
@@ -122,7 +130,9 @@ def with_store(*names: str) -> list[str]:
 def leaves(values: Object, path: str = "") -> Iterator[str]:
     for name, value in values.items():
         here = f"{path}{name}"
-        if here.startswith("services."):
+        if here == "signer.resources":
+            yield here
+        elif here.startswith("services."):
             yield from (f"services.{key}" for key in value)
         elif isinstance(value, dict) and value:
             yield from leaves(cast("Object", value), f"{here}.")
@@ -140,7 +150,7 @@ def test_helm_finds_nothing_to_complain_of(helm: Helm) -> None:
 @pytest.mark.parametrize("arguments", [[], changed(*CHANGES)], ids=["defaults", "all-changed"])
 def test_kubernetes_old_and_new_knows_every_field(helm: Helm, arguments: list[str], version: str) -> None:
     found = objects(render(helm, *arguments))
-    assert len(found) == 2 * len(CONTEXTS) + 1
+    assert len(found) == 2 * len(CONTEXTS) + 2 + 1
     for one in found:
         assert kubernetes_validate.validate(one, version, strict=True) == version
 
@@ -149,7 +159,7 @@ def test_kubernetes_old_and_new_knows_every_field(helm: Helm, arguments: list[st
 def test_kubernetes_knows_every_field_with_kurrentdb_too(helm: Helm, version: str) -> None:
     several = [word for service in CONTEXTS for word in ("--set", f"services.{service}.replicas=3")]
     found = objects(render(helm, *with_store(), *several))
-    assert len(found) == len(CONTEXTS) + 1
+    assert len(found) == len(CONTEXTS) + 2 + 1
     for one in found:
         assert kubernetes_validate.validate(one, version, strict=True) == version
 
@@ -223,6 +233,36 @@ def test_pods_meet_the_restricted_security_standard_on_a_read_only_root(helm: He
         assert container(pod)["resources"]["requests"].keys() == {"cpu", "memory"}
 
 
+def test_the_signer_is_alone_with_its_key_as_a_user_of_its_own(helm: Helm) -> None:
+    rendered = render(helm)
+    deployed = everything_deployed(rendered)
+    signer = deployed.pop(SIGNER)
+    pod = signer["spec"]["template"]["spec"]
+    assert (signer["spec"]["replicas"], signer["spec"]["strategy"]) == (1, {"type": "Recreate"})
+    assert container(pod)["args"] == ["serve", SIGNER]
+    (claim,) = [one for one in objects(rendered) if one["metadata"]["name"] == SIGNERS and one["kind"] == "PersistentVolumeClaim"]  # fmt: skip
+    assert claim["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    used = [
+        volume["persistentVolumeClaim"]["claimName"] for volume in pod["volumes"] if volume["name"] == "data"
+    ]
+    assert used == [SIGNERS]
+    others = [one["spec"]["template"]["spec"] for one in deployed.values()]
+    assert not [one for one in others for volume in one["volumes"] if SIGNERS in str(volume)]
+    assert pod["securityContext"]["runAsUser"] not in {one["securityContext"]["runAsUser"] for one in others}
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert container(pod)["securityContext"] == container(others[0])["securityContext"]
+    assert pod["automountServiceAccountToken"] is pod["enableServiceLinks"] is False
+    assert not [volume for volume in pod["volumes"] if volume["name"] == "keys"]  # no master key
+    read = settings(pod)
+    assert (read.data, read.nats_user, read.port) == (Path("/data"), SIGNER, 8080)
+    (password,) = [one["valueFrom"] for one in container(pod)["env"] if "valueFrom" in one]
+    assert password == {"secretKeyRef": {"name": "heraldry-nats-passwords", "key": SIGNER}}
+    probes = [container(pod)[name] for name in ("startupProbe", "livenessProbe", "readinessProbe")]
+    assert probes == [
+        container(others[0])[name] for name in ("startupProbe", "livenessProbe", "readinessProbe")
+    ]
+
+
 def test_the_names_of_services_become_no_settings(helm: Helm) -> None:
     # A Service `heraldry` would otherwise set HERALDRY_PORT=tcp://… in every pod of the namespace.
     assert all(pod["enableServiceLinks"] is False for pod in pods(render(helm)).values())
@@ -259,6 +299,7 @@ def test_a_start_may_take_as_long_as_said(helm: Helm, seconds: int, tries: int) 
 def test_every_log_is_on_a_volume_of_its_own_that_outlives_the_release(helm: Helm) -> None:
     rendered = render(helm)
     claims = {f["metadata"]["name"]: f for f in objects(rendered) if f["kind"] == "PersistentVolumeClaim"}
+    del claims[SIGNERS]
     used: list[str] = []
     for found in deployments(rendered).values():
         pod = found["spec"]["template"]["spec"]
@@ -296,7 +337,8 @@ def test_several_replicas_are_refused_with_sqlite(helm: Helm, service: str) -> N
 
 def test_replicas_share_kurrentdb_as_the_user_of_their_service(helm: Helm) -> None:
     rendered = render(helm, *with_store(), "--set", "services.mailbox.replicas=3")
-    assert not [found for found in objects(rendered) if found["kind"] == "PersistentVolumeClaim"]
+    claims = [f["metadata"]["name"] for f in objects(rendered) if f["kind"] == "PersistentVolumeClaim"]
+    assert claims == [SIGNERS]
     found = deployments(rendered)
     assert found["mailbox"]["spec"]["replicas"] == 3
     for service, deployment in found.items():

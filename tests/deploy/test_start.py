@@ -21,7 +21,7 @@ import kubernetes_validate  # pyright: ignore[reportMissingTypeStubs]  it has no
 import orjson
 import pytest
 import yaml
-from heraldry.chassis.bus.rights import CONTEXTS
+from heraldry.chassis.bus.rights import CONTEXTS, SIGNER
 from heraldry.chassis.bus.server import binary, free_port
 from heraldry.gateway import assets
 
@@ -109,7 +109,10 @@ def environment(template: Object, given: Mapping[str, Mapping[str, bytes]], data
 
 
 def mount_keys(template: Object, given: Mapping[str, Mapping[str, bytes]], data: Path) -> None:
-    (volume,) = [volume for volume in template["spec"]["volumes"] if volume["name"] == "keys"]
+    volumes = [volume for volume in template["spec"]["volumes"] if volume["name"] == "keys"]
+    if not volumes:  # the signer makes its own
+        return
+    (volume,) = volumes
     (data / "keys").mkdir()
     for source in volume["projected"]["sources"]:
         for item in source["secret"]["items"]:
@@ -149,7 +152,7 @@ def test_keys_made_again_are_the_same(tmp_path: Path) -> None:
     before = secrets(tmp_path)
     run(keys, tmp_path)
     assert secrets(tmp_path) == before
-    assert set(before["heraldry-nats-passwords"]) == set(CONTEXTS)
+    assert set(before["heraldry-nats-passwords"]) == {*CONTEXTS, SIGNER}
     assert len(base64.b64decode(before["heraldry-master-key"]["master.key"])) == 32
     everyones = {path.name for path in (tmp_path / "cluster").rglob("*") if path.stat().st_mode & 0o077}
     assert everyones == set()
@@ -182,7 +185,7 @@ def test_what_the_chart_renders_starts_beside_what_the_guide_makes(helm: Helm, t
             running = stack.enter_context(process(words, data, told))
             started[service] = (running, data, f"http://{LOOPBACK}:{port}")
 
-        assert set(started) == set(CONTEXTS)
+        assert set(started) == {*CONTEXTS, SIGNER}
         for service, (running, data, address) in started.items():
             asked = templates[service]["spec"]["containers"][0]
             ready, live = (
@@ -192,15 +195,19 @@ def test_what_the_chart_renders_starts_beside_what_the_guide_makes(helm: Helm, t
             assert answers(live)
             scraped = address + templates[service]["metadata"]["annotations"]["prometheus.io/path"]
             assert "heraldry_event_loop_lag_seconds" in httpx.get(scraped, timeout=10).text
-            assert (data / "store" / f"{service}.sqlite3").is_file()
+            log = data / "store" / f"{service}.sqlite3"
+            own = data / "keys" / "signer" / "signing.key"
+            assert (log.is_file(), own.is_file()) == (service != SIGNER, service == SIGNER)
 
         first = orjson.loads((started["gateway"][1] / "run" / "first-admin.json").read_bytes())["url"]
         assert first.startswith("http://localhost:8080/first/")
         gateway = started["gateway"][2]
+        running, data, _ = started["gateway"]
+        wait((data / "audit" / "gateway.jsonl").is_file, running, data)  # signed by the signer
         assert httpx.get(first.replace("http://localhost:8080", gateway), timeout=30).is_success
 
         for running, _, _ in started.values():
             running.terminate()
         assert {service: running.wait(30) for service, (running, _, _) in started.items()} == dict.fromkeys(
-            CONTEXTS, 0
+            (*CONTEXTS, SIGNER), 0
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -19,6 +19,7 @@ from heraldry.chassis.audit.digests import leaf, path, root, written
 from heraldry.chassis.audit.history import Evidence
 from heraldry.chassis.audit.trail import Line, Trail
 from heraldry.chassis.store.port import START, EventStore, StoredEvent
+from heraldry.contracts.checkpoints import Checkpoint
 from nacl.signing import VerifyKey
 
 FORMAT: Final = "heraldry proof 1"
@@ -43,10 +44,15 @@ class Proof:
 
 
 async def prove(
-    identity: UUID, context: str, store: EventStore, trail: Trail, keys: Collection[VerifyKey]
+    identity: UUID,
+    context: str,
+    store: EventStore,
+    trail: Trail,
+    keys: Collection[VerifyKey],
+    witnesses: Iterable[Checkpoint] = (),
 ) -> Proof:
     """Raises NotAsSignedError, StoreUnavailableError, OSError."""
-    evidence = Evidence(trail, context, keys, ())
+    evidence = Evidence(trail, context, keys, witnesses)
     history = evidence.history()
     signed = (line for line in evidence.lines() if history.counts(line.checkpoint) and line.checkpoint.count)
     gathering = _Gathering(identity, signed)

@@ -119,7 +119,7 @@ def _become(user: str, folder: Path) -> Path:
             f"HERALDRY_SIGNER_USER names {user}, whom this machine does not know. Make that user, or leave the"
             " setting away."
         ) from None
-    for path in (folder, *folder.iterdir()):
+    for path in (folder, *folder.rglob("*")):
         os.chown(path, found.pw_uid, found.pw_gid)
     os.chdir(folder)
     os.setgroups([])

@@ -17,6 +17,7 @@ from typing import Final
 
 from heraldry.chassis.audit.asking import Answer, Ask
 from heraldry.chassis.audit.keys import is_signed, sync
+from heraldry.chassis.audit.trail import Line, Trail
 from heraldry.contracts.checkpoints import ZERO, Checkpoint, Statement
 from nacl.signing import SigningKey
 from pydantic import ValidationError
@@ -47,7 +48,9 @@ def _go_on(_: Step) -> None:
 
 
 class Signing:
-    """The signer's memory: its newest checkpoint of every log, in `folder`. One process has it at a time."""
+    """The signer's memory, in `folder`: its newest checkpoint of every log, and beside it all it has signed, for
+    whoever wants a witness. One process has it at a time.
+    """
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Signing:
             except FileNotFoundError:
                 return None
             self._newest[context] = Checkpoint.model_validate_json(kept)
+            self._remember(self._newest[context])
         return self._newest[context]
 
     def answer(self, context: str, asked: Ask, *, begin: bool) -> Answer:
@@ -114,8 +118,17 @@ class Signing:
         self._hook(Step.RENAMED)
         sync(self._folder)
         self._hook(Step.KEPT)
+        self._remember(checkpoint)
         self._newest[checkpoint.context] = checkpoint
         return checkpoint
+
+    def _remember(self, checkpoint: Checkpoint) -> None:
+        history_of(self._folder, checkpoint.context).append(Line(checkpoint=checkpoint))
+
+
+def history_of(folder: Path, context: str) -> Trail:
+    """All that a signer has signed of a log: where the services keep nothing, the file a verifier is given."""
+    return Trail(folder / "history" / f"{context}.jsonl")
 
 
 def kept(folder: Path) -> Iterator[Checkpoint]:

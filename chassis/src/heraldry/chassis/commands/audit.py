@@ -47,19 +47,13 @@ def main(argv: Sequence[str]) -> int:
     one = words.add_parser("verify", help=told, description=told)
     _add_keys(one, required=True)
     one.add_argument("--context", action="append", choices=rights.CONTEXTS, help="only this log")
-    one.add_argument(
-        "--witness",
-        action="append",
-        type=Path,
-        default=[],
-        metavar="FILE",
-        help="checkpoints or markers that a subscriber kept, a JSON document a line",
-    )
+    _add_witness(one)
     add_folder(one)
     told = "Write what proves an identity's events to somebody who has only the public key."
     one = words.add_parser("proof", help=told, description=told)
     one.add_argument("--identity", type=UUID, required=True, metavar="UUID")
     _add_keys(one, required=False)
+    _add_witness(one)
     add_folder(one)
     told = "Tell the public key; keep it elsewhere, with whoever is to verify."
     one = words.add_parser("public-key", help=told, description=told)
@@ -70,10 +64,9 @@ def main(argv: Sequence[str]) -> int:
         if asked.word == "public-key":
             _tell_key(folder_of(asked), answers)
         elif asked.word == "proof":
-            asyncio.run(_proof(folder_of(asked), asked, answers))
+            asyncio.run(_proof(folder_of(asked), asked, _witnesses(asked.witness), answers))
         else:
-            witnesses = _witnesses(asked.witness)
-            asyncio.run(_verify(folder_of(asked), asked, witnesses, answers))
+            asyncio.run(_verify(folder_of(asked), asked, _witnesses(asked.witness), answers))
     except (AuditKeyError, ValueError) as error:
         parser.error(str(error))
     return answers.ended
@@ -86,6 +79,17 @@ def _add_keys(parser: argparse.ArgumentParser, *, required: bool) -> None:
         required=required,
         metavar="KEY",
         help="as base64 or a file; several, if the signer was given a new one",
+    )
+
+
+def _add_witness(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--witness",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="checkpoints or markers that a subscriber or the signer kept, a JSON document a line",
     )
 
 
@@ -135,7 +139,9 @@ async def _verify(
             (answers.good if finding.ok else answers.bad)(finding.document())
 
 
-async def _proof(data: Path, asked: argparse.Namespace, answers: Answers) -> None:
+async def _proof(
+    data: Path, asked: argparse.Namespace, witnesses: Sequence[Checkpoint], answers: Answers
+) -> None:
     """Raises AuditKeyError."""
     keys = _keys(asked, data)
     proofs: list[dict[str, object]] = []
@@ -143,7 +149,8 @@ async def _proof(data: Path, asked: argparse.Namespace, answers: Answers) -> Non
     try:
         for context in rights.CONTEXTS:
             async with _opened(data, context) as store:
-                found = await prove(asked.identity, context, store, Trail.beside(data, context), keys)
+                trail = Trail.beside(data, context)
+                found = await prove(asked.identity, context, store, trail, keys, witnesses)
             unsigned += found.unsigned
             if found.events:
                 proofs.append(found.document())
