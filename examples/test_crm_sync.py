@@ -28,6 +28,7 @@ from heraldry.contracts.identity import (
 )
 from heraldry.contracts.mailbox import MailboxConnected, MailboxDisconnected
 from heraldry.contracts.markers import Marker
+from heraldry.contracts.scheduler import QuotaExhausted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -156,6 +157,13 @@ def test_what_only_a_newer_release_knows_is_kept_as_it_came(file: Path) -> None:
     assert record(file) == {}
     kept = [json.loads(str(event)) for (event,) in rows(file, "SELECT event FROM activity ORDER BY revision")]
     assert (kept[0]["data"]["anything"], kept[1]["data"]["name"]) == ("x", "X")
+
+
+def test_an_event_is_read_in_whatever_earlier_version_it_was_recorded() -> None:
+    used_up = QuotaExhausted(sender="email-1", inbox=INBOX, identity=ADA, window="day", until=NOW, at=NOW)
+    for version in (1, 2):
+        _, body = message("scheduler.sender-1", 1, used_up, version=version)
+        assert decode(body)[1] == used_up
 
 
 def test_what_was_erased_is_nothing(file: Path) -> None:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from uuid import UUID, uuid4
 
+import orjson
 import pytest
 from heraldry.chassis.bus import border, reactions
 from heraldry.chassis.bus.parking import Parking
 from heraldry.chassis.bus.reactions import Patience, Reaction, Reactions, UnknownEventError, command_id, read
 from heraldry.chassis.store.port import StoreUnavailableError
-from heraldry.chassis.testing.bus import eventually
+from heraldry.chassis.testing.bus import NOW, eventually
 from heraldry.chassis.testing.deliveries import (
     CONSUMER,
     HANG,
@@ -35,6 +36,8 @@ from heraldry.chassis.testing.deliveries import (
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.testing.waiting import until
 from heraldry.contracts.base import Command, Envelope, Event, Refused
+from heraldry.contracts.identity import IdentityDeleted, IdentityRenamed
+from heraldry.contracts.scheduler import QuotaExhausted
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
@@ -158,7 +161,7 @@ async def test_the_pause_grows_with_every_delivery(bench: Bench) -> None:
         seen.append(loop.time())
         return note(event)
 
-    async with bench.consuming(noting(handler), patience=Patience(4, (0.05, 0.4, 0.8))):
+    async with bench.consuming(noting(handler=handler), patience=Patience(4, (0.05, 0.4, 0.8))):
         await publish(bench.identity, renamed("bad"))
         await bench.parked()
     pauses = [later - earlier for earlier, later in pairwise(seen)]
@@ -293,6 +296,30 @@ async def test_an_event_of_a_newer_release_is_left_to_it(
 
 
 @parts
+async def test_an_older_release_asks_for_what_a_newer_reaction_takes_and_leaves_it_to_that(
+    bench: Bench,
+) -> None:
+    async with bench.consuming(noting(IdentityRenamed, IdentityDeleted)):
+        pass  # the newer one came first, and is away
+    gone = IdentityDeleted(identity=uuid4(), at=NOW)
+    async with bench.consuming(ack_wait=SOON):
+        await publish(bench.identity, gone, renamed("known"))
+        await until(lambda: bench.hands.texts == ["known"])
+
+        async def left() -> bool:
+            return await pending(bench.operator) == (1, 0)
+
+        await eventually(left, "what only the newer takes is left")
+    async with bench.consuming(noting(IdentityRenamed, IdentityDeleted), ack_wait=SOON):
+        await bench.all_acknowledged()
+    assert (bench.hands.texts, await bench.parking.list()) == (["known", "gone"], ())
+    async with bench.consuming(noting(IdentityRenamed, former=(IdentityDeleted,))):
+        await publish(bench.identity, gone, renamed("after"))
+        await until(lambda: bench.hands.texts == ["known", "gone", "after"])
+        await bench.all_acknowledged()
+
+
+@parts
 async def test_a_handler_that_is_cut_off_leaves_its_message(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -375,6 +402,16 @@ def test_the_id_of_a_command_is_a_storage_format() -> None:
     assert command_id(cause, "mailbox-imports", 0) == UUID("93b15ac2-3502-5b29-80a5-894c7e9d7b6e")
     others = {command_id(cause, "mailbox-imports", 1), command_id(cause, "mailbox-outcomes", 0)}
     assert len(others | {command_id(cause, "mailbox-imports", 0)}) == 3
+
+
+def test_an_event_of_an_earlier_version_is_read_as_one_of_the_present() -> None:
+    now = QuotaExhausted(
+        sender="email-1", inbox=UUID(int=7), identity=UUID(int=1), window="day", until=NOW, at=NOW
+    )
+    said = body(envelope(renamed("Ada"))).replace(b"IdentityRenamed:1", b"QuotaExhausted:1")
+    earlier = orjson.loads(said.replace(b"IdentityRenamed", b"QuotaExhausted"))
+    earlier["data"] = now.model_dump(mode="json", exclude={"kind", "account"})
+    assert read(orjson.dumps(earlier)).data == now
 
 
 def test_read_tells_a_newer_release_from_damage() -> None:

@@ -324,11 +324,12 @@ async def test_a_destroyed_key_is_skipped_and_an_unknown_one_stops(tmp_path: Pat
         await store.close()
 
 
-async def test_a_newer_release_s_type_stops_and_never_counts_as_private(tmp_path: Path) -> None:
+async def test_a_newer_release_s_type_stops_what_follows_and_never_counts_as_private(tmp_path: Path) -> None:
     async with NatsServer() as server:
         nc = await server.client("identity")
         store = SqliteStore(tmp_path / "identity.db")
-        await append(store, "identity.identity-1", new(deleted(), type_="IdentityMerged"))
+        before, newer, after = new(deleted()), new(deleted(), type_="IdentityMerged"), new(deleted())
+        await append(store, "identity.identity-1", before, noted(), newer, after)
         relay = Relay(nc, "identity", store, PlainCodec(), TYPES)
         async with relaying(relay):
 
@@ -336,8 +337,13 @@ async def test_a_newer_release_s_type_stops_and_never_counts_as_private(tmp_path
                 return relay.state.cause == "relay.newer-release"
 
             await eventually(waits, "the relay says that it waits for the newer release")
-        assert await messages(border.jetstream(await server.client("operator"))) == []
+            await eventually(lambda: reached(relay, 2), "what stands before it is covered")
+        assert await published(border.jetstream(await server.client("operator"))) == [str(before.id)]
         await store.close()
+
+
+async def reached(relay: Relay, position: int) -> bool:
+    return relay.state.position == position
 
 
 async def test_at_its_budget_the_relay_waits_and_loses_nothing(tmp_path: Path) -> None:

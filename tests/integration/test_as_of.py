@@ -8,10 +8,14 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.integration.support import Admin, Outside, eventually
+from tests.integration.support import Admin, Answer, Outside, eventually
 
 pytestmark = pytest.mark.stack
 HELLO = {"subject": "Hello", "text": "Good morning"}
+
+
+def each_of(answer: Answer | list[Answer]) -> list[Answer]:
+    return answer if isinstance(answer, list) else [answer]
 
 
 @pytest.mark.requirement("R-AUD-4")
@@ -37,14 +41,12 @@ def test_how_it_stood_then_is_answered_as_it_was_answered_then(us: Admin, outsid
     eventually(lambda: us.get(paths[1])["closed"] or None, "its account is closed")
     for path in paths:
         assert us.get(path) != answered[path]
-        past = us.get(f"{path}?as_of={quote(then.isoformat())}")
-        for one in past if isinstance(past, list) else [past]:
+        past, was = each_of(us.get(f"{path}?as_of={quote(then.isoformat())}")), each_of(answered[path])
+        for one in past:
             said: Mapping[str, str] = one.pop("as_of")
             assert datetime.fromisoformat(said["at"]) == then
             assert said["position"].count(":") == 2
-        was = answered[path]
-        for one in was if isinstance(was, list) else [was]:
-            assert one.pop("as_of") is None
+        assert [one.pop("as_of") for one in was] == [None] * len(was)
         assert past == was
 
     for path in paths[:3]:

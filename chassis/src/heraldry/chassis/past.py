@@ -6,6 +6,7 @@ then and from nothing else. What was erased since is erased in the past, too.
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +24,7 @@ from heraldry.contracts.markers import Position
 T = TypeVar("T")
 PAGE: Final = 500
 MOST: Final = 200_000  # events that one question looks at
+AT_ONCE: Final = 50
 
 
 def instant(as_of: datetime, clock: Clock) -> datetime:
@@ -79,7 +81,9 @@ class Past:
     async def model(self, projections: Sequence[Projection], events: Sequence[StoredEvent]) -> PastModel:
         """What these projections show of these events. Refused `service.newer-release`."""
         model = PastModel(projections, self.moment(events[-1].position if events else START))
-        for one in events:
+        for number, one in enumerate(events):
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)  # others get their turn
             try:
                 kind = self._codec.kind(one)
             except UnknownTypeError as newer:

@@ -151,6 +151,7 @@ class Relay:
         self._subject = subjects.relay(context)
         self._state = RelayState(moved=monotonic())
         self._feed = _Feed(store, self._envelopes.is_newer)
+        self._newer: NewerReleaseError | None = None  # met behind private events
         self._tips: deque[Tip] = deque(maxlen=TIPS)
         self._checkpoint: Checkpoint | None = None
         self._unsaid = False  # the newest checkpoint stands in no marker yet
@@ -255,6 +256,7 @@ class Relay:
         tip = await resume(self._js, self._context, self._store)
         await self._hook(Step.RESUMED)
         self._tips.clear()
+        self._newer = None
         self._moved(tip)
         self._unsaid = self._checkpoint is not None
         self._feed.start(after=tip.position)
@@ -275,11 +277,17 @@ class Relay:
                 if batch is not None:
                     under_way = asyncio.create_task(self._commit(batch, tip.fence))
                     tip = replace(batch.tip, fence=tip.fence)
+        except NewerReleaseError:
+            if under_way is not None:  # what stands before it is published all the same
+                await under_way
+            raise
         finally:
             await end(under_way)
 
     async def _next_batch(self, tip: Tip, *, idle: asyncio.Task[int] | None) -> _Batch | None:
         """The next events as messages; a marker alone for a new checkpoint. None: nothing new after all."""
+        if self._newer is not None:
+            raise self._newer
         if idle is not None:
             stored = await self._feed.next_or(idle)
             if not stored:
@@ -293,7 +301,11 @@ class Relay:
             quiet_until = self._state.moved + QUIET
             while not messages and (left := quiet_until - monotonic()) > 0:
                 more = await self._feed.next(left)
-                messages = await self._built(more)
+                try:
+                    messages = await self._built(more)
+                except NewerReleaseError as newer:
+                    self._newer = newer  # once what stands before it is covered
+                    break
                 stored = [*stored, *more]
         if not stored and not self._has_news(tip):
             return None

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Final, cast
+from typing import ClassVar, Final
 from uuid import UUID, uuid4
 
 from heraldry.chassis.bus.connect import connect
@@ -21,7 +21,7 @@ from heraldry.chassis.settings import Settings
 from heraldry.chassis.testing.bus import NOW
 from heraldry.contracts import registry, subjects
 from heraldry.contracts.base import By, Command, Envelope, Event
-from heraldry.contracts.identity import IdentityRenamed
+from heraldry.contracts.identity import IdentityDeleted, IdentityRenamed
 from heraldry.contracts.scheduler import StepCancelled
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
@@ -43,6 +43,8 @@ def note(event: Envelope[Event]) -> Sequence[Command]:
     match event.data:
         case IdentityRenamed(name=name):
             return (Note(text=str(name)),)
+        case IdentityDeleted():
+            return (Note(text="gone"),)
         case StepCancelled(attempt=attempt):
             return (Note(text=str(attempt.int)),)
         case _:
@@ -61,9 +63,12 @@ def identities(partition: int, count: int) -> list[UUID]:
 
 
 def noting(
-    handler: Callable[[Envelope[Event]], Sequence[Command]] = note, *, from_start: bool = True
+    *kinds: type[Event],
+    handler: Callable[[Envelope[Event]], Sequence[Command]] = note,
+    from_start: bool = True,
+    former: Sequence[type[Event]] = (),
 ) -> Reaction:
-    return reaction(CONSUMER, (cast("type[Event]", IdentityRenamed),), handler, from_start=from_start)
+    return reaction(CONSUMER, kinds or (IdentityRenamed,), handler, from_start=from_start, former=former)
 
 
 def renamed(name: str, identity: UUID | None = None) -> IdentityRenamed:
@@ -74,7 +79,9 @@ def cancelled(identity: UUID, number: int) -> StepCancelled:
     return StepCancelled(attempt=UUID(int=number), identity=identity, at=NOW)
 
 
-def envelope(event: IdentityRenamed | StepCancelled, *, organization: UUID | None = None) -> Envelope[Event]:
+def envelope(
+    event: IdentityDeleted | IdentityRenamed | StepCancelled, *, organization: UUID | None = None
+) -> Envelope[Event]:
     """As a relay would wrap it."""
     entry = registry.of(type(event))
     return Envelope[Event](
@@ -98,7 +105,9 @@ def body(of: Envelope[Event]) -> bytes:
     return of.model_dump_json(serialize_as_any=True).encode()
 
 
-async def publish(js: JetStreamContext, *events: IdentityRenamed | StepCancelled) -> list[str]:
+async def publish(
+    js: JetStreamContext, *events: IdentityDeleted | IdentityRenamed | StepCancelled
+) -> list[str]:
     """Publish as the context of these events does; gives their ids."""
     return [await publish_wrapped(js, envelope(event)) for event in events]
 
