@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from tests.integration.support import Admin, Answer, Outside, eventually
+from tests.integration.support import Admin, Outside, eventually
 
 pytestmark = pytest.mark.stack
 HELLO = {"subject": "Hello", "text": "Good morning"}
 
 
-def each_of(answer: Answer | list[Answer]) -> list[Answer]:
+def each_of(answer: dict[str, Any] | list[dict[str, Any]]) -> list[dict[str, Any]]:
     return answer if isinstance(answer, list) else [answer]
 
 
