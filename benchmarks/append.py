@@ -1,17 +1,24 @@
-"""Appending to the log: our store ÷ a bare sqlite3 loop (1 writer) and ÷ pyeventsourcing's recorder (64 writers).
+"""Appending to the log: our SQLite store ÷ a bare sqlite3 loop (1 writer) and ÷ pyeventsourcing's recorder (64 writers);
+our store on KurrentDB ÷ its client's own append (1 writer and 64).
 
-All write events of about 300 bytes to a WAL file with `synchronous=FULL`: what is counted is on disk.
+All write events of about 300 bytes. With SQLite, what is counted is on disk: in a WAL file with `synchronous=FULL`. The
+server is the one that KURRENTDB_URI names, or our stand-in in a process of its own that keeps nothing; what is compared is
+the client's side.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -19,8 +26,12 @@ from uuid import UUID, uuid4
 
 from eventsourcing.persistence import StoredEvent as PeerEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
+from heraldry.chassis.store.address import parse
+from heraldry.chassis.store.kurrent import KurrentStore
 from heraldry.chassis.store.port import NewEvent
 from heraldry.chassis.store.sqlite import SqliteStore
+from kurrentdbclient import AsyncKurrentDBClient, StreamState
+from kurrentdbclient import NewEvent as Sent
 from measure import Figure, in_turns, ratio, tell
 from uuid_utils.compat import uuid7
 
@@ -28,6 +39,7 @@ ALONE: Final = 1500  # events a round with 1 writer
 TOGETHER: Final = 6400  # events a round with many
 WRITERS: Final = 64
 STREAMS: Final = 100
+OVER_THE_WIRE: Final = 480  # events a round to a server
 TYPE: Final = "EmailSent"
 DATA: Final = b'{"text":"' + b"x" * 140 + b'"}'
 META: Final = (
@@ -41,21 +53,93 @@ def ours(path: Path, writers: int, events: int) -> float:
     async def write() -> float:
         store = SqliteStore(path)
 
-        async def writer(name: int, streams: int) -> None:
-            for n in range(events // writers):
-                await store.append(
-                    f"bench.thing-{name}-{n % streams}",
-                    [NewEvent(uuid7(), TYPE, 1, DATA, META)],
-                    expected=n // streams - 1,
-                )
+        async def append(stream: str, expected: int) -> object:
+            return await store.append(
+                f"bench.{stream}", [NewEvent(uuid7(), TYPE, 1, DATA, META)], expected=expected
+            )
 
-        started = time.perf_counter()
-        await asyncio.gather(*(writer(name, max(1, STREAMS // writers)) for name in range(writers)))
-        took = time.perf_counter() - started
+        speed = await written(append, writers, events)
         await store.close()
-        return events // writers * writers / took
+        return speed
 
     return asyncio.run(write())
+
+
+def on_kurrent(uri: str, writers: int, events: int) -> float:
+    """The same through `KurrentStore.append`."""
+
+    async def write() -> float:
+        context = f"bench{uuid7().hex}"
+        store = await KurrentStore.open(parse(uri, context), context)
+
+        async def append(stream: str, expected: int) -> object:
+            return await store.append(
+                f"{context}.{stream}", [NewEvent(uuid7(), TYPE, 1, DATA, META)], expected=expected
+            )
+
+        speed = await written(append, writers, events)
+        await store.close()
+        return speed
+
+    return asyncio.run(write())
+
+
+def its_client(uri: str, writers: int, events: int) -> float:
+    """The same through what KurrentDB's client has for it."""
+
+    async def write() -> float:
+        client = AsyncKurrentDBClient(uri)
+        await client.connect()
+        prefix = f"client{uuid7().hex}"
+
+        async def append(stream: str, expected: int) -> object:
+            version = StreamState.NO_STREAM if expected < 0 else expected
+            return await client.append_to_stream(
+                f"{prefix}.{stream}",
+                current_version=version,
+                events=Sent(type=TYPE, data=DATA, metadata=META),
+            )
+
+        speed = await written(append, writers, events)
+        await client.close()
+        return speed
+
+    return asyncio.run(write())
+
+
+async def written(append: Callable[[str, int], Awaitable[object]], writers: int, events: int) -> float:
+    """Events a second, each writer with its own streams and one event a call."""
+
+    async def writer(name: int, streams: int) -> None:
+        for n in range(events // writers):
+            await append(f"thing-{name}-{n % streams}", n // streams - 1)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(writer(name, max(1, STREAMS // writers)) for name in range(writers)))
+    return events // writers * writers / (time.perf_counter() - started)
+
+
+@contextmanager
+def server() -> Generator[str]:
+    """The address of the KurrentDB to measure with."""
+    given = os.environ.get("KURRENTDB_URI")
+    if given:
+        yield given
+        return
+    words = [
+        sys.executable,
+        "-m",
+        "heraldry.chassis.cli",
+        "kurrent-stand-in",
+        "--port",
+        "0",
+    ]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            said = process.stderr.readline() if process.stderr else ""
+            yield said.split()[-1]
+        finally:
+            process.kill()
 
 
 def loop(path: Path, events: int) -> float:
@@ -101,7 +185,10 @@ def peer(path: Path, writers: int, events: int) -> float:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="heraldry-bench-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="heraldry-bench-") as folder,
+        server() as uri,
+    ):
         numbers = count()
 
         def fresh(measure: Callable[[Path], float]) -> float:
@@ -119,6 +206,10 @@ def main() -> None:
                 "peer with 1": lambda: fresh(lambda path: peer(path, 1, ALONE)),
                 "ours with 64": lambda: fresh(lambda path: ours(path, WRITERS, TOGETHER)),
                 "peer with 64": lambda: fresh(lambda path: peer(path, WRITERS, TOGETHER // 4)),
+                "ours on KurrentDB with 1": lambda: on_kurrent(uri, 1, OVER_THE_WIRE),
+                "its client with 1": lambda: its_client(uri, 1, OVER_THE_WIRE),
+                "ours on KurrentDB with 64": lambda: on_kurrent(uri, WRITERS, 2 * OVER_THE_WIRE),
+                "its client with 64": lambda: its_client(uri, WRITERS, 2 * OVER_THE_WIRE),
             }
         )
     speed = {f"{name}, events/s": statistics.median(values) for name, values in taken.items()}
@@ -132,6 +223,15 @@ def main() -> None:
 
     tell(figure("append with 1 writer ÷ sqlite3 loop", "ours with 1", "loop", 0.6))
     tell(figure("append with 64 writers ÷ pyeventsourcing", "ours with 64", "peer with 64", 6))
+    for writers in (1, WRITERS):
+        tell(
+            figure(
+                f"append to KurrentDB with {writers} writer{'s' if writers > 1 else ''} ÷ its client",
+                f"ours on KurrentDB with {writers}",
+                f"its client with {writers}",
+                0.8,
+            )
+        )
 
 
 if __name__ == "__main__":
