@@ -48,9 +48,10 @@ def run(program: str, folder: Path) -> None:
 
 
 def secrets(folder: Path) -> dict[str, dict[str, bytes]]:
-    """What the how-to's `kubectl create secret` commands make: keys and contents, by name."""
+    """What the how-to's `kubectl create secret` commands make: keys and contents, by name. KurrentDB's are one's own."""
     found: dict[str, dict[str, bytes]] = {}
-    for name, source in re.findall(r"create secret generic (\S+) --from-file=(\S+)$", GUIDE, re.MULTILINE):
+    guide, _, _ = GUIDE.partition("\n## With KurrentDB\n")
+    for name, source in re.findall(r"create secret generic (\S+) --from-file=(\S+)$", guide, re.MULTILINE):
         path = folder / source
         files = sorted(path.iterdir()) if path.is_dir() else [path]
         found[name] = {file.name: file.read_bytes() for file in files}

@@ -1,0 +1,137 @@
+"""`heraldry audit`: one document for each log, and an exit code that says whether it is good news."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from heraldry.chassis.audit.keys import signing_key
+from heraldry.chassis.audit.keys import written as text_of
+from heraldry.chassis.audit.signer import folder_of
+from heraldry.chassis.audit.signing import history_of
+from heraldry.chassis.bus.rights import CONTEXTS
+from heraldry.chassis.commands.audit import main
+from heraldry.chassis.store.sqlite import SqliteStore
+from heraldry.chassis.testing.audit import SignerInHand, sign
+from heraldry.chassis.testing.bus import NOW, Noted, append, new
+
+pytestmark = pytest.mark.requirement("R-AUD-5")
+WHO = "018f4e9a-7b1c-7c3d-9e5f-a1b2c3d4e5f6"
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stopped installation with a log of 30 events in one context, and none in the others."""
+    data = tmp_path_factory.mktemp("data")
+    (data / "store").mkdir()
+    (data / "MODE").write_text("demo\n")
+    folder = folder_of(data)
+    folder.mkdir(parents=True)
+
+    async def make() -> None:
+        for context in CONTEXTS:
+            store = SqliteStore(data / "store" / f"{context}.sqlite3")
+            if context == "identity":
+                notes = [new(Noted(at=NOW, text=str(number)), identity=WHO) for number in range(30)]
+                await append(store, f"identity.identity-{WHO}", *notes)
+                await sign(store, data, context, SignerInHand(folder, signing_key(folder)))
+            await store.close()
+
+    asyncio.run(make())
+    return data
+
+
+@pytest.fixture
+def data(original: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(original, tmp_path / "data"))
+
+
+@pytest.fixture
+def key(data: Path) -> str:
+    return text_of(signing_key(folder_of(data)).verify_key)
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, Sequence[dict[str, Any]]]:
+    ended = main([str(word) for word in words])
+    return ended, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_the_public_key_is_told(data: Path, key: str, capsys: pytest.CaptureFixture[str]) -> None:
+    ended, (told,) = run(capsys, "public-key", "--data", data)
+    assert (ended, told["public_key"]) == (0, key)
+    ended, (told,) = run(capsys, "public-key", "--data", data / "none")
+    assert (ended, told["code"]) == (1, "audit.no-key")
+
+
+def test_every_log_is_verified_with_a_key_that_is_given(
+    data: Path, key: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept.key"
+    kept.write_text(f"{key}\n")
+    for given in (key, kept):
+        ended, found = run(capsys, "verify", "--public-key", given, "--data", data)
+        assert ended == 0
+        assert [one["context"] for one in found] == list(CONTEXTS)
+        assert (found[0]["events"], found[0]["proven"], found[0]["published"]) == (30, 30, None)
+
+
+def test_bad_news_names_the_event(data: Path, key: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with sqlite3.connect(data / "store" / "identity.sqlite3") as db:
+        db.execute("UPDATE events SET meta = x'7b7d' WHERE position = 7")
+    ended, found = run(capsys, "verify", "--public-key", key, "--data", data, "--context", "identity")
+    assert ended == 1
+    (first,) = [one["first"] for one in found]
+    assert (first["what"], first["number"], first["exact"]) == ("changed", 7, True)
+    ended, (told,) = run(capsys, "proof", "--identity", WHO, "--data", data)
+    assert (ended, told["code"]) == (1, "audit.not-as-signed")
+
+
+def test_a_log_that_is_not_there_is_not_made(
+    data: Path, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = data / "store" / "mailbox.sqlite3"
+    log.unlink()
+    ended, found = run(capsys, "verify", "--public-key", key, "--data", data, "--context", "mailbox")
+    assert (ended, found[0]["code"]) == (1, "audit.no-log")
+    assert not log.exists()
+
+
+def test_what_the_signer_keeps_serves_where_nothing_is_kept_beside_the_log(
+    data: Path, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(data / "audit")
+    (folder_of(data) / "identity.json").unlink()
+    asked = ("verify", "--public-key", key, "--data", data, "--context", "identity")
+    assert run(capsys, *asked)[0] == 1
+    witness = ("--witness", history_of(folder_of(data), "identity").path)
+    ended, found = run(capsys, *asked, *witness)
+    assert (ended, found[0]["proven"]) == (0, 30)
+    ended, (proof,) = run(capsys, "proof", "--identity", WHO, "--data", data, *witness)
+    assert (ended, len(proof["contexts"][0]["events"]), proof["unsigned"]) == (0, 30, 0)
+
+
+def test_somebody_who_did_nothing_has_no_proof(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended, (proof,) = run(capsys, "proof", "--identity", WHO.replace("0", "1"), "--data", data)
+    assert (ended, proof["contexts"]) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("verify",), "--public-key"),
+        (("verify", "--public-key", "short"), "not a key of 32 bytes"),
+        (("verify", "--public-key", "A" * 43 + "=", "--witness", "/nowhere"), "/nowhere cannot be read"),
+        (("proof", "--identity", "ada"), "invalid UUID"),
+    ],
+)
+def test_misuse_is_told(words: Sequence[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
