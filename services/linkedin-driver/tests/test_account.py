@@ -183,9 +183,9 @@ def test_the_page_is_held_open_for_ten_minutes() -> None:
     code_wanted.when(replace(ENTER, real_now=OPEN_UNTIL - SECOND)).then(ENTERED, GIVEN)
     code_wanted.when(replace(ENTER, real_now=OPEN_UNTIL)).then_refused("linkedin.code-too-late")
     code_wanted.when(replace(RESEND, real_now=OPEN_UNTIL)).then_refused("linkedin.code-too-late")
-    code_wanted.when(Abandon(OPEN_UNTIL - SECOND, NOW)).then_nothing()
-    code_wanted.when(Abandon(OPEN_UNTIL, NOW)).then(failed(CODE_LATE))
-    approval_wanted.when(Abandon(OPEN_UNTIL, NOW)).then(failed(APPROVAL_LATE))
+    code_wanted.when(Abandon(FIRST, ONE, OPEN_UNTIL - SECOND, NOW)).then_nothing()
+    code_wanted.when(Abandon(FIRST, ONE, OPEN_UNTIL, NOW)).then(failed(CODE_LATE))
+    approval_wanted.when(Abandon(FIRST, ONE, OPEN_UNTIL, NOW)).then(failed(APPROVAL_LATE))
 
 
 def test_an_approval_in_the_app_is_waited_for() -> None:
@@ -209,10 +209,10 @@ def test_credentials_are_submitted_once() -> None:
     later = SOON + timedelta(days=1)
     for stage in (working, code_wanted, approval_wanted, inside):
         stage.when(ClaimSignIn(TWO, later, NOW)).then_nothing()
-    working.when(Abandon(SOON - SECOND, NOW)).then_nothing()
-    working.when(Abandon(SOON, NOW)).then(failed(INTERRUPTED))
-    inside.when(Abandon(SOON, NOW)).then(failed(INTERRUPTED))
-    started.when(Abandon(later, NOW)).then_nothing()
+    working.when(Abandon(FIRST, ONE, SOON - SECOND, NOW)).then_nothing()
+    working.when(Abandon(FIRST, ONE, SOON, NOW)).then(failed(INTERRUPTED))
+    inside.when(Abandon(FIRST, ONE, SOON, NOW)).then(failed(INTERRUPTED))
+    started.when(Abandon(FIRST, ONE, later, NOW)).then_nothing()
 
 
 def test_trying_again_uses_the_credentials_given_last() -> None:
@@ -243,11 +243,17 @@ def test_a_second_linking_waits_for_the_browser_but_not_for_the_person() -> None
 
 
 def test_a_linking_that_nobody_drives_any_more_ends_at_once() -> None:
-    gone = Abandon(REAL, NOW, gone=True)
+    gone = Abandon(FIRST, ONE, REAL, NOW, gone=True)
     for scenario in (working, code_wanted, approval_wanted, code_wanted.given(ENTERED)):
         scenario.when(gone).then(failed(INTERRUPTED))
     for scenario in (nothing, started, inside, linked):  # what is inside goes on without a page
         scenario.when(gone).then()
+
+
+def test_whoever_was_held_up_ends_no_linking_that_was_begun_since() -> None:
+    again = nothing.given(*renamed(ACCEPTED, STARTED, CLAIMED))
+    again.when(Abandon(FIRST, ONE, SOON, NOW, gone=True)).then()
+    working.when(Abandon(FIRST, TWO, SOON, NOW, gone=True)).then()
 
 
 def test_a_code_is_forgotten_once_it_was_entered() -> None:
@@ -366,7 +372,7 @@ commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(SignIn, claims, senders, st.just(PROFILE), flags, moments, st.just(NOW)),
     st.builds(Settle, linkings, st.sampled_from([ADA, BOB]), st.just(NOW)),
     st.builds(Fail, claims, st.sampled_from(list(LINKING.values())), st.just(NOW)),
-    st.builds(Abandon, moments, st.just(NOW)),
+    st.builds(Abandon, st.just(FIRST), st.sampled_from([ONE, TWO]), moments, st.just(NOW)),
     st.builds(Lose, linkings, st.just(SIGNED_OUT), flags, st.just(NOW)),
     st.just(Unlink(NORTHWIND, NOW)),
 )

@@ -65,6 +65,15 @@ def test_an_invitation_is_accepted_once() -> None:
     nothing.when(Accept(NOW)).then_nothing()
 
 
+def test_what_was_seen_of_an_invitation_says_nothing_of_a_later_one() -> None:
+    again = invited.given(InvitationGone(invitation=FIRST, at=NOW), noted(NEXT))
+    for late in (Accept(NOW, FIRST), Miss(NOW, FIRST)):
+        again.when(late).then_nothing()
+    again.when(Accept(NOW, NEXT)).then(ACCEPTED.model_copy(update={"attempt": NEXT}))
+    again.when(Miss(NOW, NEXT)).then(InvitationGone(invitation=NEXT, at=NOW))
+    invited.when(Accept(NOW, FIRST)).then(ACCEPTED)
+
+
 def test_nobody_is_invited_who_is_invited_or_connected() -> None:
     assert in_the_way(nothing.state, NOW) is None
     assert in_the_way(invited.state, NOW) == ALREADY_INVITED

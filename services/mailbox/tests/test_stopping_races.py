@@ -79,13 +79,13 @@ class Racing(RuleBasedStateMachine):
             identity=ADA,
             attempt=attempt,
             person=PEOPLE[lead],
-            message_id="<a@b.example>",
+            message_id=f"<{uuid4()}@b.example>",
             subject="Re: Hello",
             text="Yes.",
             enrollment=LEADS[lead],
             at=self.house.clock.now(),
         )
-        await application.record_incoming(found, NORTHWIND, f"{uuid4()}")
+        await application.record_incoming(found, NORTHWIND)
 
     @rule(number=numbers)
     def unsubscribe(self, number: int) -> None:

@@ -19,10 +19,19 @@ from pydantic import ValidationError
 
 STREAM: Final = "KV_LEASES"
 HELD: Final = timedelta(seconds=30)
-RENEWED_EVERY: Final = 10.0  # seconds
 
 
 class Leases(Protocol):
+    @property
+    def held(self) -> timedelta:
+        """How long one keeps others away from when it was asked for."""
+        ...
+
+    @property
+    def renewed_every(self) -> float:
+        """Seconds."""
+        ...
+
     async def take(self, what: UUID) -> bool:
         """Take or renew the lease; False while somebody else holds it. Raises what nats-py raises."""
         ...
@@ -46,15 +55,25 @@ class KvLeases:
     clock.
     """
 
-    def __init__(self, js: JetStreamContext, kind: str, holder: str, real: Clock) -> None:
-        self._js, self._kind, self._holder, self._real = js, kind, holder, real
+    def __init__(
+        self, js: JetStreamContext, kind: str, holder: str, real: Clock, held: timedelta = HELD
+    ) -> None:
+        self._js, self._kind, self._holder, self._real, self._held = js, kind, holder, real, held
+
+    @property
+    def held(self) -> timedelta:
+        return self._held
+
+    @property
+    def renewed_every(self) -> float:
+        return self._held.total_seconds() / 3
 
     async def take(self, what: UUID) -> bool:
+        now = self._real.now()  # a lease begins when it is asked for: nobody knows how long the answer takes
         revision, lease = await self._present(what)
-        now = self._real.now()
         if lease is not None and lease.holder != self._holder and lease.until > now:
             return False
-        return await self._write(what, now + HELD, revision)
+        return await self._write(what, now + self._held, revision)
 
     async def release(self, what: UUID) -> None:
         revision, lease = await self._present(what)

@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     allow_private_addresses: bool = False  # mail servers in private ranges (always so in the sandbox)
     extra_ca_file: Path | None = None  # additional trusted certificates (the sandbox's own CA)
     claim_seconds: float = 60.0  # how long a claim on a piece of work keeps other replicas away
+    # how long a replica that reads an inbox, drives a LinkedIn account or imports leads keeps others away; it renews
+    # that every third of it, and a browser ends with it
+    lease_seconds: PositiveFloat = 30.0
     mail_silence_seconds: PositiveFloat = 30.0  # of a mail server, after which its connection is given up
     linkedin_url: str = (
         ""  # default: https://www.linkedin.com; in demo mode the stand-in's, made by the supervisor

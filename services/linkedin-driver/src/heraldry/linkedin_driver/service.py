@@ -67,7 +67,9 @@ async def build(house: House) -> None:
         held,
         house.points,
     )
-    driving = Driving(desk, chromium, KvLeases(house.js, f"{CONTEXT}.browser", settings.process, real))
+    leased = timedelta(seconds=settings.lease_seconds)
+    leases = KvLeases(house.js, f"{CONTEXT}.browser", settings.process, real, leased)
+    driving = Driving(desk, chromium, leases)
     crew = Crew(
         house.model,
         LinkWorker(desk, driving),

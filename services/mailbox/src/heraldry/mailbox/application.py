@@ -33,6 +33,7 @@ from heraldry.mailbox.streams import (
     email_stream,
     inbox_stream,
     owner_stream,
+    reply_stream,
 )
 from nacl.public import PrivateKey
 from uuid_utils.compat import uuid7
@@ -231,11 +232,13 @@ class Application:
         ran = await self._runner.run(EMAIL, email_stream(command.attempt), decision, asked)
         return self._runner.accepted(ran)
 
-    async def record_incoming(self, found: reply.Incoming, organization: UUID, where: str) -> bool:
-        """Record an answer or a report; `where` is its inbox, UIDVALIDITY and UID. Whether it is new."""
+    async def record_incoming(self, found: reply.Incoming, organization: UUID) -> bool:
+        """Record an answer or a report. Whether it is new."""
         await self._ensure_key(found.person)
+        key = await self._keys.create(organization_subject(organization))
+        stream = reply_stream(keyed_hash(key, reply.told_by(found)))
         asked = self._fresh(organization, found.identity)
-        return (await self._runner.run(REPLY, f"reply-{where}", reply.Record(found), asked)).fresh
+        return (await self._runner.run(REPLY, stream, reply.Record(found), asked)).fresh
 
     async def _mail(self, attempt: UUID, command: email.Command, identity: UUID, asking: Asking) -> None:
         asked = Asked(asking.id, asking.by, self._clock.now(), identity)

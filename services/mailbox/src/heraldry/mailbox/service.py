@@ -66,11 +66,13 @@ def crew(house: House, application: Application, private_key: PrivateKey) -> Cre
     mailbox, submitter = ImapMailbox(trust, patience), KeptConnections(trust, patience)
     house.stack.push_async_callback(submitter.close)
     places = Places(settings.data / "read" / f"{settings.process}-places")
+    leased = timedelta(seconds=settings.lease_seconds)
+    leases = KvLeases(house.js, "mailbox.reader", settings.process, real, leased)
     return Crew(
         house.model,
         CheckWorker(desk, MailChecker(trust, patience)),
         SendWorker(desk, submitter, mailbox, house.points),
-        ReadWorker(desk, mailbox, KvLeases(house.js, "mailbox.reader", settings.process, real), places),
+        ReadWorker(desk, mailbox, leases, places, house.points),
     )
 
 

@@ -41,5 +41,10 @@ def suppression_stream(recipient: str) -> str:
     return f"suppression-{recipient}"
 
 
+def reply_stream(message: str) -> str:
+    """`message`: the keyed hash of what makes it the same when it is read again."""
+    return f"reply-{message}"
+
+
 def conversation_stream(enrollment: UUID) -> str:
     return f"conversation-{enrollment}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from heraldry.chassis.bus.own import OwnReactions
@@ -141,7 +142,8 @@ async def build(house: House) -> None:
     house.background(engine.run(), "engine")
     automatic = Automatic(house.model, house.clock, house.halt, linkedin, withdrawing)
     house.background(automatic.run(), "automatic withdrawals")
-    leases = KvLeases(house.js, "scheduler.imports", house.settings.process, SystemClock())
+    held = timedelta(seconds=house.settings.lease_seconds)
+    leases = KvLeases(house.js, "scheduler.imports", house.settings.process, SystemClock(), held)
     enrolling = Enrolling(
         imports, leads, house.model, scheduling.up_to_date, house.clock, leases, house.points
     )

@@ -143,8 +143,13 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Abandon:
-    """Close a linking whose page nobody holds open any more. `gone`: nobody drives the account."""
+    """Close a linking whose page nobody holds open any more. `gone`: nobody drives the account.
 
+    `linking`, `claim`: as they were before it was asked who does; what was begun since is not meant.
+    """
+
+    linking: UUID
+    claim: UUID
     real_now: datetime
     at: datetime
     gone: bool = False
@@ -344,9 +349,11 @@ def _settle(command: Settle, linking: Linking) -> Sequence[Event]:
 
 
 def _abandon(command: Abandon, linking: Linking) -> Sequence[Event]:
+    if isinstance(linking.stage, Unclaimed):
+        return ()
+    if (linking.id, linking.stage.claim) != (command.linking, command.claim):
+        return ()
     match linking.stage:
-        case Unclaimed():
-            return ()
         case CodeWanted(until=until):
             late, why = until, CODE_LATE
         case ApprovalWanted(until=until):

@@ -57,16 +57,18 @@ class NoteWithdrawal:
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """LinkedIn shows the person as connected."""
+    """LinkedIn shows the person as connected. `of`: the invitation that was waiting when it was looked at, if one was."""
 
     at: datetime
+    of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """LinkedIn shows nothing between both."""
+    """LinkedIn shows nothing between both. `of`: as with `Accept`."""
 
     at: datetime
+    of: UUID | None = None
 
 
 Command: TypeAlias = Note | NoteWithdrawal | Accept | Miss
@@ -99,7 +101,7 @@ def decide(command: Command, state: State) -> Sequence[Event]:
             return _accept(command, state)
         case Miss():
             invitation = state.invitation
-            if invitation is None or state.standing != "invited":
+            if invitation is None or state.standing != "invited" or not _is_meant(command, invitation):
                 return ()
             return (InvitationGone(invitation=invitation.invitation, at=command.at),)
         case _:
@@ -138,7 +140,7 @@ def _note(noted: InvitationNoted, state: State) -> Sequence[Event]:
 def _accept(command: Accept, state: State) -> Sequence[Event]:
     """Also after a withdrawal: LinkedIn may have taken the acceptance first."""
     invitation = state.invitation
-    if invitation is None or state.standing == "connected":
+    if invitation is None or state.standing == "connected" or not _is_meant(command, invitation):
         return ()
     return (
         InvitationAccepted(
@@ -151,6 +153,11 @@ def _accept(command: Accept, state: State) -> Sequence[Event]:
             at=command.at,
         ),
     )
+
+
+def _is_meant(command: Accept | Miss, invitation: InvitationNoted) -> bool:
+    """Whoever looked may have been held up until another one was sent."""
+    return command.of in {None, invitation.invitation}
 
 
 def evolve(state: State, event: Event) -> State:

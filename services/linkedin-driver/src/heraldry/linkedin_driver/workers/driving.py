@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from heraldry.chassis.crew import OUR_TROUBLE
-from heraldry.chassis.leases import HELD, RENEWED_EVERY, Leases
+from heraldry.chassis.leases import Leases
 from heraldry.chassis.tasks import check_cancelled, end
 from heraldry.chassis.vault.secrets import Secret, SecretConflictError
 from heraldry.linkedin_driver.adapters.problems import (
@@ -47,7 +47,8 @@ class Driving:
 
     def __init__(self, desk: Desk, browsers: Browsers, leases: Leases) -> None:
         self._desk, self._browsers, self._leases = desk, browsers, leases
-        self._driven: set[UUID] = set()  # by this process, which may take a lease of its own again
+        # by this process, which may take a lease of its own again; when each lease runs out, once it is there
+        self._driven: dict[UUID, asyncio.Timeout | None] = {}
 
     @property
     def missing(self) -> str | None:
@@ -62,25 +63,45 @@ class Driving:
         """
         if of in self._driven:
             raise DrivenElsewhere
-        self._driven.add(of)
+        self._driven[of] = None
         try:
-            if not await self._leases.take(of):
-                raise DrivenElsewhere
-            async with self._leased(of):
+            until = await self._take(of)
+            await self._desk.points("driving.leased")
+            async with self._leased(of, until):
                 yield
         finally:
-            self._driven.discard(of)
+            del self._driven[of]
 
     async def is_driven(self, of: UUID) -> bool:
         """Whether anybody drives the account. Raises what nats-py raises."""
-        if of in self._driven or not await self._leases.take(of):
+        if of in self._driven:
             return True
-        await self._leases.release(of)
+        self._driven[of] = None  # nobody here begins to while the lease is ours for the question
+        try:
+            if not await self._leases.take(of):
+                return True
+            await self._leases.release(of)
+        finally:
+            del self._driven[of]
         return False
 
+    async def _take(self, of: UUID) -> float:
+        """Until when the lease is ours, counted from when it was asked for."""
+        until = self._from_now()
+        if not await self._leases.take(of):
+            raise DrivenElsewhere
+        return until
+
+    def _from_now(self) -> float:
+        return asyncio.get_running_loop().time() + self._leases.held.total_seconds()
+
     @asynccontextmanager
-    async def _leased(self, of: UUID) -> AsyncGenerator[None]:
-        async with asyncio.timeout(HELD.total_seconds()) as deadline:
+    async def _leased(self, of: UUID, until: float) -> AsyncGenerator[None]:
+        """Whoever is held up for longer than the lease ends at `until`, and does not begin after it."""
+        if until <= asyncio.get_running_loop().time():
+            raise DrivenElsewhere
+        async with asyncio.timeout_at(until) as deadline:
+            self._driven[of] = deadline
             renewing = asyncio.create_task(self._renew(of, deadline))
             try:
                 yield
@@ -90,14 +111,20 @@ class Driving:
                     await self._leases.release(of)
 
     async def _renew(self, of: UUID, deadline: asyncio.Timeout) -> None:
-        loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(RENEWED_EVERY)
+            await asyncio.sleep(self._leases.renewed_every)
             check_cancelled()
-            asked = loop.time()
-            with suppress(*OUR_TROUBLE):
-                if await self._leases.take(of):
-                    deadline.reschedule(asked + HELD.total_seconds())
+            await self._desk.points("driving.before-renewal")
+            with suppress(DrivenElsewhere, *OUR_TROUBLE):
+                until = await self._take(of)
+                if not deadline.expired():
+                    deadline.reschedule(until)
+
+    def _holds(self, of: UUID) -> bool:
+        """Whether the lease is still ours, as far as this process can know."""
+        deadline = self._driven.get(of)
+        until = None if deadline is None else deadline.when()
+        return until is not None and until > asyncio.get_running_loop().time()
 
     @asynccontextmanager
     async def fresh(self) -> AsyncGenerator[Visit]:
@@ -147,13 +174,18 @@ class Driving:
             raise hindered(problem) from problem
 
     async def _keep(self, of: account.Account, session: UUID, before: Secret, visit: Visit) -> None:
-        """Only what is still a session takes the place of one."""
-        if not visit.alive or (state := await visit.state()) is None:
+        """Only what is still a session takes the place of one, and only who holds the lease puts it there."""
+        if not self._holds(of.id) or not visit.alive or (state := await visit.state()) is None:
             return
-        with suppress(SecretConflictError, *NO_SECRET, *OUR_TROUBLE):
-            await self._desk.secrets.put(
-                str(of.identity), session_name(session), state, expected_revision=before.revision
-            )
+        await self._desk.points("driving.before-keep")
+        subject, name, secrets = str(of.identity), session_name(session), self._desk.secrets
+        with suppress(SecretConflictError, DrivenElsewhere, *NO_SECRET, *OUR_TROUBLE):
+            try:
+                await secrets.put(subject, name, state, expected_revision=before.revision)
+            except SecretConflictError:  # an earlier holder was late with it
+                found = await secrets.get(subject, name)
+                await self._take(of.id)
+                await secrets.put(subject, name, state, expected_revision=found.revision)
 
     async def _record(self, of: account.Account, session: UUID, met: Hindered) -> None:
         """What this means for the account."""

@@ -104,10 +104,16 @@ class LinkWorker:
 
     async def close(self, found: UUID) -> None:
         """As late as it is, or at once where nobody drives the account any more."""
-        desk, gone = self._desk, not await self._driving.is_driven(found)
-        if state := await desk.application.account(found):
-            abandon = linking.Abandon(desk.real.now(), desk.clock.now(), gone)
-            await desk.application.about_account(state, abandon)
+        desk = self._desk
+        state = await desk.application.account(found)
+        if state is None or state.linking is None or isinstance(state.linking.stage, linking.Unclaimed):
+            return
+        gone = not await self._driving.is_driven(found)
+        await desk.points("linking.gone")
+        abandon = linking.Abandon(
+            state.linking.id, state.linking.stage.claim, desk.real.now(), desk.clock.now(), gone
+        )
+        await desk.application.about_account(state, abandon)
 
     async def link(self, found: UUID) -> None:
         try:
@@ -227,7 +233,9 @@ class LinkWorker:
                 return UNRECOGNISED
         sender = await desk.application.names.member(of.organization, own.member)
         # before it is said, so that whoever hears of it can use it
+        await desk.points("linking.inside")
         await desk.secrets.put(str(of.identity), session, state, expected_revision=NONE_THERE)
+        await desk.points("linking.session-kept")
         profile = LinkedInProfile(
             first_name=own.first_name,
             last_name=own.last_name,

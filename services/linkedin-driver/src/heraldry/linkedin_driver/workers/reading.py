@@ -60,8 +60,12 @@ class ReadWorker:
         try:
             async with self._driving.alone(found), self._driving.inside(of) as visit:
                 await self._desk.points("reading.opened")
-                await self._take_replies(of, await visit.member.heard())
+                heard = await visit.member.heard()
+                await self._desk.points("reading.heard")
+                await self._take_replies(of, heard)
+                await self._desk.points("reading.replies-recorded")
                 await self._take_answers(of, visit.member)
+                await self._desk.points("reading.answers-recorded")
         except DrivenElsewhere:
             self._next[found] = now + ELSEWHERE
         except Hindered as met:
@@ -104,8 +108,10 @@ class ReadWorker:
         if not awaited:
             return
         connected = (await member.connections(NEWEST)).slugs
+        await self._desk.points("reading.connections-seen")
         for slug in awaited.keys() & {one.casefold() for one in connected}:
-            await self._note(of, awaited.pop(slug), pending.Accept(self._desk.clock.now()))
+            one = awaited.pop(slug)
+            await self._note(of, one, pending.Accept(self._desk.clock.now(), one.invitation))
         if not awaited:
             return
         waiting = {one.casefold() for one in (await member.sent()).slugs}
@@ -113,11 +119,13 @@ class ReadWorker:
             await self._ask(of, member, awaited[slug], slug)
 
     async def _ask(self, of: account.Account, member: Member, one: Awaited, slug: str) -> None:
-        match await member.standing(slug):
+        standing = await member.standing(slug)
+        await self._desk.points("reading.standing-seen")
+        match standing:
             case "connected":
-                await self._note(of, one, pending.Accept(self._desk.clock.now()))
+                await self._note(of, one, pending.Accept(self._desk.clock.now(), one.invitation))
             case "nothing":
-                await self._note(of, one, pending.Miss(self._desk.clock.now()))
+                await self._note(of, one, pending.Miss(self._desk.clock.now(), one.invitation))
             case "pending" | "unknown":
                 return
 

@@ -1,6 +1,6 @@
 """A message that answers one of ours, or reports about one.
 
-Stream `reply-<inbox>-<UIDVALIDITY>-<UID>`; twice read, one event.
+Stream `reply-<keyed hash of what makes it one>`; twice read, by whomever and wherever it lies by then, one event.
 """
 
 from __future__ import annotations
@@ -25,6 +25,15 @@ class Record:
 
 
 State: TypeAlias = Incoming | None
+
+
+def told_by(incoming: Incoming) -> str:
+    """What makes it the same one when it is read again: a folder may begin anew, with other UIDs for every mail."""
+    match incoming:
+        case ReplyReceived(message_id=message_id, text=text):
+            return f"reply\n{incoming.attempt}\n{message_id or text}"
+        case EmailBounced(status=status, hard=hard):
+            return f"bounce\n{incoming.attempt}\n{status}\n{hard}"
 
 
 def decide(command: Record, state: State) -> Sequence[Incoming]:

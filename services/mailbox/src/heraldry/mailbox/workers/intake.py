@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 import structlog
+from heraldry.chassis.points import Points
+from heraldry.chassis.points import none as no_points
 from heraldry.contracts.base import By
 from heraldry.contracts.mailbox import EmailBounced, ReplyReceived
 from heraldry.mailbox import ports, projections
@@ -26,8 +28,8 @@ Begun: TypeAlias = email.Leaving | email.Closed
 class Intake:
     """Tells mails apart and records what concerns one of ours. What is read twice is one event."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, desk: Desk, points: Points = no_points) -> None:
+        self._desk, self._points = desk, points
 
     async def take(self, through: inbox.Inbox, message: ports.RawMessage) -> None:
         """Automatic answers and delays are nothing but proof that the mail arrived somewhere."""
@@ -40,9 +42,9 @@ class Intake:
             return
         match told.kind:
             case "reply":
-                await self._replied(through, message, told, state)
+                await self._replied(through, told, state)
             case "bounce":
-                await self._bounced(through, message, told, state)
+                await self._bounced(through, told, state)
             case _:
                 log.info("a program answered", inbox=str(through.id), kind=told.kind)
         if _is_open(state):  # whoever answers it has got it
@@ -66,9 +68,7 @@ class Intake:
                 return state
         return None
 
-    async def _replied(
-        self, through: inbox.Inbox, message: ports.RawMessage, told: Classification, state: Begun
-    ) -> None:
+    async def _replied(self, through: inbox.Inbox, told: Classification, state: Begun) -> None:
         desk, mail, incoming = self._desk, state.mail, told.incoming
         attempt, known_as = str(mail.attempt), incoming.message_id
         text = shortened(incoming.reply_text, LONGEST_TEXT)
@@ -87,11 +87,9 @@ class Intake:
             enrollment=mail.enrollment,
             at=desk.clock.now(),
         )
-        await self._record(found, through, message)
+        await self._record(found, through)
 
-    async def _bounced(
-        self, through: inbox.Inbox, message: ports.RawMessage, told: Classification, state: Begun
-    ) -> None:
+    async def _bounced(self, through: inbox.Inbox, told: Classification, state: Begun) -> None:
         desk, mail = self._desk, state.mail
         who = _of(told.recipients, email.text_of(mail.to))
         if who is None:
@@ -114,7 +112,7 @@ class Intake:
             enrollment=mail.enrollment,
             at=desk.clock.now(),
         )
-        await self._record(found, through, message)
+        await self._record(found, through)
 
     async def _stop(self, through: inbox.Inbox, state: Begun, why: conversation.Why) -> None:
         """End the sequence of a lead before anybody is told, so that nothing is begun in it any more."""
@@ -124,9 +122,9 @@ class Intake:
                 mail.enrollment, mail.person, mail.identity, why, by
             )
 
-    async def _record(self, found: reply.Incoming, through: inbox.Inbox, message: ports.RawMessage) -> None:
-        where = f"{through.id}-{message.uidvalidity}-{message.uid}"
-        if await self._desk.application.record_incoming(found, through.organization, where):
+    async def _record(self, found: reply.Incoming, through: inbox.Inbox) -> None:
+        await self._points("reading.known")
+        if await self._desk.application.record_incoming(found, through.organization):
             what = type(found).__name__
             log.info("a mail of ours was answered", what=what, attempt=str(found.attempt))
 

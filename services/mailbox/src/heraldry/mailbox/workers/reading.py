@@ -11,7 +11,9 @@ from uuid import UUID
 
 import structlog
 from heraldry.chassis.crew import OUR_TROUBLE
-from heraldry.chassis.leases import RENEWED_EVERY, Leases
+from heraldry.chassis.leases import Leases
+from heraldry.chassis.points import Points
+from heraldry.chassis.points import none as no_points
 from heraldry.chassis.tasks import check_cancelled, end
 from heraldry.contracts.base import Value
 from heraldry.mailbox import ports, projections
@@ -58,9 +60,17 @@ class Places:
 class ReadWorker:
     """Has one reader for each connected inbox, in one replica as long as the leases can be had."""
 
-    def __init__(self, desk: Desk, mailbox: ports.Mailbox, leases: Leases, places: Places) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        mailbox: ports.Mailbox,
+        leases: Leases,
+        places: Places,
+        points: Points = no_points,
+    ) -> None:
         self._desk, self._mailbox, self._leases, self._places = desk, mailbox, leases, places
-        self._intake = Intake(desk)
+        self._points = points
+        self._intake = Intake(desk, points)
         self._readers: dict[UUID, asyncio.Task[None]] = {}
 
     def look(self) -> None:
@@ -86,7 +96,7 @@ class ReadWorker:
                 if await self._may_read(found):
                     await self._session(live)
                 else:
-                    await asyncio.sleep(_about(RENEWED_EVERY))
+                    await asyncio.sleep(_about(self._leases.renewed_every))
                 continue
             except ports.FolderChanged:
                 check_cancelled()
@@ -116,40 +126,51 @@ class ReadWorker:
 
     async def _session(self, through: inbox.Inbox) -> None:
         """Read what came since, then wait for more, while inbox and lease are ours."""
+        await self._points("reading.leased")
+        reading = asyncio.create_task(self._connected(through))
+        keeping = asyncio.create_task(self._keep_lease(through.id))
+        try:
+            await asyncio.wait({reading, keeping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await end(reading, keeping)
+            await self._release(through.id)
+        for task in (keeping, reading):
+            if not task.cancelled():
+                task.result()
+
+    async def _connected(self, through: inbox.Inbox) -> None:
         if through.live is None:
             return
         account = await self._desk.account(through.live, connected_before=True)
         async with self._mailbox.open(account) as reader:
-            reading = asyncio.create_task(self._follow(through, reader))
-            keeping = asyncio.create_task(self._keep_lease(through.id))
-            try:
-                await asyncio.wait({reading, keeping}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                await end(reading, keeping)
-                await self._release(through.id)
-            for task in (keeping, reading):
-                if not task.cancelled():
-                    task.result()
+            await self._points("reading.connected")
+            await self._follow(through, reader)
 
     async def _release(self, found: UUID) -> None:
         with suppress(NatsError, TimeoutError):  # else it runs out
             await self._leases.release(found)
 
     async def _keep_lease(self, found: UUID) -> None:
-        while await self._may_read(found):  # noqa: ASYNC110  the lease is renewed by asking for it
-            await asyncio.sleep(RENEWED_EVERY)
+        while await self._may_read(found):
+            await asyncio.sleep(self._leases.renewed_every)
+            await self._points("reading.before-renewal")
 
     async def _follow(self, through: inbox.Inbox, reader: ports.Reader) -> None:
         state = await reader.folder()
+        await self._points("reading.selected")
         uid = await self._place(through, state)
         while True:
             before = uid
             async for message in reader.fetch_since(uid, state.uidvalidity):
+                await self._points("reading.fetched")
                 await self._intake.take(through, message)
+                await self._points("reading.recorded")
                 uid = message.uid
             if uid == before:
                 await reader.wait(WAIT)
+                await self._points("reading.news")
             else:
+                await self._points("reading.before-place")
                 self._places.keep(through.id, state.uidvalidity, uid)
 
     async def _place(self, through: inbox.Inbox, state: ports.FolderState) -> int:
