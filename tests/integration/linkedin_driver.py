@@ -21,6 +21,7 @@ from heraldry.chassis.bus import border
 from heraldry.chassis.bus.follow import Entry, Follower
 from heraldry.chassis.bus.reactions import read
 from heraldry.chassis.bus.rpc import Caller
+from heraldry.chassis.leases import STREAM as LEASES
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.testing.replicas import Replicas
 from heraldry.chassis.vault import master
@@ -44,6 +45,7 @@ from heraldry.sandbox.linkedin.people import Person
 from heraldry.sandbox.linkedin.site import LinkedIn
 from heraldry.sandbox.linkedinhost import linkedin_host
 from nats.aio.client import Client
+from nats.js.errors import NotFoundError
 
 NORTHWIND, ADA = (UUID(int=n) for n in range(1, 3))
 USER = By(organization=NORTHWIND, actor="user:ada")
@@ -95,6 +97,21 @@ class Driver(Replicas):
 
     def go_on(self, replica: str) -> None:
         self.processes[replica].send_signal(signal.SIGCONT)
+
+    async def driver_of(self, account: UUID) -> str:
+        """The replica that had the lease of an account last; empty: nobody had."""
+        js = border.jetstream(await self.nats.client("operator"))
+        try:
+            lease = await js.get_msg(LEASES, subject=f"$KV.LEASES.{CONTEXT}.browser.{account}", direct=True)
+        except NotFoundError:
+            return ""
+        return str(json.loads(lease.data or b"{}")["holder"]).removeprefix(f"{CONTEXT}-")
+
+    async def restart(self, more: Mapping[str, str], *replicas: str) -> None:
+        """Kill all, and start these with other settings."""
+        await self.kill_all()
+        self.environment |= more
+        await asyncio.gather(*map(self.start, replicas))
 
     async def health(self, replica: str = "0") -> dict[str, Any]:
         """What a replica says of itself."""

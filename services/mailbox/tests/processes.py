@@ -141,7 +141,14 @@ class Service(Replicas):
         )
         await border.jetstream(await self.nats.client(context)).publish(subject, body)
 
-    async def connect(self, password: str = PASSWORD, identity: UUID = ADA, address: str = ADDRESS) -> str:
+    async def connect(
+        self,
+        password: str = PASSWORD,
+        identity: UUID = ADA,
+        address: str = ADDRESS,
+        imap: Server | None = None,
+    ) -> str:
+        """`imap`: where it is read, if not at the mail host."""
         key = None
         while key is None:
             key = await public_key(self.gateway, "mailbox")
@@ -149,7 +156,7 @@ class Service(Replicas):
         command = ConnectInbox(
             identity=identity,
             address=address,
-            imap=Server(host="localhost", port=ports.imap, security="starttls"),
+            imap=imap or Server(host="localhost", port=ports.imap, security="starttls"),
             smtp=Server(host="localhost", port=ports.smtps, security="tls"),
             password=seal(key, password.encode()),
         )
@@ -183,13 +190,17 @@ class Service(Replicas):
 
 
 @asynccontextmanager
-async def running(folder: Path, more: Mapping[str, str] | None = None) -> AsyncGenerator[Service]:
-    """`more`: settings beside the usual ones."""
+async def running(
+    folder: Path, more: Mapping[str, str] | None = None, *, trusting: Sequence[Path] = ()
+) -> AsyncGenerator[Service]:
+    """`more`: settings beside the usual ones. `trusting`: certificates of further servers."""
     points = folder / "points"
     points.mkdir()
     async with NatsServer() as nats, MailHost.start(folder / "host", people=()) as host:
         host.add_account(ADDRESS, PASSWORD)
         host.add_account(KIM, PASSWORD)
+        trusted = folder / "trusted.pem"
+        trusted.write_bytes(b"\n".join(file.read_bytes() for file in (host.ca_file, *trusting)))
         settings = nats.settings("mailbox")
         master.create(master.default_path(settings))
         environment = {
@@ -200,7 +211,7 @@ async def running(folder: Path, more: Mapping[str, str] | None = None) -> AsyncG
             "HERALDRY_NATS_USER": settings.nats_user,
             "HERALDRY_NATS_PASSWORD": settings.nats_password.get_secret_value(),
             "HERALDRY_ALLOW_PRIVATE_ADDRESSES": "true",
-            "HERALDRY_EXTRA_CA_FILE": str(host.ca_file),
+            "HERALDRY_EXTRA_CA_FILE": str(trusted),
             "HERALDRY_MODE": "demo",  # business time follows the sandbox's clock
             "HERALDRY_TEST_POINTS": str(points),
             **(more or {}),
