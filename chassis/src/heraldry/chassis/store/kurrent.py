@@ -27,7 +27,7 @@ import structlog
 from grpc import RpcError
 from grpc.aio import UsageError
 from heraldry.chassis.store.address import Address
-from heraldry.chassis.store.kurrent_client import Client, Problem, passes
+from heraldry.chassis.store.kurrent_client import READ, Client, Problem, passes
 from heraldry.chassis.store.port import (
     NO_STREAM,
     START,
@@ -55,6 +55,7 @@ T = TypeVar("T")
 
 PATIENCE: Final = 6.0  # seconds with a server that does not answer, or is electing a leader
 START_PATIENCE: Final = 20.0  # the same when a service starts
+LAST_LOOK: Final = 1.0  # the same for whoever has waited that long for an answer
 PAUSES: Final = (0.05, 0.2, 0.5, 1.0)  # seconds between two tries
 PAGE_BYTES: Final = 2 * 1024 * 1024  # of what is read at once by who follows the log from further behind
 TAIL_BYTES: Final = 4 * 1024 * 1024  # of the newest events, kept for all who follow
@@ -143,7 +144,7 @@ class KurrentStore:
         async def read() -> Sequence[RecordedEvent]:
             try:
                 return await self.client.get_stream(
-                    stream, stream_position=newest, backwards=True, limit=limit, timeout=PATIENCE * 10
+                    stream, stream_position=newest, backwards=True, limit=limit, timeout=READ
                 )
             except NotFoundError:
                 return []
@@ -196,16 +197,18 @@ class KurrentStore:
         await end(self._pump)
         await self.client.leave()
 
-    async def _recorded(self, stream: str, after: int, limit: int) -> Sequence[RecordedEvent]:
+    async def _recorded(
+        self, stream: str, after: int, limit: int, patience: float | None = None
+    ) -> Sequence[RecordedEvent]:
         async def read() -> Sequence[RecordedEvent]:
             try:
                 return await self.client.get_stream(
-                    stream, stream_position=after + 1, limit=limit, timeout=PATIENCE * 10
+                    stream, stream_position=after + 1, limit=limit, timeout=READ
                 )
             except NotFoundError:
                 return []
 
-        return await self.client.patiently(read, PATIENCE)
+        return await self.client.patiently(read, PATIENCE if patience is None else patience)
 
     async def _page(self, after: int, limit: int, most: int | None) -> Sequence[StoredEvent]:
         """At most `limit` events after a position, and not many more than `most` bytes of them."""
@@ -262,7 +265,7 @@ class KurrentStore:
     async def _look(self, stream: str, sent: Sequence[Sent], expected: int, problem: Problem) -> Appended:
         """No answer came: what stands in the stream decides, if it can be read."""
         try:
-            there = await self._recorded(stream, expected, len(sent))
+            there = await self._recorded(stream, expected, len(sent), LAST_LOOK)
         except StoreUnavailableError:
             raise problem.unknown() from None
         if not there:  # it may still be under way

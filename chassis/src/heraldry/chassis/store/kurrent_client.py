@@ -33,7 +33,7 @@ from kurrentdbclient.exceptions import (
 
 T = TypeVar("T")
 ANSWER: Final = 3.0  # seconds for one append
-READ: Final = 60.0  # seconds for one page
+READ: Final = 20.0  # seconds for one page, or one stream
 WINDOW: Final = 1000  # events the server looks through at once
 PAUSES: Final = (0.05, 0.2, 0.5, 1.0)  # seconds between two tries
 _FOR_GOOD: Final = (
@@ -78,6 +78,7 @@ class Client(AsyncKurrentDBClient):
         self.grpc_options += (
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 1000),
+            ("grpc.min_reconnect_backoff_ms", 3000),  # how long one try to connect may take
         )
 
     @property

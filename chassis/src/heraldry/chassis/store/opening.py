@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -36,6 +37,9 @@ async def open_store(settings: Settings, context: str, *, published: Published |
         file = folder.file_of(settings.data, context)
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return SqliteStore(file)
+    os.environ.setdefault(
+        "GRPC_VERBOSITY", "ERROR"
+    )  # it would write beside the log; read when it is imported
     from heraldry.chassis.store.kurrent import KurrentStore  # noqa: PLC0415  a third of a second, and threads
 
     store = await KurrentStore.open(where, context, mode=settings.mode)
