@@ -367,6 +367,9 @@ async def test_a_restore_by_the_operator_is_no_attack(data: Path) -> None:
     finding = await look(data, witnesses=witnesses)
     assert finding.ok
     assert (finding.events, finding.proven, finding.restores, finding.newest) == (51, 51, 1, 5)
+    assert (
+        finding.given_up == 15
+    )  # the epoch begins behind event 45; of those up to 60, five were signed anew
     with database(data) as db:
         db.execute("UPDATE events SET data = x'7b7d' WHERE position = 48")
     first = (await look(data)).first
@@ -377,6 +380,33 @@ async def test_a_restore_by_the_operator_is_no_attack(data: Path) -> None:
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join([*lines[:2], *lines[3:]]))  # what the restore gave up need not be there
     assert history.MISSING not in codes(await look(again))
+
+
+async def test_a_restore_from_a_copy_of_everything_is_no_second_story(original: Path, tmp_path: Path) -> None:
+    """The signer's memory is of the copy, too: numbers are used twice, and a witness knows the first ones."""
+    data = Path(shutil.copytree(original, tmp_path / "data"))
+    store = SqliteStore(data / "store" / f"{CONTEXT}.sqlite3")
+    signer = SignerInHand(data / "keys" / "signer")
+    lost: list[Checkpoint] = []
+    for number in range(3):
+        await append(store, f"{CONTEXT}.note-1", noted(f"lost {number}"))
+        lost.append(await sign(store, data, CONTEXT, signer))
+    await store.close()
+    shutil.rmtree(data)
+    shutil.copytree(original, data)
+    with database(data) as db:
+        db.execute("UPDATE store SET epoch = 'restored'")
+    store = SqliteStore(data / "store" / f"{CONTEXT}.sqlite3")
+    signer = SignerInHand(data / "keys" / "signer")
+    await begin_epoch(signer, CONTEXT, store, Trail.beside(data, CONTEXT))
+    for number in range(2):
+        await append(store, f"{CONTEXT}.note-1", noted(f"after {number}"))
+        await sign(store, data, CONTEXT, signer)
+    await store.close()
+    finding = await look(data, witnesses=[*witness_of(original), *lost])
+    assert finding.problems == []
+    assert finding.ok
+    assert (finding.restores, finding.given_up, finding.proven) == (1, 9, 68)  # 66 were there, and 2 came
 
 
 def test_a_witness_may_keep_checkpoints_markers_or_lines(data: Path) -> None:

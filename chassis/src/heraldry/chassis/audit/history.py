@@ -35,6 +35,7 @@ class History:
     newest: Checkpoint | None = None
     problems: list[Problem] = field(default_factory=list[Problem])
     epochs: list[Checkpoint] = field(default_factory=list[Checkpoint])  # that a restore began
+    given_up: int = 0  # signed events that restores left behind
 
     def counts(self, checkpoint: Checkpoint) -> bool:
         """Whether what it says was not given up by a restore after it."""
@@ -72,10 +73,13 @@ class Evidence:
             if witness.context == context and self._is_signed(witness, "a witness' checkpoint"):
                 kept[witness.number, witness.digest()] = witness
         self._witnesses: Sequence[Checkpoint] = sorted(kept.values(), key=lambda one: one.number)
+        self._overtaken: dict[int, int] = {}  # by the number of an epoch: what was signed when it began
+        self._settled = False
 
     def history(self) -> History:
         """Read all of it once. Raises OSError."""
         found = History(problems=list(self._doubtful))
+        highest = 0
         for line in self._lines(found.problems):
             checkpoint, newest = line.checkpoint, found.newest
             if newest is not None and checkpoint.number == newest.number:
@@ -85,6 +89,9 @@ class Evidence:
             found.problems += _gap(newest, checkpoint)
             if checkpoint.kind == "epoch":
                 found.epochs.append(checkpoint)
+                signed = max(highest, self._overtaken.get(checkpoint.number, 0))
+                found.given_up += max(signed - checkpoint.count, 0)
+            highest = checkpoint.count
             found.newest, found.count = checkpoint, found.count + 1
         return found
 
@@ -93,6 +100,7 @@ class Evidence:
         return self._lines([])
 
     def _lines(self, problems: list[Problem]) -> Iterator[Line]:
+        self._settle()
         waiting = list(reversed(self._witnesses))
         last = 0
         for number, line in enumerate(self._trail.lines(), start=1):
@@ -117,11 +125,46 @@ class Evidence:
         for witness in reversed(waiting):
             yield Line(checkpoint=witness)
 
+    def _settle(self) -> None:
+        """Leave out what witnesses kept of an epoch after a restore, from an older copy, had begun the next one.
+
+        The signer's memory may be of that copy, too: then it has used some numbers twice, and the operator has begun
+        the epoch without knowing. It is no second story of the log; what it gave up is counted.
+        """
+        if self._settled:
+            return
+        self._settled = True
+        newest = self._trail.newest()
+        if newest is None or all(witness.epoch == newest.epoch for witness in self._witnesses):
+            return
+        order: list[str] = []
+        begun: list[Checkpoint] = []
+        for line in self._trail.lines():
+            if line is not None and is_signed(line.checkpoint, self._keys):
+                if line.checkpoint.epoch not in order:
+                    order.append(line.checkpoint.epoch)
+                if line.checkpoint.kind == "epoch":
+                    begun.append(line.checkpoint)
+        left: list[Checkpoint] = []
+        for witness in self._witnesses:
+            over = next((one for one in begun if _overtakes(one, witness, order)), None)
+            if over is None:
+                left.append(witness)
+            else:
+                self._overtaken[over.number] = max(self._overtaken.get(over.number, 0), witness.count)
+        self._witnesses = left
+
     def _is_signed(self, checkpoint: Checkpoint, what: str) -> bool:
         if is_signed(checkpoint, self._keys):
             return True
         self._doubtful.append(Problem(UNSIGNED, f"{what} ({checkpoint.number}) was not signed for this log"))
         return False
+
+
+def _overtakes(begun: Checkpoint, witness: Checkpoint, order: Sequence[str]) -> bool:
+    if witness.epoch not in order or witness.number < begun.number:
+        return False
+    return order.index(witness.epoch) < order.index(begun.epoch)
 
 
 def _gap(before: Checkpoint | None, after: Checkpoint) -> Sequence[Problem]:

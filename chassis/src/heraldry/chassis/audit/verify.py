@@ -68,6 +68,7 @@ class Finding:
     checkpoints: int = 0
     newest: int = 0  # the number of the newest checkpoint anybody has
     restores: int = 0  # epochs that were begun by the operator
+    given_up: int = 0  # signed events that these left behind, as far as anybody knows
     first: Touched | None = None
     problems: list[Problem] = field(default_factory=list[Problem])
 
@@ -99,6 +100,7 @@ async def verify(
         checkpoints=history.count,
         newest=history.newest.number if history.newest else 0,
         restores=len(history.epochs),
+        given_up=history.given_up,
         published=marker.count if marker is not None else None,
         problems=history.problems,
     )
