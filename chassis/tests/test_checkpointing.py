@@ -15,11 +15,16 @@ from heraldry.chassis.audit.checkpointing import LARGEST, Checkpointing, begin_e
 from heraldry.chassis.audit.digests import leaf, root, written
 from heraldry.chassis.audit.keys import is_signed
 from heraldry.chassis.audit.trail import Line, Trail
+from heraldry.chassis.audit.verify import verify
 from heraldry.chassis.bus.markers import Tip
+from heraldry.chassis.store.address import parse
+from heraldry.chassis.store.kurrent import KurrentStore
 from heraldry.chassis.store.sqlite import SqliteStore
 from heraldry.chassis.tasks import end
 from heraldry.chassis.testing.audit import KEY, AllPublished, SignerInHand, sign
 from heraldry.chassis.testing.bus import append, eventually, noted
+from heraldry.chassis.testing.kurrent.server import KurrentStandIn
+from heraldry.contracts.checkpoints import Checkpoint
 
 STREAM = "identity.note-1"
 LONG = 3600.0
@@ -254,3 +259,21 @@ async def test_nothing_signed_becomes_nothing_kept_after_a_restore_of_nothing(tm
         assert (begun.number, begun.count, begun.event) == (1, 0, "")
         await write(store, 5)
         assert (await sign(store, tmp_path, "identity", signer)).number == 2
+
+
+@pytest.mark.requirement("R-AUD-5")
+async def test_a_log_in_kurrentdb_is_signed_like_the_same_one_in_sqlite(tmp_path: Path) -> None:
+    events = [noted(f"event {number}") for number in range(450)]
+    signed: list[Checkpoint] = []
+    async with KurrentStandIn() as server, opened(tmp_path, 0) as sqlite:
+        kurrent = await KurrentStore.open(parse(server.uri, "identity"), "identity")
+        for store, data in ((sqlite, tmp_path / "a"), (kurrent, tmp_path / "b")):
+            for start in range(0, len(events), 50):
+                await append(store, f"identity.note-{start % 3}", *events[start : start + 50])
+            signed.append(await sign(store, data, "identity", SignerInHand(data / "signer")))
+            proof = await verify("identity", store, Trail.beside(data, "identity"), [KEY.verify_key])
+            assert proof.ok
+            assert (proof.events, proof.proven) == (450, 450)
+        await kurrent.close()
+    one, other = signed
+    assert (one.hash, one.root, one.event) == (other.hash, other.root, other.event)
