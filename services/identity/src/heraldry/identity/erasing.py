@@ -7,8 +7,9 @@ again. So it does not matter how many replicas carry an erasure on, nor where on
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID, uuid4, uuid5
 
 import structlog
@@ -46,6 +47,7 @@ from heraldry.identity.projections import erasure_about, erasures_under_way
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+T = TypeVar("T")
 log = structlog.stdlib.get_logger(__name__)
 ERASURE: Final[Decider[erasure.Command, erasure.State, erasure.Event]] = Decider(
     erasure.NO_ERASURE, erasure.decide, erasure.evolve
@@ -74,7 +76,7 @@ class Erasures:
         """In the ledger first, then in the log: what the log has begun, no restored backup undoes."""
         for_operators(asking)
         found = await self._find(command.kind, command.subject)
-        if found is None:
+        if found is None or self._known(command.subject) or (found.person and self._known(found.person)):
             return await self._again(command, asking)
         subjects = await self._subjects(command.kind, found)
         about = erasure.erasure_of(command.kind, subjects[0])
@@ -159,22 +161,41 @@ class Erasures:
         return await self._run(request, asking)
 
     async def _find(self, kind: Kind, subject: UUID) -> Person | None:
-        """Who that is; None: nobody knows, or knows no more than ids."""
+        """All that is known under this id; None: nobody has it, or it is known by nothing but ids."""
         query = FindPerson(kind=kind, subject=subject)
-        found = [await self._caller.ask(query, by=BY, to=context) for context in KNOWING[kind]]
-        known = [one for one in found if one.organization is not None]
-        return known[0] if known else None
+        answers = [await self._caller.ask(query, by=BY, to=context) for context in KNOWING[kind]]
+        found = [one for one in answers if one.organization is not None]
+        if not found:
+            return None
+        return found[0].model_copy(
+            update={
+                "addresses": _once(one.addresses for one in found),
+                "profiles": _once(one.profiles for one in found),
+            }
+        )
 
     async def _subjects(self, kind: Kind, found: Person) -> tuple[UUID, ...]:
-        """Every id of the person, the one their erasure is named by first: it is the same whichever was given."""
-        named: list[UUID] = []
-        if kind == "lead" and found.organization is not None:
-            query = ListSubjects(
-                organization=found.organization, addresses=found.addresses, profiles=found.profiles
+        """Every id of the person, the one their erasure is named by first: it is the same whichever was given.
+
+        What is known under each id may lead to another one: a mail by hand to an address, a lead with it, their profile.
+        """
+        own = () if found.person is None else (found.person,)
+        if kind != "lead" or found.organization is None:
+            return own
+        addresses, profiles, asked = found.addresses, found.profiles, set(own)
+        while True:
+            query = ListSubjects(organization=found.organization, addresses=addresses, profiles=profiles)
+            named = _once([await self._caller.ask(query, by=BY, to=context) for context in NAMING])
+            new = [one for one in named if one not in asked]
+            asked.update(new)
+            more = [known for one in new if (known := await self._find(kind, one)) is not None]
+            wider = (
+                _once((addresses, *(one.addresses for one in more))),
+                _once((profiles, *(one.profiles for one in more))),
             )
-            for context in NAMING:
-                named.extend(await self._caller.ask(query, by=BY, to=context))
-        return tuple(dict.fromkeys((*named, *((found.person,) if found.person else ()))))
+            if wider == (addresses, profiles):
+                return _once((named, own))
+            addresses, profiles = wider
 
     def _known(self, subject: UUID) -> UUID | None:
         return self._model.read(lambda db: erasure_about(db, subject))
@@ -286,6 +307,11 @@ def own_part(part: Part, identities: Identities, clock: Clock) -> None:
         return Person(organization=state.organization, person=subject)
 
     part.stop, part.find = stop, find
+
+
+def _once(many: Iterable[Iterable[T]]) -> tuple[T, ...]:
+    """All of them in order, each once."""
+    return tuple(dict.fromkeys(one for some in many for one in some))
 
 
 def for_operators(asking: Asking) -> None:
