@@ -159,11 +159,11 @@ class Erasing:
 
     async def destroy(self, command: DestroySubjectsKeys, asking: Asking) -> Accepted:
         del asking
-        waiting = await self._waiting(command.kind, command.subjects)
-        if waiting:
+        left = [name for name in map(str, command.subjects) if not await self._keys.is_destroyed(name)]
+        if left and (waiting := await self._waiting(command.kind, command.subjects)):
             raise Refused("erasure.not-cleared", f"{self._context} is not done: {waiting}.")
-        for subject in command.subjects:
-            await self._keys.destroy(str(subject))
+        for name in left:
+            await self._keys.destroy(name)
         await self._reach(f"erasing-{self._context}.destroyed")
         return Accepted(position=await self._position(), fresh=True)
 

@@ -215,6 +215,13 @@ class KeyRing:
         """Whether the data subject is erased, or about to be, as far as this process has heard."""
         return subject in self._erased
 
+    async def is_destroyed(self, subject: str) -> bool:
+        """Whether nothing that was encrypted for the data subject can be read any more; False where it has no key."""
+        try:
+            return isinstance(await self.fetch(subject), Destroyed)
+        except KeyUnknownError:
+            return False
+
     def superseded(self) -> Sequence[int]:
         """The sequences of records of destroyed keys that are there beside those that say so: to be overwritten."""
         return sorted(
