@@ -132,7 +132,7 @@ def anything(random: Random, inbox: UUID, now: datetime) -> Event:
     )
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 async def test_every_answer_about_the_past_is_the_one_that_was_given_then(office: Office, seed: int) -> None:
     random = Random(seed)
     answered = list[tuple[datetime, tuple[InboxView, ...], list[InboxView | str]]]()
