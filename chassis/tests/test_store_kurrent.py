@@ -181,6 +181,32 @@ async def test_one_subscription_feeds_all_who_follow_and_is_made_again_when_it_i
         assert await follower == numbered(60)
 
 
+async def test_what_was_appended_together_comes_together(
+    store: KurrentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To who follows closely and to who is behind; only a limit below its size divides an append."""
+    sizes, revision = [1, 3, 2, 5, 1, 4] * 6, NO_STREAM
+    monkeypatch.setattr(kurrent, "TAIL_BYTES", 2_000)
+    following = asyncio.create_task(batches(store, sum(sizes), limit=7))
+    for size in sizes:
+        appended = await store.append(STREAM, [new_event() for _ in range(size)], expected=revision)
+        revision = appended.revision
+    ends = {sum(sizes[: n + 1]) for n in range(len(sizes))}
+    for got in (await following, await batches(store, sum(sizes), limit=7)):
+        assert {sum(got[: n + 1]) for n in range(len(got))} <= ends
+    assert await batches(store, 4, limit=2) == [1, 2, 1]
+
+
+async def batches(store: KurrentStore, count: int, *, limit: int) -> list[int]:
+    got: list[int] = []
+    async with asyncio.timeout(30):
+        async for batch in store.subscribe(limit=limit):
+            got.append(len(batch))
+            if sum(got) >= count:
+                return got
+    return got
+
+
 async def test_who_is_slow_misses_nothing_and_costs_no_memory(
     store: KurrentStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

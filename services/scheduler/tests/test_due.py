@@ -27,6 +27,8 @@ def db() -> Iterator[sqlite3.Connection]:
         made.executemany(ROW, ((f"e{n}", n, "finished", "s", "") for n in range(ENDED)))
         made.execute(ROW, ("later", ENDED, "in progress", "s", "2026-06-01"))
         made.execute(ROW, ("new", ENDED + 1, "waiting", "", ""))
+        # Their last step was sent, and that they have finished is not projected yet.
+        made.execute(ROW, ("done", ENDED + 3, "in progress", "s", ""))
         made.execute(ROW, ("joining", ENDED + 2, "in progress", "", "2026-06-02"))
         made.execute("COMMIT")
         yield made

@@ -38,7 +38,7 @@ from heraldry.chassis.store.port import (
     StoreUnavailableError,
     check,
 )
-from heraldry.chassis.store.tail import Tail
+from heraldry.chassis.store.tail import Tail, Told, whole
 from heraldry.chassis.tasks import check_cancelled, end
 from kurrentdbclient import NewEvent as Sent
 from kurrentdbclient import RecordedEvent
@@ -60,7 +60,7 @@ PAUSES: Final = (0.05, 0.2, 0.5, 1.0)  # seconds between two tries
 PAGE_BYTES: Final = 2 * 1024 * 1024  # of what is read at once by who follows the log from further behind
 TAIL_BYTES: Final = 4 * 1024 * 1024  # of the newest events, kept for all who follow
 _EPOCH: Final = "StoreOpened"
-_VERSION, _META, _ID = b'","version":', b',"meta":', b'{"event":"'
+_ID, _VERSION, _LEFT, _META = b'{"event":"', b'","version":', b',"left":', b',"meta":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,8 @@ class KurrentStore:
     async def append(self, stream: str, events: Sequence[NewEvent], *, expected: int) -> Appended:
         check(events)
         sent = [
-            Sent(type=event.type, data=event.data, metadata=_metadata(event), id=uuid7()) for event in events
+            Sent(type=event.type, data=event.data, metadata=_metadata(event, left), id=uuid7())
+            for left, event in zip(reversed(range(len(events))), events, strict=True)
         ]
         until, tries, doubtful = monotonic() + PATIENCE, 0, False
         while True:
@@ -152,7 +153,7 @@ class KurrentStore:
         return self._stored(await self.client.patiently(read, PATIENCE))
 
     async def read_all(self, *, after: int = START, limit: int = 1000) -> Sequence[StoredEvent]:
-        return await self._page(after, limit, None)
+        return [told.event for told in await self._page(after, limit, None)]
 
     async def read_at(self, position: int) -> StoredEvent | None:
         if position <= self.opened.origin:
@@ -177,7 +178,7 @@ class KurrentStore:
                 moved.clear()
                 batch, reached = tail.since(after, limit), tail.end
                 if batch is None:  # further behind than memory reaches
-                    batch = await self._page(after, limit, PAGE_BYTES)
+                    batch = whole(await self._page(after, limit, PAGE_BYTES))
                     after = after if batch else max(after, reached)
                 if batch:
                     after = batch[-1].position
@@ -210,7 +211,7 @@ class KurrentStore:
 
         return await self.client.patiently(read, PATIENCE if patience is None else patience)
 
-    async def _page(self, after: int, limit: int, most: int | None) -> Sequence[StoredEvent]:
+    async def _page(self, after: int, limit: int, most: int | None) -> Sequence[Told]:
         """At most `limit` events after a position, and not many more than `most` bytes of them."""
         start = max(after, self.opened.origin)
 
@@ -219,7 +220,7 @@ class KurrentStore:
             return [one for one in found if one.commit_position > start][:limit]
 
         try:
-            return self._stored(await self.client.patiently(read, PATIENCE))
+            return [_told(one) for one in await self.client.patiently(read, PATIENCE)]
         except InvalidCommitPositionError as error:
             raise StoreUnavailableError(
                 f"store.position-unknown: {self.client.shown} has nothing at position {start} of {self._context}."
@@ -227,29 +228,7 @@ class KurrentStore:
             ) from error
 
     def _stored(self, recorded: Sequence[RecordedEvent]) -> Sequence[StoredEvent]:
-        return [self._event(one) for one in recorded]
-
-    def _event(self, one: RecordedEvent) -> StoredEvent:
-        try:
-            head, found, rest = one.metadata.partition(_META)
-            before, _, version = head.partition(_VERSION)
-            if not found or not before.startswith(_ID):
-                raise ValueError("not our metadata")
-            return StoredEvent(
-                one.commit_position,
-                one.stream_name,
-                one.stream_position,
-                UUID(before[len(_ID) :].decode("ascii")),
-                one.type,
-                int(version),
-                one.data,
-                rest[:-1],
-            )
-        except ValueError as error:
-            raise StoreUnavailableError(
-                f"store.foreign-event: {one.stream_name} holds an event (revision {one.stream_position}) that"
-                " Heraldry did not write. Only its services may write to its streams."
-            ) from error
+        return [_told(one).event for one in recorded]
 
     async def _settle(
         self, stream: str, events: Sequence[NewEvent], sent: Sequence[Sent], expected: int, actual: int
@@ -311,16 +290,42 @@ class KurrentStore:
         async with following:
             async for one in following:
                 if not one.is_checkpoint:
-                    tail.came(self._event(one))
+                    tail.came(_told(one))
                 self._resume = max(self._resume, one.commit_position)
         raise StoreUnavailableError("the server ended the subscription")
 
 
-def _metadata(event: NewEvent) -> bytes:
-    """A storage format: {"event": the port's id, "version": …, "meta": the port's metadata, byte for byte}."""
-    return b"".join(
-        (_ID, str(event.id).encode(), _VERSION, str(event.version).encode(), _META, event.meta, b"}")
-    )
+def _metadata(event: NewEvent, left: int) -> bytes:
+    """A storage format: {"event": the port's id, "version": …, "left": how many of the append follow,
+    "meta": the port's metadata, byte for byte}.
+    """
+    before = b"%s%s%s%d%s%d" % (_ID, str(event.id).encode(), _VERSION, event.version, _LEFT, left)
+    return b"%s%s%s}" % (before, _META, event.meta)
+
+
+def _told(one: RecordedEvent) -> Told:
+    try:
+        head, found, rest = one.metadata.partition(_META)
+        before, _, numbers = head.partition(_VERSION)
+        version, _, left = numbers.partition(_LEFT)
+        if not found or not before.startswith(_ID):
+            raise ValueError("not our metadata")
+        event = StoredEvent(
+            one.commit_position,
+            one.stream_name,
+            one.stream_position,
+            UUID(before[len(_ID) :].decode("ascii")),
+            one.type,
+            int(version),
+            one.data,
+            rest[:-1],
+        )
+        return Told(event, int(left))
+    except ValueError as error:
+        raise StoreUnavailableError(
+            f"store.foreign-event: {one.stream_name} holds an event (revision {one.stream_position}) that"
+            " Heraldry did not write. Only its services may write to its streams."
+        ) from error
 
 
 async def _open(client: Client, stream: str, mode: str) -> Opened:

@@ -73,7 +73,7 @@ def next_of(db: Connection, lane: Lane, campaign: str) -> tuple[str, str] | None
     """The lead of a campaign whose next step of this kind through this sender is due first, and when."""
     found = db.execute(
         "SELECT enrollment, due_at FROM lead INDEXED BY lead_next WHERE via = ? AND next_kind = ? AND campaign = ?"
-        " AND offer = 'next' AND ready = 1 ORDER BY due_at LIMIT 1",
+        " AND offer = 'next' AND ready = 1 AND due_at > '' ORDER BY due_at LIMIT 1",
         (lane.sender, lane.kind, campaign),
     )
     return cast("tuple[str, str] | None", found.fetchone())

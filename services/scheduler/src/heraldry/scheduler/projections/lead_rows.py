@@ -96,7 +96,7 @@ def due_without_inbox(db: Connection, now: datetime) -> Sequence[Row]:
     """
     where = (
         "rowid IN (SELECT lead.rowid FROM account CROSS JOIN lead INDEXED BY lead_due"
-        " ON via = account.sender AND next_kind = 'email' AND due_at <= ? AND offer = 'next' AND ready = 1"
+        " ON via = account.sender AND next_kind = 'email' AND due_at > '' AND due_at <= ? AND offer = 'next' AND ready = 1"
         " WHERE account.closed = 'disconnected' OR account.identity <> lead.identity LIMIT ?)"
     )
     return _rows(db, where, (now.isoformat(), AT_ONCE))
