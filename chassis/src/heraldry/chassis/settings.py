@@ -46,6 +46,12 @@ class Settings(BaseSettings):
     # LinkedIn profiles that the identities of an organization may read for their data in its day, together; Sales
     # Navigator adds to it
     scraping_pool: NonNegativeInt = 100
+    staging: bool = (
+        False  # a copy: it writes to nobody who is not on the list below; set by `up` where it is one
+    )
+    # whom alone this installation writes to: addresses, domains, LinkedIn addresses, comma-separated (default: anybody;
+    # of a staging copy: nobody)
+    recipient_allow_list: str = ""
     log_format: Literal["text", "json"] = "json"
     log_level: str = "INFO"
     ready_fd: int | None = None  # the supervisor's pipe: one line is written to it when the process is ready

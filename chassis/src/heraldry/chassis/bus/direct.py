@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +17,9 @@ from nats.errors import Error as NatsError
 
 PATIENCE: Final = 5.0  # seconds
 ALL_TOLD, NONE_THERE = "204", "404"
+_OF_THE_ANSWER: Final = frozenset(
+    f"Nats-{name}" for name in ("Stream", "Subject", "Sequence", "Time-Stamp", "Num-Pending", "Last-Sequence")
+)
 
 
 class IncompleteError(NatsError):
@@ -31,7 +34,7 @@ class Stored:
     sequence: int
     time: datetime
     data: bytes
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])  # as they were published
 
 
 class Answer:
@@ -51,7 +54,8 @@ class Answer:
             self._left = left
             time = datetime.fromisoformat(headers["Nats-Time-Stamp"])
             sequence = int(headers["Nats-Sequence"])
-            self.found.append(Stored(headers["Nats-Subject"], sequence, time, message.data, headers))
+            own = {name: value for name, value in headers.items() if name not in _OF_THE_ANSWER}
+            self.found.append(Stored(headers["Nats-Subject"], sequence, time, message.data, own))
         elif (status == ALL_TOLD and self.found and left == self._left) or (
             status == NONE_THERE and not self.found
         ):

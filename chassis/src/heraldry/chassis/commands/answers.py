@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import structlog
 from heraldry.chassis.supervisor import folder as folders
 from heraldry.contracts.base import Refused
 
@@ -37,6 +38,7 @@ class Answers:
 
     def __init__(self) -> None:
         self.ended = ANSWERED
+        structlog.configure(logger_factory=_beside)
 
     def good(self, document: Document) -> None:
         _tell(document)
@@ -44,6 +46,11 @@ class Answers:
     def bad(self, document: Document) -> None:
         self.ended = BAD_NEWS
         _tell(document)
+
+
+def _beside(*_: object) -> structlog.PrintLogger:
+    """What is logged meanwhile is no answer."""
+    return structlog.PrintLogger(sys.stderr)
 
 
 def _tell(document: Document) -> None:

@@ -6,16 +6,22 @@ import fcntl
 import json
 import os
 import secrets
+import sqlite3
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from heraldry.chassis.supervisor.problems import CannotStart, disk_full, explain
 
 Mode = Literal["demo", "live"]
 
 SUBFOLDERS = ("store", "read", "nats", "audit", "keys", "run", "run/log", "sandbox")
+INSTALLATION = "INSTALLATION"  # says which one this folder is
+RESTORING = "RESTORING"  # while a restore is not complete
+RESTORED = "RESTORED"  # until the services have heeded it
+STORE_PATIENCE = 5.0  # seconds
 DEMO_EMAIL = "demo@heraldry.example"
 NEEDED_BYTES = 32 * 1024 * 1024  # free on the disk, or nothing is started
 LOCK_PATIENCE = 1.0  # seconds; `heraldry status` holds the lock for an instant
@@ -33,6 +39,14 @@ def default(mode: Mode, given: Path | None = None) -> Path:
     """Where an installation is unless told otherwise: `given`, HERALDRY_DATA, or ./data/<mode>. Absolute."""
     named = given or (Path(said) if (said := os.environ.get("HERALDRY_DATA")) else None)
     return (named or Path("data") / mode).absolute()
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What a folder is: one installation, or a copy of one that nothing but its allow-list may hear of."""
+
+    id: str
+    staging: bool = False
 
 
 class Folder:
@@ -62,6 +76,22 @@ class Folder:
     @property
     def run(self) -> Path:
         return self.path / "run"
+
+    def begin_restore(self) -> None:
+        """Until `end_restore` the folder cannot be started."""
+        self.write(self.path / RESTORING, "")
+
+    def require_whole(self) -> Installation:
+        """What it is, once its stores are known to be its own. Raises CannotStart."""
+        if (self.path / RESTORING).exists():
+            raise CannotStart(
+                "restore-incomplete",
+                f"{self.path} was not restored to its end. Remove it, and restore the backup again.",
+            )
+        made = installation(self.path)
+        for file in sorted((self.path / "store").glob("*.sqlite3")):
+            _stamp_store(file, made)
+        return made
 
     @property
     def logs(self) -> Path:
@@ -123,16 +153,7 @@ class Folder:
 
     def write(self, path: Path, text: str) -> None:
         """Replace a file as a whole, readable by its owner only. Raises CannotStart."""
-        beside = path.with_name(f".{path.name}.new")
-        try:
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            try:
-                _write_all(descriptor, text.encode())
-            finally:
-                os.close(descriptor)
-            beside.replace(path)
-        except OSError as error:
-            raise explain(error, path) from error
+        _write_private(path, text)
 
     def _make_master_key(self, path: Path) -> None:
         nats = self.path / "nats"
@@ -148,6 +169,69 @@ class Folder:
             master.create(path)
         except OSError as error:
             raise explain(error, path) from error
+
+
+def installation(path: Path) -> Installation:
+    """Which installation a folder is; one that has no id yet is given one. Raises CannotStart."""
+    file = path / INSTALLATION
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+        return Installation(str(told["id"]), staging=bool(told["staging"]))
+    except FileNotFoundError:
+        made = Installation(secrets.token_hex(16))
+        stamp(path, made)
+        return made
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CannotStart("installation-damaged", f"{file} is damaged. Put it back from a copy.") from error
+
+
+def stamp(path: Path, made: Installation) -> None:
+    """Say in the folder, and in every store there, which installation it is. Raises CannotStart."""
+    for file in sorted((path / "store").glob("*.sqlite3")):
+        _stamp_store(file, made, anew=True)
+    _write_private(path / INSTALLATION, json.dumps({"id": made.id, "staging": made.staging}))
+
+
+def _stamp_store(file: Path, made: Installation, *, anew: bool = False) -> None:
+    """Raises CannotStart for a store of another installation: nobody said what it is to do here."""
+    try:
+        with closing(sqlite3.connect(file, timeout=STORE_PATIENCE)) as store, store:
+            store.execute("CREATE TABLE IF NOT EXISTS installation (id TEXT NOT NULL) STRICT")
+            row = cast("tuple[str] | None", store.execute("SELECT id FROM installation").fetchone())
+            if row is not None and row[0] != made.id and not anew:
+                raise CannotStart(
+                    "store-of-another",
+                    f"{file} is the store of another installation. Copies are made with `heraldry backup` and"
+                    " `heraldry restore`, which says what they may do.",
+                )
+            if row is None or row[0] != made.id:
+                store.execute("DELETE FROM installation")
+                store.execute("INSERT INTO installation VALUES (?)", (made.id,))
+    except sqlite3.Error as error:
+        raise CannotStart("store-unreadable", f"{file} cannot be opened ({error}).") from error
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Replace a file as a whole, readable by its owner only. Raises CannotStart."""
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            _write_all(descriptor, text.encode())
+        finally:
+            os.close(descriptor)
+        beside.replace(path)
+    except OSError as error:
+        raise explain(error, path) from error
+
+
+def note_restored(path: Path) -> None:
+    """For the services: until they have heeded it, it stands here that the past day is not known whole."""
+    _write_private(path / RESTORED, secrets.token_hex(16))
+
+
+def end_restore(path: Path) -> None:
+    (path / RESTORING).unlink()
 
 
 def running(path: Path) -> bool:

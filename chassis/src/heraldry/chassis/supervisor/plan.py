@@ -14,7 +14,7 @@ from heraldry.chassis.bus.server import ServerFiles, ServerFilesError, binary, p
 from heraldry.chassis.store.folder import wrong_kind
 from heraldry.chassis.supervisor import ports, process
 from heraldry.chassis.supervisor.child import Child
-from heraldry.chassis.supervisor.folder import Folder
+from heraldry.chassis.supervisor.folder import Folder, installation
 from heraldry.chassis.supervisor.output import LogFile
 from heraldry.chassis.supervisor.problems import CannotStart
 from heraldry.chassis.supervisor.services import Service
@@ -65,6 +65,8 @@ def make(
     environment = dict(os.environ)
     environment["HERALDRY_STORE_URL"] = _store_url(folder)
     environment["HERALDRY_MASTER_KEY_FILE"] = str(_master_key(folder))
+    if installation(folder.path).staging:
+        environment["HERALDRY_STAGING"] = "true"
     public = ports.asked_port(host, port, "--port")
     url = environment.get("HERALDRY_PUBLIC_URL") or ports.address(host, public)
     sandbox_port = 0

@@ -37,6 +37,7 @@ def main(argv: Sequence[str]) -> int:
         known = [service for service in services() if not (asked.no_sandbox and service.is_sandbox)]
         counts = replicas(asked.replicas, known)
         folder = Folder.claim(folders.default(mode, asked.data), mode)
+        folder.require_whole()
         wanted = {service: counts[service.name] for service in known}
         return Installation(folder, asked.host).run(asked.port, asked.nats_port, wanted)
     except CannotStart as problem:

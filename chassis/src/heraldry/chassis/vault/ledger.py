@@ -60,8 +60,11 @@ def read(data: Path) -> Sequence[Entry]:
     A last line that a crash cut off is no entry: its erasure had not begun.
     """
     file = path(data)
-    if not file.exists():
-        return ()
+    return read_file(file) if file.exists() else ()
+
+
+def read_file(file: Path) -> Sequence[Entry]:
+    """As `read`, of a ledger that is kept elsewhere."""
     found: list[Entry] = []
     lines = file.read_bytes().split(b"\n")
     for number, line in enumerate(lines[:-1], start=1):

@@ -12,6 +12,7 @@ from heraldry.chassis.clock import SystemClock
 from heraldry.chassis.crew import Crew
 from heraldry.chassis.host import House, run
 from heraldry.chassis.leases import KvLeases
+from heraldry.chassis.recipients import Recipients
 from heraldry.chassis.vault.sealed import own_private_key
 from heraldry.linkedin_driver import api
 from heraldry.linkedin_driver.actions import Actions
@@ -66,6 +67,7 @@ async def build(house: House) -> None:
         real,
         held,
         house.points,
+        Recipients.of(settings),
     )
     leased = timedelta(seconds=settings.lease_seconds)
     leases = KvLeases(house.js, f"{CONTEXT}.browser", settings.process, real, leased)

@@ -12,6 +12,7 @@ from heraldry.chassis.clock import SystemClock
 from heraldry.chassis.crew import Crew
 from heraldry.chassis.host import House, run
 from heraldry.chassis.leases import KvLeases
+from heraldry.chassis.recipients import Recipients
 from heraldry.chassis.vault.sealed import own_private_key
 from heraldry.mailbox import api
 from heraldry.mailbox.adapters.check import MailChecker
@@ -61,7 +62,17 @@ def crew(house: House, application: Application, private_key: PrivateKey) -> Cre
     trust = Trust(settings.extra_ca_file, settings.allow_private_addresses or settings.sandbox)
     held = timedelta(seconds=settings.claim_seconds)
     links = UnsubscribeLinks(house.nc, settings.public_url, private_key)
-    desk = Desk(application, house.secrets, house.halt, house.model, house.clock, real, held, links)
+    desk = Desk(
+        application,
+        house.secrets,
+        house.halt,
+        house.model,
+        house.clock,
+        real,
+        held,
+        links,
+        Recipients.of(settings),
+    )
     patience = Patience.of(settings.mail_silence_seconds)
     mailbox, submitter = ImapMailbox(trust, patience), KeptConnections(trust, patience)
     house.stack.push_async_callback(submitter.close)

@@ -48,6 +48,11 @@ class Scrapings:
         command = scraping_pool.ImportZone(organization, zone, revision, self._clock.now())
         await self._run(organization, None, command, asking)
 
+    async def assume_used(self, organization: UUID, asking: Asking) -> None:
+        """Nothing more of the pool today: what was read until now is not known."""
+        command = scraping_pool.AssumeUsed(organization, self._clock.now())
+        await self._run(organization, None, command, asking)
+
     async def pool(self, organization: UUID, now: datetime, until: datetime | None = None) -> SharedPool:
         """From its stream itself: what a permit would be decided on. `until`: as it was then, of the present size."""
         loaded = await self._runner.load(pools, _stream(organization), enough=_enough(now), until=until)

@@ -10,6 +10,7 @@ from heraldry.chassis.bus.reactions import Reactions
 from heraldry.chassis.clock import SystemClock
 from heraldry.chassis.host import House, run
 from heraldry.chassis.leases import KvLeases
+from heraldry.chassis.supervisor.folder import RESTORED
 from heraldry.chassis.vault.blobs import Blobs
 from heraldry.scheduler import api
 from heraldry.scheduler.adapters.templates import LiquidTemplates
@@ -45,6 +46,7 @@ from heraldry.scheduler.projections.linkedin_steps import linkedin_steps
 from heraldry.scheduler.projections.senders import senders
 from heraldry.scheduler.projections.suppressed import suppressed
 from heraldry.scheduler.projections.withdrawals import withdrawals
+from heraldry.scheduler.restored import Restored
 from heraldry.scheduler.scrapings import Scrapings
 from heraldry.scheduler.speakers import Speakers
 from heraldry.scheduler.standing import Standing
@@ -81,6 +83,8 @@ async def build(house: House) -> None:
     linkedin_standing = LinkedInStanding(linkedin, house.runner, house.model, house.clock)
     standing = Standing(scheduling, house.runner, house.model, house.keys, house.clock, linkedin_standing)
     await standing.complete()
+    restored = Restored(scheduling, linkedin, scrapings, house.model, house.clock)
+    await restored.heed(house.settings.data / RESTORED)
     speakers, templates = Speakers(house.runner, house.keys, house.clock), LiquidTemplates()
     campaigns = Campaigns(house.runner, house.model, house.clock, scheduling, speakers, templates)
     api.register(house.rpc, scheduling)

@@ -23,6 +23,11 @@ FORGOTTEN: Final = _obstacle(
     "The person's data was erased, so nobody knows any more whom it was for.",
     "Nothing needs to be done.",
 )
+NOT_ON_THE_LIST: Final = _obstacle(
+    "recipient.not-allowed",
+    "This installation acts only on people its operator has named, and this is none of them.",
+    "It may be a staging copy. The operator names people with HERALDRY_RECIPIENT_ALLOW_LIST.",
+)
 NO_SUCH_PROFILE: Final = _obstacle(
     "profile.not-found",
     "LinkedIn has no such profile: the address is wrong, or the member has left.",

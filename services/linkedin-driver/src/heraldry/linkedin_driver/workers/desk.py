@@ -11,6 +11,7 @@ from heraldry.chassis.halt import HaltFlags
 from heraldry.chassis.points import Points
 from heraldry.chassis.points import none as no_points
 from heraldry.chassis.readmodel import ReadModel
+from heraldry.chassis.recipients import ANYBODY, Recipients
 from heraldry.chassis.vault.keys import KeyDestroyedError, UnreadableError
 from heraldry.chassis.vault.secrets import Secrets, SecretUnknownError
 from heraldry.linkedin_driver.application import Application
@@ -30,3 +31,4 @@ class Desk:
     real: Clock
     held: timedelta
     points: Points = no_points
+    recipients: Recipients = ANYBODY

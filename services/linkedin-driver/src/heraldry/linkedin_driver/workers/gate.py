@@ -10,7 +10,7 @@ from heraldry.contracts.base import Erased
 from heraldry.contracts.linkedin import LinkedInActionQueued, SlowedDown
 from heraldry.linkedin_driver.actions import Actions
 from heraldry.linkedin_driver.domain import account, action, pending
-from heraldry.linkedin_driver.domain.hindrances import FORGOTTEN
+from heraldry.linkedin_driver.domain.hindrances import FORGOTTEN, NOT_ON_THE_LIST
 from heraldry.linkedin_driver.domain.obstacles import NOT_LINKED, SLOWED_DOWN
 from heraldry.linkedin_driver.workers.desk import Desk
 
@@ -22,6 +22,8 @@ async def last_gate(
     found = of or await desk.application.account(wanted.account)
     if isinstance(wanted.profile, Erased) or isinstance(wanted.text, Erased):
         return action.Gate(FORGOTTEN)
+    if not desk.recipients.may_hear(wanted.profile):
+        return action.Gate(NOT_ON_THE_LIST)
     if found is None or found.live is None or found.identity != wanted.identity:
         return action.Gate(NOT_LINKED, again=True)
     if wanted.sender not in {"", found.sender}:

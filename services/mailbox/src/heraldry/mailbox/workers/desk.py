@@ -10,6 +10,7 @@ from uuid import UUID
 from heraldry.chassis.clock import Clock
 from heraldry.chassis.halt import HaltFlags
 from heraldry.chassis.readmodel import ReadModel
+from heraldry.chassis.recipients import ANYBODY, Recipients
 from heraldry.chassis.vault.keys import KeyDestroyedError, UnreadableError
 from heraldry.chassis.vault.secrets import Secrets, SecretUnknownError
 from heraldry.contracts.mailbox import Diagnosed, EmailQueued, Server
@@ -35,6 +36,7 @@ class Desk:
     real: Clock
     held: timedelta = email.HELD  # how long a claim keeps others away
     links: Links | None = None
+    recipients: Recipients = ANYBODY
 
     async def account(self, settings: inbox.Settings, *, connected_before: bool) -> Account:
         """How an inbox is reached. Raises SecretUnknownError and what the vault raises."""

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from heraldry.chassis.halt import HaltUnknownError, account, organization
-from heraldry.contracts.mailbox import EmailQueued
+from heraldry.contracts.mailbox import Diagnosed, EmailQueued
 from heraldry.mailbox.domain import conversation, email, inbox, suppression
 from heraldry.mailbox.domain.inbox import NOT_CONNECTED
 from heraldry.mailbox.pausing import PAUSED
 from heraldry.mailbox.workers.desk import Desk
+
+NOT_ON_THE_LIST: Final = Diagnosed(
+    code="recipient.not-allowed",
+    cause="This installation writes only to recipients its operator has named, and this is none of them.",
+    resolution="It may be a staging copy. The operator names recipients with HERALDRY_RECIPIENT_ALLOW_LIST.",
+)
 
 
 async def last_gate(desk: Desk, mail: EmailQueued, through: inbox.Inbox | None = None) -> email.Gate:
@@ -24,6 +31,8 @@ async def last_gate(desk: Desk, mail: EmailQueued, through: inbox.Inbox | None =
         return email.Gate(conversation.STOPPED)
     if suppressed:
         return email.Gate(suppression.SUPPRESSED)
+    if not desk.recipients.may_hear(email.text_of(mail.to)):
+        return email.Gate(NOT_ON_THE_LIST)
     if found.live is None or found.live.identity != mail.identity:
         return email.Gate(NOT_CONNECTED, again=True)
     if found.held_back:

@@ -56,6 +56,11 @@ def _since(start: datetime, permitted: Sequence[datetime]) -> int:
     return sum(at >= start for at in permitted)
 
 
+def assumed_used(at: datetime | None, most: int) -> tuple[datetime, ...]:
+    """What stands for the actions nobody knows of, where a restored backup forgot them: all that is allowed."""
+    return () if at is None else (at,) * most
+
+
 def zones_at(zones: Sequence[Zone], now: datetime) -> frozenset[str]:
     """The zones in force in the last 25 hours."""
     return frozenset(zone.name for zone in zones if zone.until is None or zone.until > now - LONGEST_DAY)

@@ -51,9 +51,10 @@ from heraldry.scheduler.domain.linkedin_sender_events import (
     SaidOf,
 )
 from heraldry.scheduler.domain.permits import MARKS_KEPT, REPEATED_EVERY
-from heraldry.scheduler.domain.sender import ChangeHours, OpenCampaign, Settle, StopCampaign
+from heraldry.scheduler.domain.sender import AssumeUsed, ChangeHours, OpenCampaign, Settle, StopCampaign
 from heraldry.scheduler.domain.sender_events import (
     PermitSettled,
+    QuotasAssumedUsed,
     SenderCampaignOpened,
     SenderCampaignStopped,
     SenderClosed,
@@ -129,11 +130,13 @@ def _note(command: Note, sender: LinkedInSender, at: datetime) -> Sequence[Event
             return _say_exhausted(command, sender, at)
         case Settle():
             return _settle(command, sender, at)
+        case AssumeUsed():
+            known = sender.assumed is not None and at <= sender.assumed
+            return () if known else (QuotasAssumedUsed(sender=sender.id, at=at),)
         case Cancel(attempt=attempt):
             permit = sender.permits.get(attempt)
-            if permit is None or permit.settled:
-                return ()
-            return (LinkedInStepCancelled(attempt=attempt, identity=permit.identity, at=at),)
+            over = permit is None or permit.settled
+            return () if over else (LinkedInStepCancelled(attempt=attempt, identity=permit.identity, at=at),)
         case _:
             assert_never(command)
 

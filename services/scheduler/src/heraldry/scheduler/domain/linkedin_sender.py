@@ -28,17 +28,18 @@ from heraldry.contracts.scheduler import (
     allowed,
 )
 from heraldry.scheduler.domain.calendar import HOUR, LONGEST_DAY
-from heraldry.scheduler.domain.days import LEAVES_WITHIN, DayUse, day_use, moved, still_counting
+from heraldry.scheduler.domain.days import LEAVES_WITHIN, DayUse, assumed_used, day_use, moved, still_counting
 from heraldry.scheduler.domain.linkedin_sender_events import (
     Event,
     LinkedInSenderOpened,
     LinkedInSenderSlowedDown,
     LinkedInSettingsRepeated,
 )
-from heraldry.scheduler.domain.sender import ChangeHours, OpenCampaign, Settle, StopCampaign
+from heraldry.scheduler.domain.sender import AssumeUsed, ChangeHours, OpenCampaign, Settle, StopCampaign
 from heraldry.scheduler.domain.sender_events import (
     Mark,
     PermitSettled,
+    QuotasAssumedUsed,
     SenderCampaignOpened,
     SenderCampaignStopped,
     SenderClosed,
@@ -162,7 +163,7 @@ class Cancel:
 
 
 Note: TypeAlias = (
-    ChangeHours | Close | SlowDown | OpenCampaign | StopCampaign | SayExhausted | Settle | Cancel
+    ChangeHours | Close | SlowDown | OpenCampaign | StopCampaign | SayExhausted | Settle | AssumeUsed | Cancel
 )
 Command: TypeAlias = Open | Note | ChangeLimits | ChangePolicy | Dispatch
 
@@ -213,6 +214,7 @@ class LinkedInSender:
     said: frozenset[tuple[ActionKind, datetime]] = (
         frozenset()
     )  # what was published of limits that are reached
+    assumed: datetime | None = None  # until then all that is allowed was done, as far as anybody knows
 
     @property
     def zone(self) -> str:
@@ -220,8 +222,8 @@ class LinkedInSender:
 
     def use(self, kind: ActionKind, at: datetime) -> DayUse:
         """R-LIM-1 and 3: what of a kind is used today, and from when one more is possible. Of scrapings: of its own."""
-        own = [one.at for one in self._counting(kind) if not one.shared]
-        return day_use(self.zones, own, self.allowed(kind), max(at, self.last))
+        own, most = [one.at for one in self._counting(kind) if not one.shared], self.allowed(kind)
+        return day_use(self.zones, [*own, *assumed_used(self.assumed, most)], most, max(at, self.last))
 
     def allowed(self, kind: ActionKind) -> int:
         """How many a day; R-LIM-2: only Sales Navigator adds scrapings of its own."""
@@ -325,6 +327,8 @@ def _counted(sender: LinkedInSender, event: Event) -> LinkedInSender:
             return replace(sender, permits={**sender.permits, attempt: settled})
         case QuotaExhausted(until=until):
             return replace(sender, said=sender.said | {(cast("ActionKind", event.kind), until)})
+        case QuotasAssumedUsed(at=at):
+            return replace(sender, assumed=at)
         case _:
             return sender  # a step stands for what its QuotaConsumed counted, until it has an outcome
 
@@ -382,6 +386,7 @@ def _repeated(state: State, event: LinkedInSettingsRepeated) -> LinkedInSender:
         campaigns={mark.campaign: mark for mark in event.campaigns},
         permits={} if isinstance(before, Unopened) else before.permits,
         said=frozenset((one.kind, one.until) for one in event.said),
+        assumed=None if isinstance(before, Unopened) else before.assumed,
     )
 
 

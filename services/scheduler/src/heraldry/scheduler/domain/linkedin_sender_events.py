@@ -26,6 +26,7 @@ from heraldry.contracts.scheduler import (
 from heraldry.scheduler.domain.sender_events import (
     Mark,
     PermitSettled,
+    QuotasAssumedUsed,
     SenderCampaignOpened,
     SenderCampaignStopped,
     SenderClosed,
@@ -101,6 +102,7 @@ Event: TypeAlias = (
     | SenderCampaignOpened
     | SenderCampaignStopped
     | PermitSettled
+    | QuotasAssumedUsed
     | QuotaConsumed
     | QuotaReleased
     | QuotaExhausted

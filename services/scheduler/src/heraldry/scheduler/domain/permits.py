@@ -24,10 +24,11 @@ from heraldry.contracts.scheduler import (
     StepCancelled,
     StepDispatched,
 )
-from heraldry.scheduler.domain.calendar import day_end
-from heraldry.scheduler.domain.days import LEAVES_WITHIN, day_ends, day_use, working_end
+from heraldry.scheduler.domain.calendar import HOUR, day_end
+from heraldry.scheduler.domain.days import LEAVES_WITHIN, assumed_used, day_ends, day_use, working_end
 from heraldry.scheduler.domain.sender import (
     CEILING,
+    AssumeUsed,
     ChangeHours,
     ChangeRate,
     Close,
@@ -53,6 +54,7 @@ from heraldry.scheduler.domain.sender import (
 from heraldry.scheduler.domain.sender_events import (
     Event,
     PermitSettled,
+    QuotasAssumedUsed,
     Said,
     SenderCampaignOpened,
     SenderCampaignStopped,
@@ -88,8 +90,10 @@ def use(sender: Sender, at: datetime) -> Use:
     now = max(at, sender.last)
     rate = sender.rate_at(now)
     permits = [permit for permit in sender.permits.values() if not permit.returned]
-    in_day = day_use(sender.zones, [permit.at for permit in permits], rate.per_day, now)
-    ends = sorted(permit.until for permit in permits if permit.until > now)
+    assumed = assumed_used(sender.assumed, rate.per_day)
+    in_day = day_use(sender.zones, [*(permit.at for permit in permits), *assumed], rate.per_day, now)
+    hours = [*(permit.until for permit in permits), *(at + HOUR for at in assumed[: rate.per_hour])]
+    ends = sorted(end for end in hours if end > now)
     day = in_day.until
     hour: datetime | None = None
     if len(ends) >= rate.per_hour:
@@ -164,6 +168,9 @@ def _note(command: Note, sender: Sender, at: datetime) -> Sequence[Event]:
             return _say_exhausted(sender, at)
         case Settle():
             return _settle(command, sender, at)
+        case AssumeUsed():
+            known = sender.assumed is not None and at <= sender.assumed
+            return () if known else (QuotasAssumedUsed(sender=sender.id, at=at),)
         case Withdraw(attempt=attempt):
             permit = sender.permits.get(attempt)
             if permit is None or permit.settled:

@@ -17,7 +17,7 @@ from uuid import UUID
 from heraldry.contracts.base import Event as AnyEvent
 from heraldry.contracts.base import Refused
 from heraldry.scheduler.domain.calendar import HOUR, LONGEST_DAY
-from heraldry.scheduler.domain.days import DayUse, day_ends, day_use, moved, still_counting
+from heraldry.scheduler.domain.days import DayUse, assumed_used, day_ends, day_use, moved, still_counting
 from heraldry.scheduler.domain.sender_events import Zone
 
 USED_UP: Final = "The organization's shared pool of LinkedIn profiles for today is used up."
@@ -56,7 +56,13 @@ class PoolPermitReturned(AnyEvent):
     used: int
 
 
-Event: TypeAlias = PoolZoneImported | PoolPermitTaken | PoolPermitReturned
+class PoolAssumedUsed(AnyEvent):
+    """Private. A backup was restored, and what was read since it was taken is not known: the day counts as used up."""
+
+    organization: UUID
+
+
+Event: TypeAlias = PoolZoneImported | PoolPermitTaken | PoolPermitReturned | PoolAssumedUsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,13 @@ class GiveBack:
     at: datetime
 
 
-Command: TypeAlias = ImportZone | Take | GiveBack
+@dataclass(frozen=True, slots=True)
+class AssumeUsed:
+    organization: UUID
+    at: datetime
+
+
+Command: TypeAlias = ImportZone | Take | GiveBack | AssumeUsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +114,7 @@ class Pool:
     source_revision: int = -1
     last: datetime | None = None
     permits: Mapping[UUID, Permit] = field(default_factory=dict[UUID, Permit])
+    assumed: datetime | None = None  # until then all that is allowed was read, as far as anybody knows
 
     @property
     def zone(self) -> str:
@@ -110,6 +123,7 @@ class Pool:
     def use(self, allowed: int, at: datetime) -> DayUse:
         """What is used of the pool today, and from when one more is possible."""
         counting = [one.at for one in self.permits.values() if not one.returned]
+        counting += assumed_used(self.assumed, allowed)
         return day_use(self._zones, counting, allowed, self.now(at))
 
     def now(self, at: datetime) -> datetime:
@@ -160,6 +174,10 @@ def decide(command: Command, state: Pool) -> Sequence[Event]:
                 at=at,
             )
             return (returned,)
+        case AssumeUsed(organization=organization):
+            if state.assumed is not None and at <= state.assumed:
+                return ()
+            return (PoolAssumedUsed(organization=organization, at=at),)
         case _:
             assert_never(command)
 
@@ -207,6 +225,8 @@ def evolve(state: Pool, event: Event) -> Pool:
             if permit is None:
                 return state
             return replace(state, permits={**state.permits, attempt: replace(permit, returned=True)})
+        case PoolAssumedUsed(at=at):
+            return replace(state, assumed=at)
         case _:
             assert_never(event)
 

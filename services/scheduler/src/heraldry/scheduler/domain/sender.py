@@ -33,6 +33,7 @@ from heraldry.scheduler.domain.sender_events import (
     Event,
     Mark,
     PermitSettled,
+    QuotasAssumedUsed,
     SenderCampaignOpened,
     SenderCampaignStopped,
     SenderClosed,
@@ -163,6 +164,13 @@ class Settle:
 
 
 @dataclass(frozen=True, slots=True)
+class AssumeUsed:
+    """What was done until now is not known: the day and the hour count as used up."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Withdraw:
     """There is no news of this step: ask that it be closed."""
 
@@ -170,7 +178,9 @@ class Withdraw:
     at: datetime
 
 
-Note: TypeAlias = ChangeHours | Close | OpenCampaign | StopCampaign | SayExhausted | Settle | Withdraw
+Note: TypeAlias = (
+    ChangeHours | Close | OpenCampaign | StopCampaign | SayExhausted | Settle | AssumeUsed | Withdraw
+)
 Command: TypeAlias = Open | Note | ChangeRate | RequestIncrease | RaiseCeiling | Dispatch
 
 
@@ -214,6 +224,7 @@ class Sender:
     campaigns: Mapping[UUID, Mark] = field(default_factory=dict[UUID, Mark])
     permits: Mapping[UUID, Permit] = field(default_factory=dict[UUID, Permit])
     said: frozenset[tuple[Window, datetime]] = frozenset()  # what was published of limits that are reached
+    assumed: datetime | None = None  # until then all that is allowed was done, as far as anybody knows
 
     @property
     def zone(self) -> str:
@@ -285,6 +296,8 @@ def _evolved(sender: Sender, event: Event) -> Sender:
             return _settled(sender, attempt, event.at, returned=isinstance(event, QuotaReleased))
         case QuotaExhausted(window=window, until=until):
             return replace(sender, said=sender.said | {(window, until)})
+        case QuotasAssumedUsed(at=at):
+            return replace(sender, assumed=at)
         case StepDispatched() | StepCancelled() | SenderOpened() | SettingsRepeated():
             return sender  # a step stands for what its QuotaConsumed counted, until it has an outcome
         case _:
@@ -353,6 +366,7 @@ def _repeated(state: State, event: SettingsRepeated) -> Sender:
         campaigns={mark.campaign: mark for mark in event.campaigns},
         permits={} if isinstance(before, Unopened) else before.permits,
         said=frozenset((one.window, one.until) for one in event.said),
+        assumed=None if isinstance(before, Unopened) else before.assumed,
     )
 
 

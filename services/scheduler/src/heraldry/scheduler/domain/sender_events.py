@@ -109,6 +109,14 @@ class PermitSettled(AnyEvent):
     attempt: UUID
 
 
+class QuotasAssumedUsed(AnyEvent):
+    """Private. A backup was restored, and what was done since it was taken is not known: the running day and the last
+    hour count as used up.
+    """
+
+    sender: str
+
+
 class SettingsRepeated(AnyEvent):
     """Private. All a decision needs beside the permits, so that the stream need not be read from its start."""
 
@@ -136,6 +144,7 @@ Event: TypeAlias = (
     | SenderCampaignOpened
     | SenderCampaignStopped
     | PermitSettled
+    | QuotasAssumedUsed
     | SettingsRepeated
     | LimitsChanged
     | RateIncreaseRequested

@@ -46,9 +46,15 @@ from heraldry.scheduler.domain.profile import (
     NameImported,
     OwnerImported,
 )
-from heraldry.scheduler.domain.scraping_pool import PoolPermitReturned, PoolPermitTaken, PoolZoneImported
+from heraldry.scheduler.domain.scraping_pool import (
+    PoolAssumedUsed,
+    PoolPermitReturned,
+    PoolPermitTaken,
+    PoolZoneImported,
+)
 from heraldry.scheduler.domain.sender_events import (
     PermitSettled,
+    QuotasAssumedUsed,
     SenderCampaignOpened,
     SenderCampaignStopped,
     SenderClosed,
@@ -68,6 +74,7 @@ PRIVATE: Final[Mapping[str, type[Event]]] = {  # storage formats
     "SenderCampaignOpened": SenderCampaignOpened,
     "SenderCampaignStopped": SenderCampaignStopped,
     "PermitSettled": PermitSettled,
+    "QuotasAssumedUsed": QuotasAssumedUsed,
     "SettingsRepeated": SettingsRepeated,
     "HoursImported": HoursImported,
     "OwnerImported": OwnerImported,
@@ -84,6 +91,7 @@ PRIVATE: Final[Mapping[str, type[Event]]] = {  # storage formats
     "PoolZoneImported": PoolZoneImported,
     "PoolPermitTaken": PoolPermitTaken,
     "PoolPermitReturned": PoolPermitReturned,
+    "PoolAssumedUsed": PoolAssumedUsed,
     "InvitationBlocked": InvitationBlocked,
     "InvitationImported": InvitationImported,
     "InvitationEnded": InvitationEnded,

@@ -173,6 +173,12 @@ def all_of_identity(db: Connection, identity: str) -> tuple[Row, ...]:
     return tuple(Row(*row) for row in _rows(found.fetchall()))
 
 
+def every(db: Connection) -> tuple[Row, ...]:
+    """All members anybody ever acted as."""
+    found = db.execute(f"SELECT {COLUMNS} FROM linkedin_sender ORDER BY sender")
+    return tuple(Row(*row) for row in _rows(found.fetchall()))
+
+
 def open_ones(db: Connection) -> tuple[Row, ...]:
     found = db.execute(f"SELECT {COLUMNS} FROM linkedin_sender WHERE closed = '' ORDER BY sender")
     return tuple(Row(*row) for row in _rows(found.fetchall()))

@@ -77,6 +77,15 @@ def of_sender(db: Connection, sender: str) -> Row | None:
     return None if row is None else Row(*row)
 
 
+def every(db: Connection) -> tuple[Row, ...]:
+    """All accounts there ever were."""
+    rows = cast(
+        "list[tuple[str, str, str, str]]",
+        db.execute(f"SELECT {COLUMNS} FROM senders ORDER BY sender").fetchall(),
+    )
+    return tuple(Row(*row) for row in rows)
+
+
 def without_hours(db: Connection) -> tuple[Row, ...]:
     """Accounts that an older release opened, which did not need their working hours."""
     rows = cast(

@@ -1,0 +1,156 @@
+"""Taking a backup, of an installation that runs or is stopped."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import orjson
+from heraldry.chassis.backup.archive import BackupError, Manifest, pack
+from heraldry.chassis.bus import rights
+from heraldry.chassis.bus.direct import DirectGet
+from heraldry.chassis.supervisor import folder as folders
+from heraldry.chassis.supervisor.alone import bus
+from heraldry.contracts.subjects import parked_stream
+
+# Not the events, which are the stores' and are published anew, nor what ends by itself: sessions, throttles, requests,
+# leases. Keys are in the other archive.
+STREAMS: Final = (
+    "KV_VAULT",
+    f"OBJ_{rights.BLOBS}",
+    "KV_CLOCK",
+    "KV_CHECKPOINTS",
+    "KV_HALT",
+    *map(parked_stream, rights.CONTEXTS),
+)
+KEY_FILES: Final = ("master.key", "demo-sign-in.json")
+AT_ONCE: Final = 50  # messages of one question: a blob's piece has 128 KiB
+LOCK_PATIENCE: Final = 10.0  # seconds
+THE_SERVERS_OWN: Final = (
+    "HERALDRY_STORE_URL names a server that keeps the logs: they are backed up by that server's own means, and restored"
+    " by them. This command backs up SQLite stores only; see docs/how-to/back-up-and-restore.md."
+)
+
+
+async def take(data: Path, to: Path, keys_to: Path) -> Manifest:
+    """Write both archives. Raises BackupError, CannotStart, NotRunningError, OSError.
+
+    The stores of all contexts are of one moment; what else there is, is of a later one, and the keys are of the last:
+    nothing in the stores names a secret, a blob or a key that is not there.
+    """
+    if os.environ.get("HERALDRY_STORE_URL"):
+        raise BackupError("store-elsewhere", THE_SERVERS_OWN)
+    mode = folders.mode_of(data)
+    if mode not in {"demo", "live"}:
+        raise BackupError("no-installation", f"{data} is no data folder of Heraldry. Name one with --data.")
+    async with bus(data) as (nc, _), _pieces(to) as pieces, _pieces(keys_to) as keys:
+        taken = datetime.now(UTC)
+        copy_stores(data / "store", pieces / "store")
+        direct = {name: DirectGet(nc, name) for name in (*STREAMS, rights.KEYS)}
+        counts = {name: await _export(direct[name], pieces, name) for name in STREAMS}
+        _copy_tree(data / "audit", pieces / "audit")
+        of_keys = {rights.KEYS: await _export(direct[rights.KEYS], keys, rights.KEYS)}
+        _copy_keys(data / "keys", keys / "keys")
+        told = {
+            "backup": str(uuid4()),
+            "installation": folders.installation(data).id,
+            "mode": mode,
+            "taken": taken,
+        }
+        manifest = Manifest.model_validate({**told, "kind": "data", "streams": counts})
+        pack(keys, Manifest.model_validate({**told, "kind": "keys", "streams": of_keys}), keys_to)
+        pack(pieces, manifest, to)
+    return manifest
+
+
+def copy_stores(source: Path, to: Path) -> None:
+    """Copy every store as it is at one moment, while others write. Raises BackupError.
+
+    All of them are held for the instant it takes to begin reading; then each is copied as that reader sees it.
+    """
+    to.mkdir(parents=True, exist_ok=True, mode=0o700)
+    files = sorted(source.glob("*.sqlite3"))
+    if not files:
+        raise BackupError("no-stores", f"There are no stores in {source}: nothing was ever recorded here.")
+    try:
+        with ExitStack() as stack:
+            readers = [_opened(stack, file) for file in files]
+            with ExitStack() as held:
+                writers = [_opened(held, file) for file in files]
+                for writer in writers:
+                    writer.execute("BEGIN IMMEDIATE")
+                for reader in readers:
+                    reader.execute("BEGIN")
+                    reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            for file, reader in zip(files, readers, strict=True):
+                with closing(sqlite3.connect(to / file.name)) as copy:
+                    reader.backup(copy)
+                    copy.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error as error:
+        raise BackupError(
+            "store-unreadable", f"The stores in {source} cannot be copied ({error})."
+        ) from error
+
+
+def _opened(stack: ExitStack, file: Path) -> sqlite3.Connection:
+    return stack.enter_context(closing(sqlite3.connect(file, isolation_level=None, timeout=LOCK_PATIENCE)))
+
+
+async def _export(direct: DirectGet, pieces: Path, stream: str) -> int:
+    folder = pieces / "streams"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    count = last = 0
+    try:
+        with (folder / f"{stream}.jsonl").open("wb") as file:
+            while found := await direct.following(">", last, AT_ONCE):
+                for one in found:
+                    data = base64.b64encode(one.data).decode()
+                    line = {"subject": one.subject, "headers": dict(one.headers), "data": data}
+                    file.write(orjson.dumps(line) + b"\n")
+                count, last = count + len(found), found[-1].sequence
+    finally:
+        await direct.stop()
+    return count
+
+
+def _copy_keys(source: Path, to: Path) -> None:
+    """The master key, if it is kept here, and the signer's. Passwords of the bus are made anew."""
+    to.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in KEY_FILES:
+        if (source / name).exists():
+            shutil.copyfile(source / name, to / name)
+    _copy_tree(source / "signer", to / "signer")
+
+
+def _copy_tree(source: Path, to: Path) -> None:
+    if source.exists():
+        shutil.copytree(source, to, ignore=shutil.ignore_patterns("lock"))
+
+
+@asynccontextmanager
+async def _pieces(to: Path) -> AsyncGenerator[Path]:
+    """A folder beside the archive, gone afterwards: nothing of a key is written elsewhere."""
+    folder = Path(tempfile.mkdtemp(prefix=f".{to.name}-", dir=to.parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def archives(to: Path, keys_to: Path, names: Sequence[str]) -> tuple[Path, Path]:
+    """Where they go: into a folder under the name given, or to the file that is named. Raises BackupError."""
+    here, there = (
+        path / name if path.is_dir() else path for path, name in zip((to, keys_to), names, strict=True)
+    )
+    if here.resolve() == there.resolve():
+        raise BackupError("same-archive", "The keys do not belong into the archive of the data.")
+    return here, there
