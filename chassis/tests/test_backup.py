@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,12 +19,18 @@ from heraldry.chassis.supervisor.problems import CannotStart
 
 
 def manifest(kind: str = "data") -> Manifest:
-    told = {"kind": kind, "backup": "b", "installation": "i", "mode": "live", "streams": {}}
+    told: dict[str, object] = {
+        "kind": kind,
+        "backup": "b",
+        "installation": "i",
+        "mode": "live",
+        "streams": {},
+    }
     return Manifest.model_validate({**told, "taken": datetime.now(UTC)})
 
 
 @contextmanager
-def counting(files: list[Path]) -> Iterator[None]:
+def counting(files: list[Path]) -> Generator[None]:
     """Somebody who writes the same number into each of several stores, one after the other, for ever."""
     for file in files:
         with closing(sqlite3.connect(file)) as store:

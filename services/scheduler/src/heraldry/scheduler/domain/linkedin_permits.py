@@ -135,8 +135,9 @@ def _note(command: Note, sender: LinkedInSender, at: datetime) -> Sequence[Event
             return () if known else (QuotasAssumedUsed(sender=sender.id, at=at),)
         case Cancel(attempt=attempt):
             permit = sender.permits.get(attempt)
-            over = permit is None or permit.settled
-            return () if over else (LinkedInStepCancelled(attempt=attempt, identity=permit.identity, at=at),)
+            if permit is not None and not permit.settled:
+                return (LinkedInStepCancelled(attempt=attempt, identity=permit.identity, at=at),)
+            return ()
         case _:
             assert_never(command)
 
