@@ -177,8 +177,11 @@ async def test_one_subscription_feeds_all_who_follow_and_is_made_again_when_it_i
         assert server.drop_subscriptions() == 1
         await fill(store, upto - 20, upto)
         await until(lambda: len(server.node.subscriptions) == 1)
+        assert await store.head() == (await store.read_stream_backwards(STREAM, limit=1))[0].position
     for follower in followers:
         assert await follower == numbered(60)
+    await fill(store, 60, 260)
+    assert await store.head() == (await store.read_stream_backwards(STREAM, limit=1))[0].position
 
 
 async def test_what_was_appended_together_comes_together(

@@ -58,6 +58,7 @@ START_PATIENCE: Final = 20.0  # the same when a service starts
 LAST_LOOK: Final = 1.0  # the same for whoever has waited that long for an answer
 PAUSES: Final = (0.05, 0.2, 0.5, 1.0)  # seconds between two tries
 PAGE_BYTES: Final = 2 * 1024 * 1024  # of what is read at once by who follows the log from further behind
+SINCE: Final = 100  # events that may have come since; if there are more, the end is looked for from behind
 TAIL_BYTES: Final = 4 * 1024 * 1024  # of the newest events, kept for all who follow
 _EPOCH: Final = "StoreOpened"
 _ID, _VERSION, _LEFT, _META = b'{"event":"', b'","version":', b',"left":', b',"meta":'
@@ -188,6 +189,15 @@ class KurrentStore:
                     await moved.wait()
 
     async def head(self) -> int:
+        if self.tail is not None:  # what came is known: only what may have come since is looked through
+            with suppress(InvalidCommitPositionError):
+                known, since = self.tail.end, self._resume
+                newer = await self.client.patiently(
+                    lambda: self.client.read_log(self._prefix, since, limit=SINCE), PATIENCE
+                )
+                if len(newer) < SINCE:
+                    return max(known, newer[-1].commit_position if newer else known)
+
         async def read() -> Sequence[RecordedEvent]:
             return await self.client.read_log(self._prefix, None, limit=1, backwards=True)
 
