@@ -127,7 +127,7 @@ def seen(model: ReadModel) -> list[str]:
 async def viewing(bench: Bench) -> AsyncGenerator[tuple[ReadModel, list[Seen]]]:
     told: list[Seen] = []
     with closing(ReadModel(bench.folder / "view.sqlite3", [said()])) as model:
-        feed = ViewFeed(await bench.server.client("gateway"), model, told.extend)
+        feed = ViewFeed(await bench.server.client("gateway"), model, told.extend, lambda _: False)
         await feed.start()
         try:
             yield model, told

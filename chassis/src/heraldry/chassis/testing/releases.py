@@ -243,7 +243,7 @@ async def serve(told: Mapping[str, str]) -> None:
     model = ReadModel(folder / f"{told['file']}.sqlite3", projections)
     view = ReadModel(folder / f"{told['file']}-view.sqlite3", projections)
     await StoreFeed("scheduler", store, codec, model).start()
-    await ViewFeed(gateway, view, lambda _: None).start()
+    await ViewFeed(gateway, view, lambda _: None, lambda _: False).start()
     relay = Relay(scheduler, "scheduler", store, codec, release.types)
     ears = {part: _Ears() for part in ("own reaction", "reaction", "control consumer")}
     patience, parking = Patience(3, (0.05,)), Parking(mailbox, "mailbox")
