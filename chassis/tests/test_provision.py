@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import AsyncGenerator
 
 import pytest
 from heraldry.chassis.bus import border
@@ -18,10 +19,17 @@ from heraldry.chassis.bus.provision import (
     wait_until_ready,
 )
 from heraldry.chassis.bus.server import MIB
+from heraldry.chassis.halt import SYSTEM, HaltFlags
 from heraldry.chassis.testing.nats import SMALL, NatsServer
-from nats.js.errors import APIError
+from nats.js.errors import APIError, NotFoundError
 
 pytestmark = pytest.mark.parts
+
+
+@pytest.fixture
+async def server_without_streams() -> AsyncGenerator[NatsServer]:
+    async with NatsServer(provision=False) as running:
+        yield running
 
 
 async def test_it_may_be_done_again_and_by_several_at_once() -> None:
@@ -90,3 +98,32 @@ async def test_a_full_stream_refuses_what_is_new_and_keeps_what_it_has() -> None
         with pytest.raises(APIError, match="maximum bytes"):
             await fill()
         assert (await js.stream_info("HERALDRY")).state.messages > 0
+
+        # keys, secrets, halts and pointers have budgets of their own
+        await js.publish("heraldry.keys.mailbox.someone", b"wrapped")
+        await js.publish("$KV.VAULT.mailbox.someone.password", b"sealed")
+        await js.publish("heraldry.parked.mailbox.mailbox-imports._", b"pointer")
+        flags = HaltFlags(await server.client("operator"))
+        await flags.set(SYSTEM, actor="system:operator", reason="full")
+        assert (await flags.check_now()) is not None
+        await flags.stop()
+
+
+async def test_pointers_that_all_contexts_kept_together_are_handed_out(
+    server_without_streams: NatsServer,
+) -> None:
+    js = border.jetstream(await server_without_streams.client("operator"))
+    before = dataclasses.replace(
+        streams(SMALL)[0], name="PARKED", subjects=["heraldry.parked.>"], allow_atomic=None
+    )
+    await border.add_stream(js, before)
+    for number, context in enumerate(("mailbox", "scheduler", "mailbox")):
+        await js.publish(f"heraldry.parked.{context}.{context}-imports._", str(number).encode())
+    for _ in range(2):
+        await ensure(js, SMALL)
+    for context, kept in (("mailbox", [b"0", b"2"]), ("scheduler", [b"1"]), ("identity", [])):
+        name = f"PARKED_{context}"
+        assert (await js.stream_info(name)).state.messages == len(kept)
+        assert [(await js.get_msg(name, seq=at)).data for at in range(1, len(kept) + 1)] == kept
+    with pytest.raises(NotFoundError):
+        await js.stream_info("PARKED")
