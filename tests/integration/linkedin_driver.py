@@ -98,14 +98,17 @@ class Driver(Replicas):
     def go_on(self, replica: str) -> None:
         self.processes[replica].send_signal(signal.SIGCONT)
 
-    async def driver_of(self, account: UUID) -> str:
-        """The replica that had the lease of an account last; empty: nobody had."""
+    async def taken_over(self, account: UUID, replica: str) -> None:
+        """Return when another than this replica has the lease of an account."""
         js = border.jetstream(await self.nats.client("operator"))
-        try:
-            lease = await js.get_msg(LEASES, subject=f"$KV.LEASES.{CONTEXT}.browser.{account}", direct=True)
-        except NotFoundError:
-            return ""
-        return str(json.loads(lease.data or b"{}")["holder"]).removeprefix(f"{CONTEXT}-")
+        where, holder = f"$KV.LEASES.{CONTEXT}.browser.{account}", f"{CONTEXT}-{replica}"
+        async with asyncio.timeout(60):
+            while True:
+                with suppress(NotFoundError):
+                    lease = await js.get_msg(LEASES, subject=where, direct=True)
+                    if json.loads(lease.data or b"{}")["holder"] != holder:
+                        return
+                await asyncio.sleep(0.05)
 
     async def restart(self, more: Mapping[str, str], *replicas: str) -> None:
         """Kill all, and start these with other settings."""
