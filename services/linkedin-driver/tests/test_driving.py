@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -68,12 +68,13 @@ class House:
             SystemClock(),
             LEASE,
         )
-        nobody, real = cast("None", None), SystemClock()
+        nobody: Any = None
+        real = SystemClock()
         desk = Desk(
-            application=nobody,  # pyright: ignore[reportArgumentType]  nobody asks it
+            application=nobody,
             secrets=self.secrets,
-            halt=nobody,  # pyright: ignore[reportArgumentType]  nobody asks it
-            model=nobody,  # pyright: ignore[reportArgumentType]  nobody asks it
+            halt=nobody,
+            model=nobody,
             clock=real,
             real=real,
             held=LEASE,
@@ -134,8 +135,8 @@ async def test_a_session_written_late_gives_way_to_that_of_who_holds_the_lease(h
 
 
 async def test_a_lease_counts_from_when_it_was_asked_for(house: House) -> None:
-    async def held_up(point: str) -> None:
-        if point == "driving.leased":
+    async def held_up(name: str) -> None:
+        if name == "driving.leased":
             frozen(1.5 * LEASE.total_seconds())
 
     late = await house.driving("late", points=held_up)
