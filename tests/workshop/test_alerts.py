@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import yaml
 
@@ -21,8 +21,10 @@ def measured() -> set[str]:
 
 
 def rules() -> list[dict[str, Any]]:
-    document = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yaml").read_text(encoding="utf-8"))
-    return [rule for group in cast("Any", document)["groups"] for rule in group["rules"]]
+    document: Any = yaml.safe_load(
+        (ROOT / "deploy" / "prometheus" / "alerts.yaml").read_text(encoding="utf-8")
+    )
+    return [rule for group in document["groups"] for rule in group["rules"]]
 
 
 def test_every_metric_an_alert_or_the_page_names_is_measured() -> None:
