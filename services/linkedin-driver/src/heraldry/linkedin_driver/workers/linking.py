@@ -109,7 +109,6 @@ class LinkWorker:
         if state is None or state.linking is None or isinstance(state.linking.stage, linking.Unclaimed):
             return
         gone = not await self._driving.is_driven(found)
-        await desk.points("linking.gone")
         abandon = linking.Abandon(
             state.linking.id, state.linking.stage.claim, desk.real.now(), desk.clock.now(), gone
         )

@@ -119,9 +119,7 @@ class ReadWorker:
             await self._ask(of, member, awaited[slug], slug)
 
     async def _ask(self, of: account.Account, member: Member, one: Awaited, slug: str) -> None:
-        standing = await member.standing(slug)
-        await self._desk.points("reading.standing-seen")
-        match standing:
+        match await member.standing(slug):
             case "connected":
                 await self._note(of, one, pending.Accept(self._desk.clock.now(), one.invitation))
             case "nothing":
