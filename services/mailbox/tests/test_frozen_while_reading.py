@@ -143,7 +143,6 @@ async def test_frozen_for_longer_than_its_lease_a_reader_records_nothing_twice_a
 ) -> None:
     async with reading(tmp_path) as trial:
         await trial.strike(Blow("reading.known", anew=True))
-        await trial.strike(Blow("reading.before-place"))
 
 
 @pytest.mark.long
