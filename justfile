@@ -5,7 +5,8 @@ set positional-arguments
 bin := justfile_directory() / ".venv/bin"
 tools := justfile_directory() / ".tools/venv/bin"
 python := tools / "python"
-side_by_side := "--numprocesses=2 --dist=loadfile"  # tests wait more than they compute; a file shares its parts
+side_by_side := "--numprocesses=2 --dist=loadfile"  # a file shares its parts
+waiting := "--numprocesses=3 --dist=loadfile"  # tests on real parts wait more than they compute
 
 # uv takes the Python that is here, or says so; it never fetches one
 export UV_PYTHON_DOWNLOADS := "never"
@@ -45,7 +46,7 @@ _checks: _lint _types _imports _dependencies _unit
 # check, then everything on real parts at its smallest honest size; arguments go to pytest
 [group("test")]
 test *arguments: check setup-system
-    "{{ bin }}/python" -m pytest -m "(parts or stack) and not long" {{ side_by_side }} --durations=15 --durations-min=0.01 "$@"
+    "{{ bin }}/python" -m pytest -m "(parts or stack) and not long" {{ waiting }} --durations=15 --durations-min=0.01 "$@"
 
 # Full size; never in CI
 [group("test")]

@@ -21,6 +21,7 @@ from heraldry.scheduler.domain.scraping_pool import (
     GiveBack,
     ImportZone,
     Pool,
+    PoolAssumedUsed,
     PoolPermitReturned,
     PoolPermitTaken,
     PoolZoneImported,
@@ -199,6 +200,8 @@ def _holds(events: Sequence[Event]) -> None:
                 zones.append((event.zone, event.at))
             case PoolPermitReturned():
                 counting.pop(event.attempt)
+            case PoolAssumedUsed():
+                pytest.fail("none of these histories restores a backup")
             case PoolPermitTaken():
                 counting[event.attempt] = event.at
                 until = [at for _, at in zones[1:]]
