@@ -200,7 +200,10 @@ def test_nothing_outlives_a_killed_supervisor_and_the_next_start_finds_everythin
     stack.process.wait()
     wait_until_gone(*pids)
     assert heraldry("status", "--data", str(folder)).returncode == 1
+    of_a_replica_that_runs_no_more = folder / "read" / "mailbox-1.sqlite3"
+    of_a_replica_that_runs_no_more.touch()
     with Stack.running(folder, env=FIVE) as again:
+        assert not of_a_replica_that_runs_no_more.exists()
         assert again.seconds_to_ready < 6
         assert (folder / "keys" / "master.key").read_bytes() == key
         assert again.sign_in == sign_in

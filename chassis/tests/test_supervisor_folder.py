@@ -63,6 +63,36 @@ class TestFolder:
         Folder.claim(tmp_path, "demo").release()
         assert list((tmp_path / "run").glob("*.json")) == []
 
+    def test_keeps_no_read_model_of_a_process_that_runs_no_more_and_touches_nothing_else(
+        self, tmp_path: Path
+    ) -> None:
+        folder = Folder.claim(tmp_path, "demo")
+        kept = {
+            "mailbox-0.sqlite3",
+            "mailbox-0.sqlite3-wal",
+            "gateway-0-views.sqlite3",
+            "linkedin-driver-0.sqlite3.coming",
+            "mailbox-1-places",
+            "linkedin-driver-1-pictures",
+            "notes.txt",
+        }
+        gone = {
+            "mailbox-1.sqlite3",
+            "mailbox-1.sqlite3-wal",
+            "mailbox-1.sqlite3-shm",
+            "mailbox-1.sqlite3.0a1b.leaving",
+            "mailbox-1.sqlite3.coming",
+            "mailbox-10.sqlite3",
+            "gateway-1-views.sqlite3",
+            "gateway-1-views.sqlite3-wal",
+            "linkedin-driver-1.sqlite3",
+        }
+        for name in kept | gone:
+            (tmp_path / "read" / name).write_text("Lea")
+        folder.keep_read_models_of({"mailbox-0", "gateway-0", "linkedin-driver-0"})
+        assert {file.name for file in (tmp_path / "read").iterdir()} == kept
+        folder.release()
+
     def test_is_where_it_is_said_to_be(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.chdir(tmp_path)
         monkeypatch.delenv("HERALDRY_DATA", raising=False)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import secrets
 import sqlite3
 import time
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,9 @@ SUBFOLDERS = ("store", "read", "nats", "audit", "keys", "run", "run/log", "sandb
 INSTALLATION = "INSTALLATION"  # says which one this folder is
 RESTORING = "RESTORING"  # while a restore is not complete
 RESTORED = "RESTORED"  # until the services have heeded it
+READ_MODEL = re.compile(
+    r"(?P<process>[a-z][a-z-]*-\d+)(-views)?\.sqlite3([.-].*)?"
+)  # and what stands beside it
 STORE_PATIENCE = 5.0  # seconds
 DEMO_EMAIL = "demo@heraldry.example"
 NEEDED_BYTES = 32 * 1024 * 1024  # free on the disk, or nothing is started
@@ -92,6 +97,19 @@ class Folder:
         for file in sorted((self.path / "store").glob("*.sqlite3")):
             _stamp_store(file, made)
         return made
+
+    def keep_read_models_of(self, processes: Collection[str]) -> None:
+        """Remove the read models of every other process: what it has not heard of, nobody would drop from its files.
+
+        They can be made again at any time. Raises CannotStart.
+        """
+        try:
+            for file in (self.path / "read").iterdir():
+                found = READ_MODEL.fullmatch(file.name)
+                if found is not None and found["process"] not in processes:
+                    file.unlink()
+        except OSError as error:
+            raise explain(error, self.path / "read") from error
 
     @property
     def logs(self) -> Path:

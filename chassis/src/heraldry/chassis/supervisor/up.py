@@ -66,6 +66,9 @@ class Installation:
             nats_port=nats_port,
             complain=self._complain,
         )
+        self._folder.keep_read_models_of(
+            {f"{service.name}-{replica}" for service, count in wanted.items() for replica in range(count)}
+        )
         self._console = Console(self._plan.names)
         self._supervisor = Supervisor(self._console, self._changed)
         if not ports.is_loopback(self._host):
