@@ -12,9 +12,12 @@ import pytest
 from heraldry.chassis.bus import border, rights
 from heraldry.chassis.bus.follow import Follower
 from heraldry.chassis.bus.rights import SubscriberRights
+from heraldry.chassis.bus.rpc import Asking, Caller, Server
 from heraldry.chassis.bus.subscribers import answer_callouts, delete_consumer, make_consumer
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.testing.waiting import until
+from heraldry.contracts.base import Accepted, By
+from heraldry.contracts.erasure import RequestErasure
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
@@ -75,9 +78,91 @@ def test_a_service_asks_for_checkpoints_of_its_own_log_only_and_the_signer_asks_
         signer = {subject for subject in table[context].publish if subject.startswith("heraldry.signer.")}
         assert signer == {f"{rights.SIGN}.{context}"}
         assert not any(subject.startswith("heraldry.signer.") for subject in table[context].subscribe)
-    assert table[rights.SIGNER].publish == ()
+    assert all(subject.startswith("_INBOX_") for subject in table[rights.SIGNER].publish)
     assert rights.SANDBOX in table
     assert not any("signer" in subject for subject in table[rights.SANDBOX].publish)
+
+
+def test_a_service_answers_only_who_may_ask_it() -> None:
+    table = rights.users()
+    for context in rights.CONTEXTS:
+        answered = {one.split(".")[0] for one in table[context].publish if one.startswith("_INBOX_")}
+        asking = {other for other in rights.CONTEXTS if context in rights.SENDS[other]}
+        assert answered == {f"_INBOX_{user}" for user in (*asking, context, rights.OPERATOR)}
+
+
+FORBIDDEN = (
+    "$KV.HALT.system",
+    "heraldry.relay.identity",
+    "heraldry.keys.scheduler.someone",
+    "$KV.VAULT.scheduler.someone.password",
+    "heraldry.commands.identity.RequestErasure",
+    "heraldry.signer.begin.identity",
+)
+
+
+@parts
+@pytest.mark.parametrize("forbidden", FORBIDDEN)
+async def test_a_service_cannot_answer_itself_where_it_may_not_write(
+    server: NatsServer, forbidden: str
+) -> None:
+    nc, operator = await server.client("linkedin-driver"), await server.client(rights.OPERATOR)
+    heard: list[Msg] = []
+    asked: asyncio.Queue[Msg] = asyncio.Queue()
+
+    async def hear(message: Msg) -> None:
+        heard.append(message)
+
+    await border.subscribe(operator, forbidden, cb=hear)
+    await operator.flush()
+    await border.subscribe(nc, "heraldry.commands.linkedin-driver.Own", cb=asked.put)
+    await nc.publish("heraldry.commands.linkedin-driver.Own", b"", reply=forbidden)
+    message = await asyncio.wait_for(asked.get(), 5)
+    await message.respond(b"forged")
+    assert await _violation(nc, forbidden)
+    await operator.flush()
+    assert heard == []
+
+
+@parts
+async def test_what_the_server_was_made_to_send_in_a_service_s_stead_is_not_carried_out(
+    server: NatsServer,
+) -> None:
+    """JetStream answers wherever it is told to, with its own rights: a service could have a command sent so."""
+    nc = await server.client("linkedin-driver")
+    identity = await server.client("identity")
+    ran: list[str] = []
+    serving = Server(identity, "identity")
+
+    async def carry_out(command: RequestErasure, asking: Asking) -> Accepted:
+        ran.append(asking.by.actor)
+        return Accepted(position="identity:e:1", fresh=True)
+
+    serving.command(RequestErasure, carry_out)
+    await serving.start()
+    await identity.flush()
+    where = "$KV.LEASES.linkedin-driver.x"
+    request = {
+        "id": str(uuid4()),
+        "by": {"organization": None, "actor": "operator"},
+        "data": {"kind": "lead", "subject": str(uuid4()), "reason": "forged"},
+    }
+    await border.jetstream(nc).publish(where, json.dumps(request).encode())
+    forbidden = "heraldry.commands.identity.RequestErasure"
+    reached: asyncio.Queue[Msg] = asyncio.Queue()
+    operator = await server.client(rights.OPERATOR)
+    await border.subscribe(operator, forbidden, cb=reached.put)
+    await operator.flush()
+    await nc.publish(f"$JS.API.DIRECT.GET.KV_LEASES.{where}", b"", reply=forbidden)
+    message = await asyncio.wait_for(reached.get(), 5)
+    assert b"forged" in message.data  # it came there: that is the server's way
+    await Caller(operator).send(
+        RequestErasure(kind="lead", subject=uuid4(), reason="asked"),
+        by=By(organization=None, actor="operator"),
+        id=uuid4(),
+    )
+    assert ran == ["operator"]  # the second one only
+    await serving.stop()
 
 
 @parts
@@ -145,7 +230,7 @@ async def test_a_service_does_its_own_work(server: NatsServer) -> None:
         "$JS.API.DIRECT.GET.PARKED_scheduler.heraldry.parked.scheduler.scheduler-imports._",
         "$JS.API.STREAM.INFO.KEYS",
         "$JS.API.STREAM.CREATE.MINE",
-        "_INBOX_scheduler.x",
+        "_INBOX_linkedin-driver.x",
         "$SYS.REQ.USER.AUTH",
     ],
 )

@@ -17,7 +17,7 @@ from heraldry.chassis.audit.asking import Answer, Ask
 from heraldry.chassis.audit.keys import AuditKeyError, signing_key, written
 from heraldry.chassis.audit.signing import BEHIND, FORK, Signing
 from heraldry.chassis.bus import border, connect
-from heraldry.chassis.bus.rights import BEGIN, SIGN
+from heraldry.chassis.bus.rights import BEGIN, SIGN, is_asked_by_a_user
 from heraldry.chassis.health import Health, announce, serve, tell_ready
 from heraldry.chassis.settings import Settings
 from nacl.signing import SigningKey
@@ -78,6 +78,9 @@ class Answering:
         self._signing = signing
 
     async def receive(self, message: Msg) -> None:
+        if not is_asked_by_a_user(message.reply):
+            log.error("a question that nobody waits for was left alone", subject=message.subject)
+            return
         begin = message.subject.startswith(f"{BEGIN}.")
         context = message.subject.rpartition(".")[2]
         try:

@@ -7,7 +7,7 @@ change, read nor acknowledge another one's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from heraldry.contracts.subjects import parked_stream
@@ -24,6 +24,7 @@ SIGNER = "signer"  # holds the key of the checkpoints: is asked by relays, and a
 SYSTEM = "system"  # the server's own account: asked for its settings
 
 SERVER_STATE = "heraldry.server.state"  # answered by the server itself: $SYS.REQ.SERVER.PING.VARZ
+CALLOUT_ANSWERS = "$SYS._INBOX.>"  # where it waits for the answer
 CALLOUT = "$SYS.REQ.USER.AUTH"  # the server asks here whom a user it does not know may be
 
 SIGN = "heraldry.signer.sign"  # a context asks for a checkpoint of its own log
@@ -87,7 +88,6 @@ class Rights:
     publish: tuple[str, ...] = ()
     subscribe: tuple[str, ...] = ()
     deny_publish: tuple[str, ...] = ()
-    answers: bool = False  # may reply once to each request it received
 
 
 FOR_SUBSCRIBERS: Mapping[str, str] = {  # what their account may ask of ours, and how many answers come
@@ -123,9 +123,21 @@ def subscriber_name(subscriber: str) -> str:
     return f"sub_{subscriber}"
 
 
+INBOXES = "_INBOX_"  # how every subject begins on which a user is answered
+
+
 def inbox_prefix(user: str) -> str:
     """Where answers to a user go: nobody else may listen there."""
-    return f"_INBOX_{user}"
+    return f"{INBOXES}{user}"
+
+
+def is_asked_by_a_user(reply: str) -> bool:
+    """Whether a request was published by who wants the answer, as far as its reply subject tells.
+
+    The server writes answers of JetStream with its own rights wherever it is told to, so that a user may have it
+    publish, on a subject closed to him, what he has stored. Such a message is answered nowhere, or acknowledged.
+    """
+    return reply.startswith(INBOXES)
 
 
 def users(
@@ -169,6 +181,9 @@ def service(context: str, durables: Mapping[str, Sequence[str]]) -> Rights:
         *_watch("HALT"),
         *_own(context, "LEASES"),
         *_own(context, "CHECKPOINTS"),
+        *_answers(
+            (*(user for user in durables if user == context or context in SENDS.get(user, ())), OPERATOR)
+        ),
     ]
     deny: list[str] = []
     if context == "identity":  # it leads erasures: what is deleted is overwritten
@@ -176,6 +191,7 @@ def service(context: str, durables: Mapping[str, Sequence[str]]) -> Rights:
     if is_gateway:
         publish += [
             *(f"$JS.API.STREAM.INFO.{stream}" for stream in measured(context)),
+            CALLOUT_ANSWERS,
             "$KV.HALT.>",
             f"$JS.API.DIRECT.GET.KV_VAULT.$KV.VAULT.{PUBLIC}.>",
             *_whole("SESSIONS"),
@@ -200,8 +216,12 @@ def service(context: str, durables: Mapping[str, Sequence[str]]) -> Rights:
             *((CALLOUT,) if is_gateway else ()),
         ),
         deny_publish=tuple(deny),
-        answers=True,
     )
+
+
+def _answers(to: Iterable[str]) -> tuple[str, ...]:
+    """Answering these users, and nobody else: a right to answer any request would be one to answer oneself, anywhere."""
+    return tuple(f"{inbox_prefix(user)}.>" for user in to)
 
 
 PUBLIC = "public"  # the first token of VAULT keys that other contexts may read; no context has this name
@@ -214,7 +234,10 @@ def sandbox() -> Rights:
 
 def signer() -> Rights:
     """The signer answers, and does nothing else."""
-    return Rights(subscribe=(f"{inbox_prefix(SIGNER)}.>", f"{SIGN}.*", f"{BEGIN}.*"), answers=True)
+    return Rights(
+        publish=_answers((*CONTEXTS, OPERATOR)),
+        subscribe=(f"{inbox_prefix(SIGNER)}.>", f"{SIGN}.*", f"{BEGIN}.*"),
+    )
 
 
 def _events(durables: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import orjson
 import structlog
-from heraldry.chassis.bus import border
+from heraldry.chassis.bus import border, rights
 from heraldry.chassis.store.port import OutcomeUnknownError, StoreUnavailableError
 from heraldry.contracts import subjects
 from heraldry.contracts.base import NEWER_RELEASE, Accepted, By, Command, Problem, Query, Refused
@@ -147,6 +147,9 @@ class Server:
         self._free.release()
 
     async def _serve(self, route: _Route, message: Msg) -> None:
+        if not rights.is_asked_by_a_user(message.reply):
+            log.error("a request that nobody waits for was left alone", subject=route.subject)
+            return
         reply = await self._answer(route, message.data)
         try:
             await message.respond(orjson.dumps(reply))

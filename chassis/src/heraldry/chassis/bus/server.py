@@ -219,10 +219,7 @@ def _config(
 
 def permissions(granted: rights.Rights) -> dict[str, object]:
     """Rights as the server's configuration writes them. Nothing named means nothing allowed."""
-    found: dict[str, object] = {
+    return {
         "publish": {"allow": list(granted.publish), "deny": list(granted.deny_publish)},
         "subscribe": {"allow": list(granted.subscribe)},
     }
-    if granted.answers:
-        found["allow_responses"] = {"max": 1, "expires": "2m"}
-    return found
