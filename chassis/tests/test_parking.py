@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from heraldry.chassis.bus import border
-from heraldry.chassis.bus.parking import LONGEST_DETAIL, Parked, Parking, Pointer, redacted
+from heraldry.chassis.bus.parking import LONGEST_DETAIL, Parked, Parking, Pointer, parked_name, redacted
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.contracts.base import Refused
 from heraldry.contracts.identity import Interval
@@ -163,3 +163,23 @@ def test_of_a_damaged_message_the_places_are_kept_and_no_value() -> None:
     with pytest.raises(ValidationError) as error:
         Interval.model_validate({"day": 9, "start": "ada@example.com"})
     assert redacted(error.value) == "day: less_than_equal; start: string_pattern_mismatch"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("mailbox:7", ("mailbox", 7)),
+        ("mailbox:" + "9" * 18, ("mailbox", 10**18 - 1)),
+        ("mailbox:" + "9" * 19, None),
+        ("mailbox:18446744073709551616", None),
+        ("mailbox:-1", None),
+        ("mailbox:\u0665", None),
+        ("mailbox:", None),
+        ("elsewhere:7", None),
+        ("7", None),
+    ],
+)
+def test_only_a_context_and_a_sequence_name_a_parked_message(
+    text: str, named: tuple[str, int] | None
+) -> None:
+    assert parked_name(text) == named

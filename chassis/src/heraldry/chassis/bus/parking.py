@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 
 import orjson
 import structlog
-from heraldry.chassis.bus import border
+from heraldry.chassis.bus import border, rights
 from heraldry.chassis.clock import SystemClock
 from heraldry.chassis.leases import KvLeases
 from heraldry.contracts import subjects
@@ -30,6 +30,7 @@ from pydantic import ValidationError
 log = structlog.stdlib.get_logger(__name__)
 
 LONGEST_DETAIL: Final = 300
+NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)  # a sequence of JetStream's
 _REDACTIONS: Final = (
     (re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+"), "<address>"),
     (re.compile(r"\"[^\"]*\"|'[^']*'"), "<text>"),
@@ -61,6 +62,14 @@ class Parked:
 
     id: int
     pointer: Pointer
+
+
+def parked_name(text: str) -> tuple[str, int] | None:
+    """Context and number of a parked message, as people name it: `<context>:<n>`. None for what names none."""
+    context, _, number = text.partition(":")
+    if context not in rights.CONTEXTS or NUMBER.fullmatch(number) is None:
+        return None
+    return context, int(number)
 
 
 Again = Callable[[Pointer], Awaitable[None]]

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from heraldry.chassis.bus import rights
 from heraldry.chassis.bus.operator import ACTOR, NotRunningError, operator
+from heraldry.chassis.bus.parking import parked_name
 from heraldry.chassis.bus.rpc import Caller
 from heraldry.chassis.commands.answers import Answers, Document, add_folder, folder_of, refused
 from heraldry.contracts.base import By, Refused
@@ -101,7 +102,7 @@ _ASKED: Final[dict[str, Ask]] = {"show": _show, "replay": _replay, "discard": _d
 
 
 def _name(text: str) -> Name:
-    context, _, number = text.partition(":")
-    if context not in rights.CONTEXTS or not number.isdecimal():
+    named = parked_name(text)
+    if named is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no id of a parked message: <context>:<n>")
-    return context, int(number)
+    return named

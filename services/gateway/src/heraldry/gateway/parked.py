@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from heraldry.chassis.bus.parking import unknown
+from heraldry.chassis.bus.parking import parked_name, unknown
 from heraldry.chassis.bus.rights import CONTEXTS
 from heraldry.chassis.bus.rpc import Caller
 from heraldry.contracts.base import Accepted, By, Refused
@@ -66,7 +66,7 @@ class ParkedMessages:
 
 
 def _named(message: str) -> tuple[str, int]:
-    context, _, number = message.partition(":")
-    if context not in CONTEXTS or not (number.isascii() and number.isdecimal()):
+    named = parked_name(message)
+    if named is None:
         raise unknown()
-    return context, int(number)
+    return named
