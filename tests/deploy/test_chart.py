@@ -13,6 +13,7 @@ import pytest
 import yaml
 from heraldry.chassis.bus.rights import CONTEXTS, SIGNER
 from heraldry.chassis.health import LIVE, METRICS, PATHS, READY
+from heraldry.chassis.recipients import Recipients
 from heraldry.chassis.settings import Settings
 from heraldry.chassis.store.address import parse
 from heraldry.chassis.supervisor.services import services
@@ -43,6 +44,8 @@ CHANGES: Final[Mapping[str, str]] = {
     "port": "9000",
     "logLevel": '"DEBUG"',
     "scrapingPool": "300",
+    "staging": "true",
+    "recipientAllowList": '["test.example","https://www.linkedin.com/in/ada"]',
     "allowPrivateAddresses": "true",
     "extraCa.configMap": '"our-ca"',
     "extraCa.key": '"root.pem"',
@@ -193,6 +196,17 @@ def test_a_service_understands_what_it_is_told(helm: Helm) -> None:
     assert found["mailbox"].allow_private_addresses
     assert found["scheduler"].scraping_pool == int(CHANGES["scrapingPool"])
     assert found["mailbox"].extra_ca_file == Path("/etc/heraldry/ca.pem")
+
+
+@pytest.mark.parametrize("service", ["mailbox", "linkedin-driver"])
+def test_a_staging_copy_writes_to_whom_its_values_name_and_to_nobody_else(helm: Helm, service: str) -> None:
+    def may_hear(*values: str) -> tuple[bool, bool]:
+        found = Recipients.of(settings(pods(render(helm, *changed(*values)))[service]))
+        return found.may_hear("kim@test.example"), found.may_hear("kim@fabrikam.example")
+
+    assert may_hear() == (True, True)
+    assert may_hear("staging") == (False, False)
+    assert may_hear("recipientAllowList") == may_hear("staging", "recipientAllowList") == (True, False)
 
 
 def test_secrets_are_named_and_never_given(helm: Helm) -> None:
@@ -398,6 +412,7 @@ def test_a_store_that_would_not_be_reached_is_refused(
         ("nats.passwordsSecret=", "/nats/passwordsSecret"),
         ("publicUrl=heraldry.example", "/publicUrl"),
         ("port=80", "/port"),
+        ("recipientAllowList={ada@test.example bob@test.example}", "/recipientAllowList"),
         ("logLevel=loud", "/logLevel"),
     ],
 )

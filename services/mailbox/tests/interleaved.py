@@ -21,6 +21,7 @@ from heraldry.chassis.clock import MovableClock
 from heraldry.chassis.codec import Codec
 from heraldry.chassis.halt import Halt, HaltFlags
 from heraldry.chassis.readmodel import ReadModel, StoreFeed
+from heraldry.chassis.recipients import ANYBODY, Recipients
 from heraldry.chassis.runner import Asked, Runner
 from heraldry.chassis.store.port import START, Appended, NewEvent, StoredEvent
 from heraldry.chassis.store.sqlite import SqliteStore
@@ -153,8 +154,8 @@ class Told:
 class Interleaved:
     """One installation of the mailbox context with a connected inbox, and whoever is at work in it."""
 
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp())
+    def __init__(self, recipients: Recipients = ANYBODY) -> None:
+        self.folder, self.recipients = Path(tempfile.mkdtemp()), recipients
         self.runner = asyncio.Runner()
         self.clock, self.real = MovableClock(NOW), MovableClock(NOW)
         self.tasks: list[asyncio.Task[None]] = []
@@ -175,7 +176,15 @@ class Interleaved:
         secrets, runner = NoVault(nc, CONTEXT, keys), Runner(CONTEXT, self.store, self.codec)
         self.application = Application(runner, self.store, self.model, keys, secrets, private, self.clock)
         self._runner = runner
-        desk = Desk(self.application, secrets, NoHalt(nc), self.model, self.clock, self.real)
+        desk = Desk(
+            self.application,
+            secrets,
+            NoHalt(nc),
+            self.model,
+            self.clock,
+            self.real,
+            recipients=self.recipients,
+        )
         self.worker = SendWorker(desk, self.recorder, NoMailbox())
         await self.application.know(ADA, "Ada Bergström", 0, asking())
         await self._connect()

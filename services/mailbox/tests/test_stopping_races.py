@@ -9,6 +9,8 @@ from typing import Final
 from uuid import UUID, uuid4
 
 import pytest
+from heraldry.chassis.recipients import Recipients
+from heraldry.chassis.settings import Settings
 from heraldry.contracts.base import Event, Refused
 from heraldry.contracts.gateway import RecipientUnsubscribed
 from heraldry.contracts.mailbox import (
@@ -311,6 +313,25 @@ def test_the_last_gate_says_what_stops_for_good_and_what_passes(house: Interleav
     told = [sent(house, attempt) for attempt in (open_then, dispatched(house))]
     assert [(one.diagnosis.code, one.again) for one in told if one] == [("conversation.stopped", False)] * 2
     assert len(house.recorder.left) == 1
+
+
+@pytest.mark.parametrize("staging", [True, False])
+def test_the_last_gate_lets_mails_leave_only_to_whom_the_installation_may_write(staging: bool) -> None:  # noqa: FBT001  a table
+    told = Settings(staging=staging, recipient_allow_list=f"test.example, {ADDRESSES[0]}")
+    house = Interleaved(Recipients.of(told))
+    try:
+        on_the_list = dispatched(house)
+        assert sent(house, on_the_list) is None
+        wanted = step(LEADS[1], "lea@fabrikam.example", PEOPLE[1], house.clock.now())
+        house.run(house.application.queue(wanted, asking()))
+        failed = sent(house, wanted.attempt)
+        assert failed is not None
+        assert (failed.diagnosis.code, failed.proven, failed.again) == ("recipient.not-allowed", True, False)
+        assert house.recorder.left == [on_the_list]
+        begun = [one.event for one in house.log() if isinstance(one.event, EmailClaimed)]
+        assert {one.attempt for one in begun} == {on_the_list}
+    finally:
+        house.close()
 
 
 @pytest.mark.long
