@@ -6,7 +6,7 @@ import asyncio
 import json
 import shutil
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,10 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
             store = SqliteStore(data / "store" / f"{context}.sqlite3")
             if context == "identity":
                 notes = [new(Noted(at=NOW, text=str(number)), identity=WHO) for number in range(30)]
-                await append(store, f"identity.identity-{WHO}", *notes)
-                await sign(store, data, context, SignerInHand(folder, signing_key(folder)))
+                signer = SignerInHand(folder, signing_key(folder))
+                for some in (notes[:20], notes[20:]):
+                    await append(store, f"identity.identity-{WHO}", *some)
+                    await sign(store, data, context, signer)
             await store.close()
 
     asyncio.run(make())
@@ -106,14 +108,66 @@ def test_what_the_signer_keeps_serves_where_nothing_is_kept_beside_the_log(
     data: Path, key: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.rmtree(data / "audit")
-    (folder_of(data) / "identity.json").unlink()
     asked = ("verify", "--public-key", key, "--data", data, "--context", "identity")
-    assert run(capsys, *asked)[0] == 1
+    ended, found = run(capsys, *asked)
+    assert (ended, found[0]["problems"][0]["code"]) == (1, "audit.checkpoints-missing")
     witness = ("--witness", history_of(folder_of(data), "identity").path)
     ended, found = run(capsys, *asked, *witness)
     assert (ended, found[0]["proven"]) == (0, 30)
     ended, (proof,) = run(capsys, "proof", "--identity", WHO, "--data", data, *witness)
     assert (ended, len(proof["contexts"][0]["events"]), proof["unsigned"]) == (0, 30, 0)
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def halved(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:1])
+
+
+def overwritten(path: Path) -> None:
+    path.write_bytes(b"\xff\x00 rubbish")
+
+
+def of_another_log(path: Path) -> None:
+    path.write_text(path.read_text().replace('"context":"identity"', '"context":"mailbox"'))
+
+
+@pytest.mark.parametrize("damage", [emptied, halved, overwritten, of_another_log, Path.unlink])
+def test_a_damaged_memory_of_the_signer_is_told_and_hides_no_cut_tail(
+    data: Path, key: str, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], None]
+) -> None:
+    with sqlite3.connect(data / "store" / "identity.sqlite3") as db:
+        db.execute("DELETE FROM events WHERE position > 20")
+    trail = data / "audit" / "identity.jsonl"
+    trail.write_text(trail.read_text().splitlines(keepends=True)[0])
+    damage(folder_of(data) / "identity.json")
+    ended, (found,) = run(capsys, "verify", "--public-key", key, "--data", data, "--context", "identity")
+    assert (ended, found["ok"], found["proven"]) == (1, False, 20)
+    assert (found["first"]["what"], found["first"]["number"]) == ("removed", 21)
+    assert found["problems"][0]["code"] == "audit.signer-memory-damaged"
+    assert "identity.json" in found["problems"][0]["detail"]
+
+
+def test_a_damaged_end_of_all_that_was_signed_is_told(
+    data: Path, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history = history_of(folder_of(data), "identity").path
+    history.write_text(f"{history.read_text()}rubbish\n")
+    ended, (found,) = run(capsys, "verify", "--public-key", key, "--data", data, "--context", "identity")
+    assert (ended, found["proven"], found["first"]) == (1, 30, None)
+    assert [one["code"] for one in found["problems"]] == ["audit.signer-memory-damaged"]
+
+
+def test_a_signer_that_forgot_all_it_signed_is_told(
+    data: Path, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder_of(data) / "identity.json").unlink()
+    shutil.rmtree(folder_of(data) / "history")
+    ended, found = run(capsys, "verify", "--public-key", key, "--data", data)
+    assert (ended, [one["ok"] for one in found]) == (1, [one != "identity" for one in CONTEXTS])
+    assert [one["code"] for one in found[0]["problems"]] == ["audit.signer-memory-damaged"]
 
 
 def test_somebody_who_did_nothing_has_no_proof(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

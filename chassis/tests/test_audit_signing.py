@@ -11,7 +11,7 @@ from heraldry.chassis.audit import signing
 from heraldry.chassis.audit.asking import Answer, Ask
 from heraldry.chassis.audit.keys import AuditKeyError, is_signed, public_key, signing_key
 from heraldry.chassis.audit.keys import written as text_of
-from heraldry.chassis.audit.signing import Signing, Step, history_of, kept
+from heraldry.chassis.audit.signing import MEMORY_DAMAGED, Signing, Step, history_of, memory_of
 from heraldry.contracts.checkpoints import ZERO, Checkpoint, Statement
 from nacl.signing import SigningKey
 
@@ -174,7 +174,10 @@ def test_its_time_never_goes_back(made: Callable[..., Signing]) -> None:
 def test_what_it_keeps_is_a_witness(made: Callable[..., Signing], tmp_path: Path) -> None:
     first = signed(sign(made(), statement(None, 3)))
     (tmp_path / "mailbox.json").write_text("damaged")
-    assert list(kept(tmp_path)) == [first]
+    memory = memory_of(tmp_path, first.context, [KEY.verify_key], signed=True)
+    assert (memory.checkpoints, memory.problems) == ([first, first], [])
+    memory = memory_of(tmp_path, "mailbox", [KEY.verify_key], signed=False)
+    assert (memory.checkpoints, [one.code for one in memory.problems]) == ([], [MEMORY_DAMAGED])
 
 
 def test_the_key_is_made_once_and_readable_by_its_owner_only(tmp_path: Path) -> None:

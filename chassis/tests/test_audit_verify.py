@@ -16,7 +16,7 @@ from heraldry.chassis.audit import history, verify
 from heraldry.chassis.audit.checkpointing import begin_epoch
 from heraldry.chassis.audit.digests import leaf, rolled, root, written
 from heraldry.chassis.audit.history import witnessed
-from heraldry.chassis.audit.signing import Signing, kept
+from heraldry.chassis.audit.signing import Signing, memory_of
 from heraldry.chassis.audit.trail import Line, Trail
 from heraldry.chassis.audit.verify import Finding, Touch
 from heraldry.chassis.bus.markers import GENESIS, Tip
@@ -106,8 +106,14 @@ def witness_of(data: Path) -> list[Checkpoint]:
     return list(witnessed(Trail.beside(data, CONTEXT).path.read_text()))
 
 
+def remembered(data: Path) -> list[Checkpoint]:
+    memory = memory_of(data / "keys" / "signer", CONTEXT, [KEY.verify_key], signed=True)
+    assert memory.problems == []
+    return memory.checkpoints
+
+
 async def test_a_log_nobody_touched_is_proven_up_to_its_last_checkpoint(data: Path) -> None:
-    finding = await look(data, witnesses=[*witness_of(data), *kept(data / "keys" / "signer")])
+    finding = await look(data, witnesses=[*witness_of(data), *remembered(data)])
     assert finding.ok
     assert (finding.events, finding.proven, finding.unsigned) == (EVENTS, 60, 6)
     assert (finding.checkpoints, finding.newest, finding.first, finding.problems) == (3, 3, None, [])
@@ -212,7 +218,7 @@ async def test_recomputing_everything_needs_the_signing_key(data: Path) -> None:
     assert finding.first is not None
     assert (finding.proven, finding.first.number, finding.first.upto) == (20, 21, 45)
     put(data, [*forged(data, KEY)[:1], *forged(data, SigningKey.generate())[1:]])
-    finding = await look(data, witnesses=[*kept(data / "keys" / "signer")])
+    finding = await look(data, witnesses=remembered(data))
     assert finding.first is not None
     assert (finding.proven, finding.first.number, finding.first.upto) == (20, 21, 60)
 
@@ -250,7 +256,7 @@ async def test_a_tail_cut_together_with_its_checkpoints_is_found_by_a_witness(da
     rewrite(data, rows(data)[:45])
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:2]))
     assert (await look(data)).ok
-    for known in (witnesses[-1:], list(kept(data / "keys" / "signer"))):
+    for known in (witnesses[-1:], remembered(data)):
         finding = await look(data, witnesses=known)
         assert finding.first is not None
         assert (finding.proven, finding.first.what, finding.first.number) == (45, Touch.REMOVED, 46)

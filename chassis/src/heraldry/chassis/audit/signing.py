@@ -7,19 +7,20 @@ given away.
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from heraldry.chassis.audit.asking import Answer, Ask
-from heraldry.chassis.audit.keys import is_signed, sync
+from heraldry.chassis.audit.history import Problem
+from heraldry.chassis.audit.keys import PRIVATE, is_signed, sync
 from heraldry.chassis.audit.trail import Line, Trail
 from heraldry.contracts.checkpoints import ZERO, Checkpoint, Statement
-from nacl.signing import SigningKey
+from nacl.signing import SigningKey, VerifyKey
 from pydantic import ValidationError
 
 BEHIND: Final = "signer.behind"  # another relay was first, or a checkpoint is not beside the log yet
@@ -27,6 +28,7 @@ FORK: Final = "signer.fork"  # the same count with another hash: two stories of 
 OTHER_EPOCH: Final = "signer.other-epoch"  # it begins only by the operator
 NOT_OURS: Final = "signer.not-ours"  # signed by another key, or of another log
 NO_GROWTH: Final = "signer.no-growth"
+MEMORY_DAMAGED: Final = "audit.signer-memory-damaged"
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 _KEPT: Final = ".json"
 
@@ -131,13 +133,57 @@ def history_of(folder: Path, context: str) -> Trail:
     return Trail(folder / "history" / f"{context}.jsonl")
 
 
-def kept(folder: Path) -> Iterator[Checkpoint]:
-    """What a signer keeps in this folder, as far as it can be read: a witness like any other."""
-    for path in sorted(folder.glob(f"*{_KEPT}")):
-        try:
-            yield Checkpoint.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError, json.JSONDecodeError):
-            continue
+@dataclass(slots=True)
+class Memory:
+    """What a signer remembers of a log: witnesses like any other, and what is wrong with them."""
+
+    checkpoints: list[Checkpoint] = field(default_factory=list[Checkpoint])
+    problems: list[Problem] = field(default_factory=list[Problem])
+
+
+def memory_of(folder: Path, context: str, keys: Collection[VerifyKey], *, signed: bool) -> Memory:
+    """The newest checkpoint that is kept in this folder, and the newest of all that were signed.
+
+    `signed`: checkpoints of this log are known from elsewhere, so a signer that lives here has to remember one.
+    """
+    memory, history = Memory(), history_of(folder, context)
+    last = _last(history, context, keys, memory)
+    path = folder / f"{context}{_KEPT}"
+    try:
+        newest = Checkpoint.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        if last is not None or memory.problems or (signed and (folder / PRIVATE).exists()):
+            memory.problems.append(Problem(MEMORY_DAMAGED, f"{path} is missing"))
+    except OSError as error:
+        memory.problems.append(Problem(MEMORY_DAMAGED, f"{path} cannot be read: {error.strerror}"))
+    except ValidationError:
+        memory.problems.append(Problem(MEMORY_DAMAGED, f"{path} holds no checkpoint"))
+    else:
+        if newest.context == context:
+            memory.checkpoints.append(newest)
+        else:
+            memory.problems.append(Problem(MEMORY_DAMAGED, f"{path} holds a checkpoint of {newest.context}"))
+    return memory
+
+
+def _last(history: Trail, context: str, keys: Collection[VerifyKey], memory: Memory) -> Checkpoint | None:
+    """The newest one signed. Only where the end of the file is not sound, the whole of it is read."""
+
+    def sound(checkpoint: Checkpoint | None) -> bool:
+        return checkpoint is not None and checkpoint.context == context and is_signed(checkpoint, keys)
+
+    try:
+        last = history.newest()
+        if not sound(last) and history.path.exists():
+            found = [line.checkpoint for line in history.lines() if line is not None]
+            last = max(filter(sound, found), key=lambda one: one.number, default=None)
+            memory.problems.append(Problem(MEMORY_DAMAGED, f"the end of {history.path} cannot be read"))
+    except OSError as error:
+        memory.problems.append(Problem(MEMORY_DAMAGED, f"{history.path} cannot be read: {error.strerror}"))
+        return None
+    if last is not None:
+        memory.checkpoints.append(last)
+    return last
 
 
 def _refusal(

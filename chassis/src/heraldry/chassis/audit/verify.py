@@ -84,8 +84,9 @@ async def verify(
     *,
     witnesses: Iterable[Checkpoint] = (),
     marker: Marker | None = None,
+    problems: Sequence[Problem] = (),
 ) -> Finding:
-    """Compare a log with its checkpoints, the witnesses' and the newest marker.
+    """Compare a log with its checkpoints, the witnesses' and the newest marker. `problems`: what is known to be wrong.
 
     Raises StoreUnavailableError, OSError.
     """
@@ -102,7 +103,7 @@ async def verify(
         restores=len(history.epochs),
         given_up=history.given_up,
         published=marker.count if marker is not None else None,
-        problems=history.problems,
+        problems=[*problems, *history.problems],
     )
     await _Reading(store, finding, marker).compare(_signed(evidence, history))
     finding.unsigned = finding.events - finding.proven

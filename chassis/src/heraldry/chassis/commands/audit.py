@@ -14,7 +14,7 @@ from heraldry.chassis.audit.history import witnessed
 from heraldry.chassis.audit.keys import PUBLIC, AuditKeyError, public_key
 from heraldry.chassis.audit.proof import FORMAT, NotAsSignedError, prove
 from heraldry.chassis.audit.signer import folder_of as signer_folder
-from heraldry.chassis.audit.signing import kept
+from heraldry.chassis.audit.signing import memory_of
 from heraldry.chassis.audit.trail import Trail
 from heraldry.chassis.audit.verify import verify
 from heraldry.chassis.bus import border, rights
@@ -119,18 +119,21 @@ async def _verify(
 ) -> None:
     """Raises AuditKeyError."""
     keys = _keys(asked, data)
-    known = [*witnesses, *kept(signer_folder(data))]
     contexts = cast("Sequence[str] | None", asked.context)
     for context in contexts or rights.CONTEXTS:
         try:
             async with _opened(data, context) as store:
+                marker, trail = await _marker(data, context), Trail.beside(data, context)
+                signed = trail.newest() is not None or (marker is not None and marker.checkpoint is not None)
+                memory = memory_of(signer_folder(data), context, keys, signed=signed)
                 finding = await verify(
                     context,
                     store,
-                    Trail.beside(data, context),
+                    trail,
                     keys,
-                    witnesses=known,
-                    marker=await _marker(data, context),
+                    witnesses=[*witnesses, *memory.checkpoints],
+                    marker=marker,
+                    problems=memory.problems,
                 )
         except (StoreUnavailableError, StoreMismatchError, OSError) as error:
             code = error.code if isinstance(error, StoreMismatchError) else NO_LOG
