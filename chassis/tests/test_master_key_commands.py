@@ -20,7 +20,7 @@ from heraldry.chassis.supervisor.alone import claimed, nats
 from heraldry.chassis.supervisor.folder import Folder
 from heraldry.chassis.supervisor.problems import CannotStart
 from heraldry.chassis.vault import master, recovery
-from heraldry.chassis.vault.keys import Destroyed, Key, KeyRing, decrypt, encrypt
+from heraldry.chassis.vault.keys import Destroyed, Key, KeyRing, Record, decrypt, encrypt
 from heraldry.chassis.vault.master import MasterKey, MasterKeyError
 from heraldry.chassis.vault.recovery import RecoveryKeyError
 from heraldry.chassis.vault.rotation import needed, rotate
@@ -111,7 +111,7 @@ def asked(
     installation: Installation, capsys: pytest.CaptureFixture[str], *words: str
 ) -> tuple[int, Mapping[str, Any]]:
     ended = command.main([*words, "--data", str(installation.data)])
-    return ended, json.loads(capsys.readouterr().out)
+    return ended, json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
 @pytest.mark.parts
@@ -174,6 +174,38 @@ def test_a_rotation_that_was_cut_off_lets_nothing_start_and_is_gone_on_with(
     assert (ended, answer["wrapped"]) == (0, 2)
     assert answer["fingerprint"] == master.parse(new, "x").fingerprint
     assert not following.exists()
+    installation.assert_all_is_read()
+
+
+@pytest.mark.parts
+def test_a_record_nobody_can_read_is_named_before_anything_begins_and_stops_no_rotation_that_has_begun(
+    installation: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = {f"heraldry.keys.mailbox.{SUBJECTS[0]}": b"FORGED", "heraldry.keys.scheduler.zzz.zzz": b"FORGED"}
+    damaged = Record(state="live", wrapped="AAAA", master=installation.fingerprint)
+    bad["heraldry.keys.scheduler.lead"] = damaged.model_dump_json().encode()
+
+    async def forge(nc: Client) -> list[dict[str, object]]:
+        js = border.jetstream(nc)
+        sent = [(name, await js.publish(name, data, stream=KEYS)) for name, data in bad.items()]
+        return [{"subject": name, "sequence": acknowledged.seq} for name, acknowledged in sent]
+
+    named = asyncio.run(installation.with_nats(forge))
+    before = (installation.data / "keys" / "master.key").read_bytes()
+    following = installation.data / "keys" / master.NEXT
+    ended, answer = asked(installation, capsys, "rotate")
+    assert (ended, answer["code"], answer["records"]) == (1, "keys.unreadable-record", named)
+    assert not following.exists()
+    assert (installation.data / "keys" / "master.key").read_bytes() == before
+
+    master.create(following)
+    ended, answer = asked(installation, capsys, "rotate")
+    assert (ended, answer["wrapped"], answer["unreadable"]) == (0, 4, named)
+    assert not following.exists()
+    installation.assert_all_is_read()
+    assert asked(installation, capsys, "rotate")[1]["records"] == named[:2]  # the third needed the old key
+    ended, answer = asked(installation, capsys, "rotate", "--anyway")
+    assert (ended, answer["wrapped"], answer["unreadable"]) == (0, 4, named[:2])
     installation.assert_all_is_read()
 
 

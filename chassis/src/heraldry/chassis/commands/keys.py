@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -19,17 +20,17 @@ from heraldry.chassis.supervisor.problems import CannotStart
 from heraldry.chassis.vault import master, recovery
 from heraldry.chassis.vault.master import MasterKey, MasterKeyError
 from heraldry.chassis.vault.recovery import RecoveryKeyError
-from heraldry.chassis.vault.rotation import needed, rotate
+from heraldry.chassis.vault.rotation import needed, rotate, unreadable
 
 PRINTED: Final = "recovery.json"  # of which master key a recovery key was printed
 
 
 class RefusedError(Exception):
-    """What was asked for is not done; `code` is stable, the text says what to do."""
+    """What was asked for is not done; `code` is stable, the text says what to do. `more`: what it is about."""
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: str, detail: str, **more: object) -> None:
         super().__init__(detail)
-        self.code = code
+        self.code, self.more = code, more
 
 
 def main(argv: Sequence[str]) -> int:
@@ -52,6 +53,11 @@ def main(argv: Sequence[str]) -> int:
         help="replace the master key",
         description="Wrap every data key by a new master key. Cut off, it is begun again by the same command.",
     )
+    turned.add_argument(
+        "--anyway",
+        action="store_true",
+        help="although there are records that nobody can read: the others are wrapped anew",
+    )
     for each in (printed, typed, turned):
         add_folder(each)
     asked = parser.parse_args(argv)
@@ -64,8 +70,10 @@ def main(argv: Sequence[str]) -> int:
                 case "recover":
                     answer = asyncio.run(_recover(folder, sys.stdin.read()))
                 case _:
-                    answer = asyncio.run(_rotate(folder))
-    except (RefusedError, CannotStart) as refusal:
+                    answer = asyncio.run(_rotate(folder, anyway=asked.anyway))
+    except RefusedError as refusal:
+        return _tell({"code": refusal.code, "detail": str(refusal), **refusal.more}, BAD_NEWS)
+    except CannotStart as refusal:
         return _tell({"code": refusal.code, "detail": str(refusal)}, BAD_NEWS)
     except (MasterKeyError, RecoveryKeyError, NotRunningError) as error:
         return _tell({"code": "keys.unusable", "detail": str(error)}, BAD_NEWS)
@@ -117,20 +125,30 @@ async def _recover(folder: Folder, typed: str) -> Document:
     return {"fingerprint": key.fingerprint, "restored": str(path)}
 
 
-async def _rotate(folder: Folder) -> Document:
+async def _rotate(folder: Folder, *, anyway: bool) -> Document:
     path, following = folder.keys / "master.key", folder.keys / master.NEXT
     old, _ = _read(path)
-    if not following.exists():
-        master.create(following)
-    new, _ = _read(following)
     async with nats(folder.path), operator(folder.path) as nc:
+        if not following.exists():
+            found = () if anyway else await unreadable(nc, old)
+            if found:
+                raise RefusedError(
+                    "keys.unreadable-record",
+                    "These records of data keys cannot be read, so nothing was begun. Restore a backup of before they"
+                    " were damaged; or, if what they protect may be lost, ask with --anyway.",
+                    records=[asdict(each) for each in found],
+                )
+            master.create(following)
+        new, _ = _read(following)
         rotated = await rotate(nc, old, new)
     following.replace(path)
+    left = {"unreadable": [asdict(each) for each in rotated.unreadable]} if rotated.unreadable else {}
     return {
         "fingerprint": new.fingerprint,
         "before": old.fingerprint,
         "wrapped": rotated.wrapped,
         "overwritten": rotated.overwritten,
+        **left,
         "detail": "Print the recovery key anew, and replace every copy of the old master key.",
     }
 

@@ -1,13 +1,14 @@
 """A new master key: every data key is wrapped anew, and what the old one wrapped is overwritten.
 
 It can be cut off anywhere and begun again: a record says which master key it needs, and both are there until the last
-data key is wrapped anew. No service runs meanwhile.
+data key is wrapped anew. No service runs meanwhile. Of a key the newest record that can be read counts, as it does for the
+services; one that nobody can read keeps no other from its new wrapping.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from heraldry.chassis.bus import border, rights
@@ -15,8 +16,17 @@ from heraldry.chassis.bus.direct import DirectGet, Stored
 from heraldry.chassis.vault.keys import EXPECTED, Record
 from heraldry.chassis.vault.master import MasterKey, MasterKeyError
 from nats.aio.client import Client
+from pydantic import ValidationError
 
 AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that no master key given here opens, or that is no record: its subject and sequence on KEYS."""
+
+    subject: str
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,46 +35,90 @@ class Rotated:
 
     wrapped: int
     overwritten: int
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+@dataclass(slots=True)
+class _Newest:
+    """Of one key: the newest record that can be read, and the sequence of the newest one of all."""
+
+    readable: tuple[Record, bytes] | None = None
+    sequence: int = 0
+
+
+async def unreadable(nc: Client, *masters: MasterKey) -> Sequence[Unreadable]:
+    """The records none of `masters` opens. Needs the operator's rights."""
+    return [
+        Unreadable(each.subject, each.sequence)
+        async for each in _records(nc)
+        if _opened(each, masters) is None
+    ]
 
 
 async def rotate(nc: Client, old: MasterKey, new: MasterKey) -> Rotated:
-    """Wrap every data key by `new`. Needs the operator's rights. Raises MasterKeyError for one that neither opens."""
-    js, newest = border.jetstream(nc), dict[str, Stored]()
+    """Wrap every data key by `new`. Needs the operator's rights.
+
+    What cannot be read is told, and stays where it is, unless it says that it needs the old master key: nothing that does is
+    left.
+    """
+    js, newest, bad = border.jetstream(nc), dict[str, _Newest](), list[Unreadable]()
     async for each in _records(nc):
-        newest[each.subject] = each
+        of = newest.setdefault(each.subject, _Newest())
+        of.sequence = each.sequence
+        if (opened := _opened(each, (old, new))) is None:
+            bad.append(Unreadable(each.subject, each.sequence))
+        else:
+            of.readable = opened
     wrapped = 0
-    for each in newest.values():
-        record = Record.model_validate_json(each.data)
-        if not record.wrapped or record.master == new.fingerprint:
+    for subject, of in newest.items():
+        if of.readable is None or of.readable[0].master != old.fingerprint:
             continue
-        if record.master != old.fingerprint:
-            raise MasterKeyError(
-                f"The data key {each.subject} needs the master key {record.master}, which is not here."
-            )
-        secret = old.unwrap(base64.b64decode(record.wrapped), each.subject)
-        anew = base64.b64encode(new.wrap(secret, each.subject)).decode()
+        record, secret = of.readable
+        anew = base64.b64encode(new.wrap(secret, subject)).decode()
         changed = record.model_copy(update={"wrapped": anew, "master": new.fingerprint})
-        headers = {EXPECTED: str(each.sequence)}
-        await js.publish(
-            each.subject, changed.model_dump_json().encode(), stream=rights.KEYS, headers=headers
-        )
+        headers = {EXPECTED: str(of.sequence)}
+        await js.publish(subject, changed.model_dump_json().encode(), stream=rights.KEYS, headers=headers)
         wrapped += 1
     overwritten = 0
     async for each in _records(nc):
-        record = Record.model_validate_json(each.data)
-        if record.wrapped and record.master != new.fingerprint:
+        record = _parsed(each)
+        if record is not None and record.wrapped and record.master == old.fingerprint:
             overwritten += await js.delete_msg(rights.KEYS, each.sequence)
-    return Rotated(wrapped, overwritten)
+    return Rotated(wrapped, overwritten, tuple(bad))
 
 
 async def needed(nc: Client) -> frozenset[str]:
     """The fingerprints of the master keys that the data keys need."""
     found: set[str] = set()
     async for each in _records(nc):
-        record = Record.model_validate_json(each.data)
-        if record.wrapped:
+        record = _parsed(each)
+        if record is not None and record.wrapped:
             found.add(record.master)
     return frozenset(found)
+
+
+def _parsed(stored: Stored) -> Record | None:
+    """None: it is no record."""
+    try:
+        return Record.model_validate_json(stored.data)
+    except ValidationError:
+        return None
+
+
+def _opened(stored: Stored, masters: Sequence[MasterKey]) -> tuple[Record, bytes] | None:
+    """The record and the key in it, empty where there is none; None: it cannot be read."""
+    record = _parsed(stored)
+    if record is None:
+        return None
+    if record.state == "destroyed":
+        return record, b""
+    for master in masters:
+        if record.master == master.fingerprint:
+            try:
+                return record, master.unwrap(base64.b64decode(record.wrapped), stored.subject)
+            except (MasterKeyError, ValueError):
+                return None
+    return None
 
 
 async def _records(nc: Client) -> AsyncIterator[Stored]:
