@@ -7,6 +7,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from heraldry.chassis.audit.signer import folder_of
 from heraldry.chassis.audit.signing import history_of
 from heraldry.chassis.bus.rights import CONTEXTS
 from heraldry.chassis.commands.audit import main
+from heraldry.chassis.store.port import StoreUnavailableError
+from heraldry.chassis.store.reading import SqliteReading
 from heraldry.chassis.store.sqlite import SqliteStore
 from heraldry.chassis.testing.audit import SignerInHand, sign
-from heraldry.chassis.testing.bus import NOW, Noted, append, new
+from heraldry.chassis.testing.bus import NOW, Noted, append, new, noted
 
 pytestmark = pytest.mark.requirement("R-AUD-5")
 WHO = "018f4e9a-7b1c-7c3d-9e5f-a1b2c3d4e5f6"
@@ -64,6 +67,22 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, Sequen
     return ended, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def halved(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:1])
+
+
+def overwritten(path: Path) -> None:
+    path.write_bytes(b"\xff\x00 rubbish")
+
+
+def of_another_log(path: Path) -> None:
+    path.write_text(path.read_text().replace('"context":"identity"', '"context":"mailbox"'))
+
+
 def test_the_public_key_is_told(data: Path, key: str, capsys: pytest.CaptureFixture[str]) -> None:
     ended, (told,) = run(capsys, "public-key", "--data", data)
     assert (ended, told["public_key"]) == (0, key)
@@ -94,6 +113,136 @@ def test_bad_news_names_the_event(data: Path, key: str, capsys: pytest.CaptureFi
     assert (ended, told["code"]) == (1, "audit.not-as-signed")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        *("revision = -3", "version = -1", "id = x'00'", "id = zeroblob(17)", "id = zeroblob(16)"),
+        *("stream = CAST(x'ff' AS TEXT)", "type = CAST(x'ff' AS TEXT)", "meta = x'ff'"),
+    ],
+)
+def test_a_row_that_can_be_no_event_is_named_and_the_other_logs_are_verified(
+    data: Path, key: str, capsys: pytest.CaptureFixture[str], change: str
+) -> None:
+    with sqlite3.connect(data / "store" / "identity.sqlite3") as db:
+        db.execute(f"UPDATE events SET {change} WHERE position = 7")
+    ended, found = run(capsys, "verify", "--public-key", key, "--data", data)
+    assert (ended, [one["ok"] for one in found]) == (1, [one != "identity" for one in CONTEXTS])
+    first = found[0]["first"]
+    assert (first["what"], first["number"], first["exact"]) == ("changed", 7, True)
+    ended, (told,) = run(capsys, "proof", "--identity", WHO, "--data", data)
+    assert (ended, told["code"]) == (1, "audit.not-as-signed")
+
+
+def test_a_table_made_anew_to_hold_anything_is_no_way_round(
+    data: Path, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with sqlite3.connect(data / "store" / "identity.sqlite3") as db:
+        db.execute("CREATE TABLE loose AS SELECT * FROM events")
+        db.execute("DROP TABLE events")
+        db.execute("ALTER TABLE loose RENAME TO events")
+    asked = ("verify", "--public-key", key, "--data", data)
+    assert run(capsys, *asked)[0] == 0  # what stands in it is as signed
+    for change in ("version = NULL", "revision = 'x'", "id = 7", "data = 0.5", "type = NULL"):
+        with sqlite3.connect(data / "store" / "identity.sqlite3") as db:
+            db.execute(f"UPDATE events SET {change} WHERE position = 7")
+        ended, found = run(capsys, *asked)
+        assert (ended, found[0]["first"]["number"], len(found)) == (1, 7, len(CONTEXTS))
+    with sqlite3.connect(data / "store" / "identity.sqlite3") as db:
+        db.execute("UPDATE events SET position = 'x' WHERE position = 7")
+    ended, found = run(capsys, *asked)
+    assert (ended, found[0]["code"], len(found)) == (1, "audit.log-damaged", len(CONTEXTS))
+
+
+def test_a_row_before_the_first_position_is_told(
+    data: Path, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with sqlite3.connect(data / "store" / "identity.sqlite3") as db:
+        db.execute(
+            "INSERT INTO events SELECT -5, stream, 99, zeroblob(16), type, 1, data, meta FROM events LIMIT 1"
+        )
+    ended, (found,) = run(capsys, "verify", "--public-key", key, "--data", data, "--context", "identity")
+    assert (ended, found["first"]["what"], found["first"]["number"]) == (1, "inserted", 1)
+
+
+def told_of(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_nothing_is_written_into_the_evidence(
+    data: Path, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = told_of(data)
+    assert run(capsys, "verify", "--public-key", key, "--data", data)[0] == 0
+    assert run(capsys, "proof", "--identity", WHO, "--data", data)[0] == 0
+    assert told_of(data) == before
+
+
+def test_a_log_that_was_not_closed_is_read_whole_and_left_as_it_is(
+    data: Path, key: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A copy after a crash: the newest changes are in the file beside it only."""
+    log = data / "store" / "identity.sqlite3"
+    with closing(sqlite3.connect(log)) as db:
+        db.execute("UPDATE events SET meta = x'7b7d' WHERE position = 7")
+        db.commit()
+        copied = Path(shutil.copytree(data, tmp_path / "copy"))
+        asked = ("verify", "--public-key", key, "--context", "identity", "--data")
+        assert run(capsys, *asked, data)[1][0]["first"]["number"] == 7  # while it is open, too
+    (copied / "store" / "identity.sqlite3-shm").unlink()
+    assert (copied / "store" / "identity.sqlite3-wal").stat().st_size > 0
+    before = told_of(copied)
+    ended, (found,) = run(capsys, *asked, copied)
+    assert (ended, found["first"]["number"]) == (1, 7)
+    assert told_of(copied) == before
+
+
+async def test_a_service_that_begins_to_write_meanwhile_is_no_bad_news_of_the_log(data: Path) -> None:
+    path = data / "store" / "identity.sqlite3"
+    with closing(SqliteReading(path)) as reading:
+        assert len(await reading.read_all()) == 30
+        store = SqliteStore(path)
+        await append(store, "identity.note-1", noted())
+        with pytest.raises(StoreUnavailableError, match="Ask again"):
+            await reading.read_all()
+        await store.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("INSERT INTO store VALUES ('other')", "names 2 epochs"),
+        ("DELETE FROM store", "names no epochs"),
+        ("DROP TABLE store", "has no table `store`"),
+    ],
+)
+def test_what_a_log_lacks_is_told_and_not_made(
+    data: Path, key: str, capsys: pytest.CaptureFixture[str], change: str, said: str
+) -> None:
+    with closing(sqlite3.connect(data / "store" / "identity.sqlite3", isolation_level=None)) as db:
+        db.execute(change)
+    before = told_of(data)
+    ended, (found,) = run(capsys, "verify", "--public-key", key, "--data", data, "--context", "identity")
+    assert (ended, found["proven"], found["problems"][0]["code"]) == (1, 30, "audit.log-damaged")
+    assert said in found["problems"][0]["detail"]
+    assert told_of(data) == before
+
+
+@pytest.mark.parametrize("damage", [emptied, overwritten])
+def test_a_file_that_is_no_log_is_told_and_the_others_are_verified(
+    data: Path, key: str, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], None]
+) -> None:
+    damage(data / "store" / "identity.sqlite3")
+    before = told_of(data)
+    ended, found = run(capsys, "verify", "--public-key", key, "--data", data)
+    assert (ended, [one["ok"] for one in found]) == (1, [one != "identity" for one in CONTEXTS])
+    assert found[0]["code"] == "audit.log-damaged"
+    assert told_of(data) == before
+
+
 def test_a_log_that_is_not_there_is_not_made(
     data: Path, key: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -116,22 +265,6 @@ def test_what_the_signer_keeps_serves_where_nothing_is_kept_beside_the_log(
     assert (ended, found[0]["proven"]) == (0, 30)
     ended, (proof,) = run(capsys, "proof", "--identity", WHO, "--data", data, *witness)
     assert (ended, len(proof["contexts"][0]["events"]), proof["unsigned"]) == (0, 30, 0)
-
-
-def emptied(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def halved(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:1])
-
-
-def overwritten(path: Path) -> None:
-    path.write_bytes(b"\xff\x00 rubbish")
-
-
-def of_another_log(path: Path) -> None:
-    path.write_text(path.read_text().replace('"context":"identity"', '"context":"mailbox"'))
 
 
 @pytest.mark.parametrize("damage", [emptied, halved, overwritten, of_another_log, Path.unlink])

@@ -134,7 +134,11 @@ async def test_an_edited_event_is_named(data: Path, column: str, number: int) ->
 
 
 @pytest.mark.parametrize(
-    "change", ["type = 'Other'", "version = 2", "revision = revision + 100", "stream = 'x'"]
+    "change",
+    [
+        *("type = 'Other'", "version = 2", "revision = revision + 100", "stream = 'x'"),
+        *("revision = -3", "version = -1"),
+    ],
 )
 async def test_everything_else_of_an_event_counts_too(data: Path, change: str) -> None:
     with database(data) as db:
@@ -330,7 +334,7 @@ async def test_other_positions_are_told(data: Path) -> None:
         db.execute("UPDATE events SET position = position + 1000 WHERE position > 30")
     first = (await look(data)).first
     assert first is not None
-    assert (first.what, first.number, first.exact) == (Touch.RENUMBERED, 45, False)
+    assert (first.what, first.number, first.upto, first.exact) == (Touch.RENUMBERED, 21, 45, False)
 
 
 async def test_a_wrong_key_proves_nothing(data: Path) -> None:

@@ -15,7 +15,7 @@ from heraldry.chassis.store.port import StoredEvent
 
 SIZE: Final = 32
 LEAF: Final = 16 + SIZE  # an event's id, then its digest
-_number: Final = Struct(">Q").pack
+_number: Final = Struct(">q").pack  # no store holds a larger one; one below zero is told from all others
 _OF_A_NUMBER: Final = _number(8)
 _OF_AN_ID: Final = _number(16)
 

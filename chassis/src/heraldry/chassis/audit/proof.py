@@ -10,7 +10,7 @@ import base64
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 from uuid import UUID
 
 import orjson
@@ -18,7 +18,7 @@ from heraldry.chassis.audit.checkpointing import LARGEST
 from heraldry.chassis.audit.digests import leaf, path, root, written
 from heraldry.chassis.audit.history import Evidence
 from heraldry.chassis.audit.trail import Line, Trail
-from heraldry.chassis.store.port import START, EventStore, StoredEvent
+from heraldry.chassis.store.port import START, Log, StoredEvent
 from heraldry.contracts.checkpoints import Checkpoint
 from nacl.signing import VerifyKey
 
@@ -46,7 +46,7 @@ class Proof:
 async def prove(
     identity: UUID,
     context: str,
-    store: EventStore,
+    store: Log,
     trail: Trail,
     keys: Collection[VerifyKey],
     witnesses: Iterable[Checkpoint] = (),
@@ -111,7 +111,13 @@ def concerns(stored: StoredEvent, identity: str) -> bool:
     """Whether an event is this identity's: it says so itself, or stands in a stream of its own."""
     if stored.stream.endswith(f"-{identity}"):
         return True
-    return identity.encode() in stored.meta and orjson.loads(stored.meta).get("identity") == identity
+    if identity.encode() not in stored.meta:
+        return False
+    try:
+        meta: object = orjson.loads(stored.meta)
+    except orjson.JSONDecodeError:
+        return True  # it was not signed like this, and may have been the identity's
+    return isinstance(meta, dict) and cast("dict[str, object]", meta).get("identity") == identity
 
 
 def _event(number: int, checkpoint: int, stored: StoredEvent, beside: list[str]) -> dict[str, object]:

@@ -16,7 +16,8 @@ from heraldry.chassis.audit.digests import leaf, rolled, root, written
 from heraldry.chassis.audit.history import Evidence, History, Problem
 from heraldry.chassis.audit.trail import Line, Trail
 from heraldry.chassis.bus.markers import GENESIS
-from heraldry.chassis.store.port import START, EventStore, StoredEvent
+from heraldry.chassis.store.port import START, Log, StoredEvent
+from heraldry.chassis.store.reading import NO_EVENT
 from heraldry.contracts.checkpoints import Checkpoint
 from heraldry.contracts.markers import Marker
 from nacl.signing import VerifyKey
@@ -78,7 +79,7 @@ class Finding:
 
 async def verify(
     context: str,
-    store: EventStore,
+    store: Log,
     trail: Trail,
     keys: Collection[VerifyKey],
     *,
@@ -119,7 +120,7 @@ def _signed(evidence: Evidence, history: History) -> Iterator[Line]:
     return (line for line in evidence.lines() if history.counts(line.checkpoint) and line.checkpoint.count)
 
 
-def _left_over(store: EventStore, history: History, finding: Finding) -> Iterator[Problem]:
+def _left_over(store: Log, history: History, finding: Finding) -> Iterator[Problem]:
     if history.newest is None:
         if finding.events:
             yield Problem(NO_CHECKPOINT, "there is no checkpoint: nothing is proven yet, or all were removed")
@@ -133,7 +134,7 @@ def _left_over(store: EventStore, history: History, finding: Finding) -> Iterato
 class _Reading:
     """The way through a log, once."""
 
-    def __init__(self, store: EventStore, finding: Finding, marker: Marker | None) -> None:
+    def __init__(self, store: Log, finding: Finding, marker: Marker | None) -> None:
         self._store, self._finding, self._marker = store, finding, marker
         self._sound = START  # the position up to which all is as signed
 
@@ -166,7 +167,9 @@ class _Reading:
             finding.first = await self._touched(wanted)
             return False
         if checkpoint.epoch == self._store.epoch and checkpoint.position != stored.position:
-            finding.first = _told(Touch.RENUMBERED, checkpoint.count, checkpoint.count, stored, exact=False)
+            first = finding.proven + 1
+            exact = first == checkpoint.count
+            finding.first = _told(Touch.RENUMBERED, first, checkpoint.count, stored, exact=exact)
             return False
         finding.proven, finding.proven_at = checkpoint.count, checkpoint.time
         self._sound = stored.position
@@ -233,6 +236,8 @@ def _compared(signed: Sequence[bytes], there: Sequence[StoredEvent], sound: int)
         if stored.id == was:
             return _told(Touch.CHANGED, number, number, stored)
         if was not in {one.id for one in there[at:]}:
+            if stored.id == NO_EVENT:
+                return _told(Touch.CHANGED, number, number, stored._replace(id=was))
             return _gone(number, expected)
         moved = stored.id.bytes in {one[:_ID] for one in signed[at:]}
         return _told(Touch.MOVED if moved else Touch.INSERTED, number, number, stored)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import struct
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Final, cast
 from uuid import UUID
 
-from heraldry.chassis.audit.history import witnessed
+from heraldry.chassis.audit.history import Problem, witnessed
 from heraldry.chassis.audit.keys import PUBLIC, AuditKeyError, public_key
 from heraldry.chassis.audit.proof import FORMAT, NotAsSignedError, prove
 from heraldry.chassis.audit.signer import folder_of as signer_folder
@@ -23,8 +24,9 @@ from heraldry.chassis.bus.operator import NotRunningError, operator
 from heraldry.chassis.commands.answers import Answers, add_folder, folder_of
 from heraldry.chassis.settings import Settings
 from heraldry.chassis.store.folder import file_of
-from heraldry.chassis.store.opening import open_store
-from heraldry.chassis.store.port import EventStore, StoreUnavailableError
+from heraldry.chassis.store.opening import address_of, open_store
+from heraldry.chassis.store.port import Log, StoreUnavailableError
+from heraldry.chassis.store.reading import LogDamagedError, SqliteReading
 from heraldry.chassis.supervisor import folder as folders
 from heraldry.contracts.checkpoints import Checkpoint
 from heraldry.contracts.markers import Marker
@@ -33,6 +35,11 @@ from nats.errors import Error as NatsError
 
 NO_KEY: Final = "audit.no-key"
 NO_LOG: Final = "audit.no-log"
+DAMAGED: Final = "audit.log-damaged"
+_UNREADABLE: Final = (  # the last two: KurrentDB gave what no service ever wrote
+    *(StoreUnavailableError, StoreMismatchError, OSError),
+    *(ValueError, struct.error),
+)
 NOT_AS_SIGNED: Final = "audit.not-as-signed"
 
 
@@ -59,16 +66,18 @@ def main(argv: Sequence[str]) -> int:
     one = words.add_parser("public-key", help=told, description=told)
     add_folder(one)
     asked = parser.parse_args(argv)
-    answers = Answers()
+    answers, data = Answers(), folder_of(asked)
+    if asked.word == "public-key":
+        _tell_key(data, answers)
+        return answers.ended
     try:
-        if asked.word == "public-key":
-            _tell_key(folder_of(asked), answers)
-        elif asked.word == "proof":
-            asyncio.run(_proof(folder_of(asked), asked, _witnesses(asked.witness), answers))
-        else:
-            asyncio.run(_verify(folder_of(asked), asked, _witnesses(asked.witness), answers))
+        keys, witnesses = _keys(asked, data), _witnesses(asked.witness)
     except (AuditKeyError, ValueError) as error:
         parser.error(str(error))
+    if asked.word == "proof":
+        asyncio.run(_proof(data, asked.identity, keys, witnesses, answers))
+    else:
+        asyncio.run(_verify(data, asked.context or rights.CONTEXTS, keys, witnesses, answers))
     return answers.ended
 
 
@@ -115,12 +124,13 @@ def _witnesses(files: Sequence[Path]) -> Sequence[Checkpoint]:
 
 
 async def _verify(
-    data: Path, asked: argparse.Namespace, witnesses: Sequence[Checkpoint], answers: Answers
+    data: Path,
+    contexts: Sequence[str],
+    keys: Sequence[VerifyKey],
+    witnesses: Sequence[Checkpoint],
+    answers: Answers,
 ) -> None:
-    """Raises AuditKeyError."""
-    keys = _keys(asked, data)
-    contexts = cast("Sequence[str] | None", asked.context)
-    for context in contexts or rights.CONTEXTS:
+    for context in contexts:
         try:
             async with _opened(data, context) as store:
                 marker, trail = await _marker(data, context), Trail.beside(data, context)
@@ -133,54 +143,66 @@ async def _verify(
                     keys,
                     witnesses=[*witnesses, *memory.checkpoints],
                     marker=marker,
-                    problems=memory.problems,
+                    problems=[*_flaws(store), *memory.problems],
                 )
-        except (StoreUnavailableError, StoreMismatchError, OSError) as error:
-            code = error.code if isinstance(error, StoreMismatchError) else NO_LOG
-            answers.bad({"context": context, "ok": False, "code": code, "detail": str(error)})
+        except _UNREADABLE as error:
+            answers.bad({"context": context, "ok": False, "code": _code(error), "detail": str(error)})
         else:
             (answers.good if finding.ok else answers.bad)(finding.document())
 
 
 async def _proof(
-    data: Path, asked: argparse.Namespace, witnesses: Sequence[Checkpoint], answers: Answers
+    data: Path, identity: UUID, keys: Sequence[VerifyKey], witnesses: Sequence[Checkpoint], answers: Answers
 ) -> None:
-    """Raises AuditKeyError."""
-    keys = _keys(asked, data)
     proofs: list[dict[str, object]] = []
     unsigned = 0
     try:
         for context in rights.CONTEXTS:
             async with _opened(data, context) as store:
                 trail = Trail.beside(data, context)
-                found = await prove(asked.identity, context, store, trail, keys, witnesses)
+                found = await prove(identity, context, store, trail, keys, witnesses)
             unsigned += found.unsigned
             if found.events:
                 proofs.append(found.document())
     except NotAsSignedError as error:
         answers.bad({"code": NOT_AS_SIGNED, "detail": str(error)})
         return
-    except (StoreUnavailableError, OSError) as error:
-        answers.bad({"code": NO_LOG, "detail": str(error)})
+    except _UNREADABLE as error:
+        answers.bad({"code": _code(error), "detail": str(error)})
         return
-    document = {"format": FORMAT, "identity": str(asked.identity), "contexts": proofs, "unsigned": unsigned}
+    document = {"format": FORMAT, "identity": str(identity), "contexts": proofs, "unsigned": unsigned}
     (answers.good if proofs else answers.bad)(document)
 
 
 def _keys(asked: argparse.Namespace, data: Path) -> Sequence[VerifyKey]:
+    """Raises AuditKeyError."""
     given = cast("Sequence[str] | None", asked.public_key) or [str(signer_folder(data) / PUBLIC)]
     return [public_key(one) for one in given]
 
 
+def _code(error: Exception) -> str:
+    if isinstance(error, StoreMismatchError):
+        return error.code
+    return DAMAGED if isinstance(error, LogDamagedError | ValueError | struct.error) else NO_LOG
+
+
+def _flaws(store: Log) -> Sequence[Problem]:
+    return [Problem(DAMAGED, flaw) for flaw in store.flaws] if isinstance(store, SqliteReading) else []
+
+
 @asynccontextmanager
-async def _opened(data: Path, context: str) -> AsyncGenerator[EventStore]:
-    """Raises StoreUnavailableError, also where there is no log: none is made."""
+async def _opened(data: Path, context: str) -> AsyncGenerator[Log]:
+    """Only to be read. Raises StoreUnavailableError, also where there is no log: none is made."""
     settings = Settings.model_validate(
         {"service": context, "data": data, "mode": folders.mode_of(data) or "live"}
     )
     path = file_of(data, context)
-    if not settings.store_url.get_secret_value() and not path.is_file():
-        raise StoreUnavailableError(f"There is no log {path}. Name the data folder with --data.")
+    if address_of(settings, context) is None:
+        if not path.is_file():
+            raise StoreUnavailableError(f"There is no log {path}. Name the data folder with --data.")
+        with closing(SqliteReading(path)) as reading:
+            yield reading
+        return
     store = await open_store(settings, context)
     try:
         yield store

@@ -82,6 +82,17 @@ async def oldest_after(store: EventStore, position: int) -> float:
     return age(found[0]) if found else 0.0
 
 
+class Log(Protocol):
+    """What can be read of a log from its beginning, and nothing done to it."""
+
+    @property
+    def epoch(self) -> str: ...
+
+    async def read_all(self, *, after: int = START, limit: int = 1000) -> Sequence[StoredEvent]:
+        """Events of all streams with position > `after`, in order."""
+        ...
+
+
 class EventStore(Protocol):
     """One context's log."""
 
