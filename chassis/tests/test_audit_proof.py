@@ -171,6 +171,10 @@ def another_identity(proof: Document) -> None:
     proof["identity"] = str(OTHER)
 
 
+def the_log_twice(proof: Document) -> None:
+    proof["contexts"].append(proof["contexts"][0])
+
+
 def without_checkpoint(proof: Document) -> None:
     del proof["contexts"][0]["checkpoints"][0]
 
@@ -188,7 +192,7 @@ def signed_by_another(proof: Document) -> None:
 TAMPERED: Sequence[Callable[[Document], None]] = (
     *(edited_data, edited_meta, other_type, left_out, first_left_out, in_another_order, in_another_place),
     *(twice, another_path, no_path, later, another_root, a_line_more, another_context, another_identity),
-    *(without_checkpoint, signed_by_another),
+    *(without_checkpoint, signed_by_another, the_log_twice),
 )
 
 
@@ -202,6 +206,51 @@ async def test_a_tampered_proof_does_not_hold(
     with pytest.raises(Exception) as raised:  # noqa: PT011  the script's own, which has no module
         list(check(proof, KEY.verify_key))
     assert type(raised.value).__name__ in {"Wrong", "KeyError", "IndexError"}
+
+
+def too_large(proof: Document) -> None:
+    events(proof)[0]["revision"] = 2**70
+
+
+def below_zero(proof: Document) -> None:
+    events(proof)[0]["revision"] = -1
+
+
+def no_number(proof: Document) -> None:
+    events(proof)[0]["version"] = None
+
+
+def without_events(proof: Document) -> None:
+    proof["contexts"] = []
+
+
+def without_anything(proof: Document) -> None:
+    proof.clear()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [too_large, below_zero, no_number, without_events, without_anything, the_log_twice],
+    ids=lambda one: one.__name__,
+)
+async def test_a_broken_proof_is_told_in_one_line(
+    data: Path, checks: Path, damage: Callable[[Document], None]
+) -> None:
+    proof = await made(data)
+    damage(proof)
+    ended = run(checks, proof)
+    assert (ended.returncode, ended.stdout, len(ended.stderr.splitlines())) == (1, "", 1)
+    assert ended.stderr.startswith("The proof does not hold: ")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"contexts":' * 100_000, "", "\x00", "7", "NaN"])
+def test_what_is_no_proof_is_told_in_one_line(checks: Path, text: str) -> None:
+    file = checks.with_name("nonsense.json")
+    file.write_text(text, encoding="utf-8")
+    command = [sys.executable, str(checks), str(file), text_of(KEY.verify_key)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stdout, len(ended.stderr.splitlines())) == (1, "", 1)
+    assert ended.stderr.startswith("The proof does not hold: ")
 
 
 async def test_it_says_why_a_proof_does_not_hold(data: Path, checks: Path) -> None:
