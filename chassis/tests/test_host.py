@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import pytest
 from heraldry.chassis.host import EXIT_CANNOT_START, House, run
+from heraldry.chassis.vault import ledger
 from heraldry.contracts.base import Event
 from heraldry.contracts.evolution import additive
 
@@ -56,3 +57,22 @@ def test_a_service_whose_events_have_a_gap_between_two_versions_does_not_start(
     said = capsys.readouterr()
     assert "Counted says nothing of the step from version 2 to 3" in said.out + said.err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_service_whose_ledger_of_erasures_was_changed_says_so_and_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HERALDRY_SERVICE", "identity")
+    monkeypatch.setenv("HERALDRY_DATA", str(tmp_path))
+    file = ledger.path(tmp_path)
+    file.parent.mkdir()
+    file.write_text('{"kind": "cat"}\n')
+
+    async def opened(*_: object, **__: object) -> None:
+        ledger.read(tmp_path)
+
+    monkeypatch.setattr("heraldry.chassis.host._open", opened)
+    assert run("identity", never, types={}, upcasters={}, projections=()) == EXIT_CANNOT_START
+    said = capsys.readouterr()
+    assert "put it back from a copy" in said.out + said.err
+    assert "Traceback" not in said.out + said.err

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -28,6 +28,19 @@ def test_entries_are_read_as_they_were_appended_each_once(tmp_path: Path) -> Non
         ledger.append(tmp_path, each)
     assert ledger.read(tmp_path) == (one, other)
     assert ledger.path(tmp_path).stat().st_mode & 0o077 == 0
+
+
+def test_an_erasure_asked_for_again_is_one_line_unless_more_of_the_person_is_known(tmp_path: Path) -> None:
+    one = entry(uuid4(), uuid4())
+    later = one.model_copy(update={"at": one.at + timedelta(seconds=1)})
+    less = one.model_copy(update={"subjects": one.subjects[:1]})
+    more = one.model_copy(update={"subjects": (*one.subjects, uuid4())})
+    for each in (one, later, less):
+        ledger.append(tmp_path, each)
+    assert ledger.read(tmp_path) == (one,)
+    for each in (more, one):
+        ledger.append(tmp_path, each)
+    assert ledger.read(tmp_path) == (one, more)
 
 
 def test_a_line_that_a_crash_cut_off_is_no_entry_and_spoils_no_other(tmp_path: Path) -> None:

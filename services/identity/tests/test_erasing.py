@@ -47,6 +47,7 @@ class Others(Caller):
     """The other contexts: the scheduler knows a lead with address and profile, the rest what was done by hand."""
 
     known: Mapping[tuple[str, UUID], Person] = field(default_factory=dict[tuple[str, UUID], Person])
+    away: tuple[str, ...] = ()
 
     async def ask(self, query: object, *, to: str = "", **_: object) -> object:  # pyright: ignore[reportIncompatibleMethodOverride]  as tests need it
         match query:
@@ -59,6 +60,8 @@ class Others(Caller):
                     *[BY_HAND for one in addresses if one == ADDRESS],
                     *[INVITED for one in profiles if one == PROFILE],
                 )
+            case GetStanding() if to in self.away:
+                raise Refused("service.unavailable", f"{to} does not answer.", status=503)
             case GetStanding():
                 return ContextStanding(waiting="a mail", rows=0, replicas=1)
             case _:
@@ -93,14 +96,14 @@ class Made:
 
 
 @asynccontextmanager
-async def made(data: Path) -> AsyncGenerator[Made]:
+async def made(data: Path, away: tuple[str, ...] = ()) -> AsyncGenerator[Made]:
     (data / "store").mkdir(exist_ok=True)
     store = SqliteStore(data / "store" / "identity.sqlite3")
     codec = Codec(TYPES, MemoryKeys("identity"))
     model = ReadModel(data / "read" / "identity.sqlite3", [erasures])
     feed = StoreFeed("identity", store, codec.veiled(), model)
     await feed.start()
-    others = Others(known=KNOWN)
+    others = Others(known=KNOWN, away=away)
     asked = Erasures(
         Runner("identity", store, codec), model, cast("Caller", others), FrozenClock(NOW), data, points.none
     )
@@ -140,6 +143,13 @@ async def test_only_operators_erase_and_only_who_is_known(tmp_path: Path) -> Non
             await one.request(STRANGER)
         assert refused.value.code == "erasure.unknown"
         assert ledger.read(tmp_path) == ()
+
+
+async def test_a_context_that_is_away_is_named_and_hides_no_other(tmp_path: Path) -> None:
+    async with made(tmp_path, away=("scheduler",)) as one:
+        await one.request(LEAD)
+        view = await one.erasures.get(GetErasure(erasure=LEAD), Asking(uuid4(), OPERATOR))
+        assert (view.waiting["scheduler"], view.waiting["mailbox"]) == ("does not answer", "a mail")
 
 
 @pytest.mark.requirement("R-AUD-6")

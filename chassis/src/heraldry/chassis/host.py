@@ -44,6 +44,7 @@ from heraldry.chassis.store.opening import Published, address_of, open_store
 from heraldry.chassis.store.port import EventStore, StoreUnavailableError
 from heraldry.chassis.tasks import end
 from heraldry.chassis.vault.keys import Key, KeyRing
+from heraldry.chassis.vault.ledger import LedgerError
 from heraldry.chassis.vault.master import MasterKeyError, load
 from heraldry.chassis.vault.secrets import Secrets
 from heraldry.contracts import registry
@@ -58,6 +59,7 @@ EXIT_CANNOT_START: Final = 74
 CANNOT_START: Final = (
     StoreUnavailableError,
     MasterKeyError,
+    LedgerError,
     provision.ProvisionError,
     ServerFilesError,
     EvolutionError,

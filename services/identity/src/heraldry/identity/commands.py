@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,8 @@ from pydantic import ValidationError
 ANSWERED, BAD_NEWS, MISUSE = 0, 1, 2
 KINDS: Final[tuple[Kind, ...]] = ("lead", "identity", "user")
 PAUSE: Final = 0.5  # seconds between two looks
+LOOK: Final = 10.0  # seconds one look may take: it asks every context
+AWAY: Final = 503  # nobody is there to say yes or no at the moment
 BY: Final = By(organization=None, actor=ACTOR)
 
 
@@ -66,19 +69,25 @@ def main(argv: Sequence[str]) -> int:
 async def _answered(
     data: Path, subject: UUID, request: RequestErasure | None, patience: float
 ) -> tuple[dict[str, object], int]:
+    """The erasure as it is at its end, or when patience ends. A part of the system that is away meanwhile ends nothing."""
+    until, command, seen = time.monotonic() + patience, uuid4(), list[str]()
     try:
         async with operator(data) as nc:
             caller = Caller(nc)
-            if request is None:
-                return _told(await caller.ask(GetErasure(erasure=subject), by=BY)), ANSWERED
-            accepted = await caller.send(request, by=BY, id=uuid4(), deadline=30.0)
-            seen, left = [accepted.position], patience
             while True:
-                view = await caller.ask(GetErasure(erasure=subject), by=BY, seen=seen)
-                if view.step == "completed" or left <= 0:
-                    return _told(view), ANSWERED if view.step == "completed" else BAD_NEWS
+                try:
+                    if request is not None and not seen:
+                        seen.append((await caller.send(request, by=BY, id=command, deadline=30.0)).position)
+                    view = await caller.ask(GetErasure(erasure=subject), by=BY, seen=seen, deadline=LOOK)
+                except Refused as refusal:
+                    if refusal.status != AWAY or time.monotonic() >= until:
+                        raise
+                else:
+                    if request is None or view.step == "completed":
+                        return _told(view), ANSWERED
+                    if time.monotonic() >= until:
+                        return _told(view), BAD_NEWS
                 await asyncio.sleep(PAUSE)
-                left -= PAUSE
     except NotRunningError as error:
         return {"code": "not-running", "detail": str(error)}, BAD_NEWS
     except Refused as refusal:

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4, uuid5
 import structlog
 from heraldry.chassis.bus.forgetting import delete_messages, messages_of
 from heraldry.chassis.bus.rights import KEYS
-from heraldry.chassis.bus.rpc import Asking, Caller
+from heraldry.chassis.bus.rpc import QUERY_DEADLINE, Asking, Caller
 from heraldry.chassis.clock import Clock
 from heraldry.chassis.decider import Decider
 from heraldry.chassis.erasing import Erased, Part
@@ -60,6 +60,7 @@ KNOWING: Final[dict[Kind, tuple[str, ...]]] = {  # which contexts may know whom,
 NAMING: Final = ("scheduler", "gateway")  # contexts that give leads their ids
 BY: Final = By(organization=None, actor="system:identity")
 PAUSE: Final = 0.5  # seconds between two looks at an erasure that waits
+LOOK: Final = 2.0  # seconds a context may take to say what it waits for, where somebody only looks
 DEADLINE: Final = 60.0  # seconds a context may need to stop what is meant for somebody
 
 
@@ -115,7 +116,7 @@ class Erasures:
     async def get(self, query: GetErasure, asking: Asking) -> ErasureView:
         for_operators(asking)
         state = await self._of(query.erasure)
-        waiting = {context: (await self.standing(context, state)).waiting for context in state.uncleared}
+        waiting = await asyncio.gather(*(self._waiting(context, state) for context in state.uncleared))
         return ErasureView(
             erasure=state.id,
             organization=state.organization,
@@ -127,8 +128,17 @@ class Erasures:
             contexts=tuple(state.cleared[one] for one in CONTEXTS if one in state.cleared),
             messages=state.messages or 0,
             keys=state.keys or 0,
-            waiting={context: what or "to be asked" for context, what in waiting.items()},
+            waiting=dict(zip(state.uncleared, waiting, strict=True)),
         )
+
+    async def _waiting(self, context: str, about: Erasure) -> str:
+        """What the context waits for, in words."""
+        try:
+            return (await self.standing(context, about, LOOK)).waiting or "to be asked"
+        except Refused as refusal:
+            if refusal.code != "service.unavailable":
+                raise
+            return "does not answer"
 
     async def load(self, about: UUID) -> erasure.State:
         return (await self._runner.load(ERASURE, erasure.stream(about))).state
@@ -137,9 +147,11 @@ class Erasures:
         asked = Asked(uuid4(), BY, command.at, _identity(about), about.organization)
         await self._runner.run(ERASURE, erasure.stream(about.id), command, asked)
 
-    async def standing(self, context: str, about: Erasure) -> ContextStanding:
+    async def standing(
+        self, context: str, about: Erasure, deadline: float = QUERY_DEADLINE
+    ) -> ContextStanding:
         query = GetStanding(kind=about.kind, subjects=about.subjects)
-        return await self._caller.ask(query, by=BY, to=context)
+        return await self._caller.ask(query, by=BY, to=context, deadline=deadline)
 
     async def _of(self, subject: UUID) -> Erasure:
         """The erasure with this id, or of who has it. Refused `erasure.unknown`."""
