@@ -389,6 +389,7 @@ async def test_a_subscriber_reads_its_organization_and_no_other(server: NatsServ
         f"heraldry.events.{acme}.mailbox._.MailboxConnected",
         "heraldry.commands.gateway.X",
         "heraldry.server.state",
+        "heraldry.server.health",
         f"_INBOX_{consumer}.x",
         "$SYS.REQ.USER.AUTH",
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -20,15 +21,23 @@ def up_on(mount: Path, prepare: str, services: str) -> subprocess.CompletedProce
 
     None, with a warning that says why, where this machine lets the test mount nothing.
     """
+    return mounted(
+        mount,
+        f'{prepare} && exec "{sys.executable}" -m heraldry.chassis.cli up --data "$M/data" --port 0',
+        services,
+    )
+
+
+def mounted(mount: Path, command: str, services: str = "") -> subprocess.CompletedProcess[str] | None:
+    """A command (shell) where it can mount what it wants at `$M`; None, with a warning, as above."""
     mount.mkdir()
     way = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
     tried = subprocess.run(
         [*way, "mount", "-t", "tmpfs", "none", str(mount)], capture_output=True, text=True, check=False
     )
     if tried.returncode:
-        warnings.warn(f"nothing can be mounted here, so no disk was full: {tried.stderr}", stacklevel=2)
+        warnings.warn(f"nothing can be mounted here, so no disk was full: {tried.stderr}", stacklevel=3)
         return None
-    command = f'{prepare} && exec "{sys.executable}" -m heraldry.chassis.cli up --data "$M/data" --port 0'
     return subprocess.run(
         [*way, "sh", "-c", command],
         env={**os.environ, "M": str(mount), "HERALDRY_SERVICES": services},
@@ -79,3 +88,22 @@ def test_a_disk_that_becomes_full_while_services_start_is_said(tmp_path: Path) -
         assert (ended.returncode, ended.stdout) == (1, "")
         assert "[disk-full]" in ended.stderr
         assert "disk" in ended.stderr.splitlines()[-1]
+
+
+def test_nats_that_refuses_writes_after_a_full_disk_is_seen_and_started_again_once(tmp_path: Path) -> None:
+    play = f'exec "{sys.executable}" -m heraldry.chassis.testing.full_disk_bus "$M"'
+    ended = mounted(tmp_path / "mount", f'mount -t tmpfs -o size=48m none "$M" && {play}')
+    if ended is None:
+        return
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout.splitlines()[-1])
+    for problem in (told["refused"], told["still"]):
+        assert problem.startswith("nats.refuses-writes: NATS refuses what is written to HERALDRY.")
+        assert "free some space there and start NATS again" in problem
+    assert told["refused_afterwards"] is None
+    assert told["stored"] == told["answered"] > 1
+    assert told["restarts"] == 1
+    said = [line for line in told["said"] if "[nats.refuses-writes]" in line]
+    assert len(said) == 2
+    assert "NATS is started again" in said[1]
+    assert not [line for line in told["said"] if "crash" in line]

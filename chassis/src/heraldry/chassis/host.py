@@ -25,6 +25,7 @@ from heraldry.chassis.bus.lags import Lags
 from heraldry.chassis.bus.markers import last_marker
 from heraldry.chassis.bus.parked import ParkedApi
 from heraldry.chassis.bus.parking import Parking
+from heraldry.chassis.bus.refusing import RefusedWrites
 from heraldry.chassis.bus.relay import Hook, Relay, Step
 from heraldry.chassis.bus.rpc import Caller, Server
 from heraldry.chassis.bus.server import ServerFilesError
@@ -202,6 +203,9 @@ async def _open(  # noqa: PLR0913, PLR0915, PLR0917  a composition root; the ord
     stack.push_async_callback(connect.close, nc)
     health.check("nats", lambda: None if nc.is_connected else "the message bus cannot be reached")
     await provision.wait_until_ready(nc)
+    refused = RefusedWrites(nc)
+    health.check("writes", refused.problem)
+    health.measure(refused.measure)
     keys = KeyRing(nc, context, load(settings))
     await keys.start()
     stack.push_async_callback(keys.stop)

@@ -24,6 +24,7 @@ SIGNER = "signer"  # holds the key of the checkpoints: is asked by relays, and a
 SYSTEM = "system"  # the server's own account: asked for its settings
 
 SERVER_STATE = "heraldry.server.state"  # answered by the server itself: $SYS.REQ.SERVER.PING.VARZ
+SERVER_HEALTH = "heraldry.server.health"  # likewise: $SYS.REQ.SERVER.PING.HEALTHZ
 CALLOUT_ANSWERS = "$SYS._INBOX.>"  # where it waits for the answer
 CALLOUT = "$SYS.REQ.USER.AUTH"  # the server asks here whom a user it does not know may be
 
@@ -167,6 +168,7 @@ def service(context: str, durables: Mapping[str, Sequence[str]]) -> Rights:
         f"heraldry.keys.{context}.>",
         f"{SIGN}.{context}",
         SERVER_STATE,
+        SERVER_HEALTH,
         "$JS.API.INFO",
         "$JS.API.STREAM.NAMES",
         *(f"heraldry.commands.{to}.*" for to in sorted({context, *SENDS.get(context, ())})),

@@ -185,7 +185,11 @@ def _config(
                         {
                             "service": {"account": "SYS", "subject": "$SYS.REQ.SERVER.PING.VARZ"},
                             "to": rights.SERVER_STATE,
-                        }
+                        },
+                        {
+                            "service": {"account": "SYS", "subject": "$SYS.REQ.SERVER.PING.HEALTHZ"},
+                            "to": rights.SERVER_HEALTH,
+                        },
                     ],
                     "exports": [
                         {"service": subject, "response_type": kind, "accounts": [SUBSCRIBERS]}
@@ -200,7 +204,10 @@ def _config(
                 },
                 "SYS": {
                     "users": [{"user": rights.SYSTEM, "password": stored.passwords[rights.SYSTEM]}],
-                    "exports": [{"service": "$SYS.REQ.SERVER.PING.VARZ", "accounts": [ACCOUNT]}],
+                    "exports": [
+                        {"service": f"$SYS.REQ.SERVER.PING.{what}", "accounts": [ACCOUNT]}
+                        for what in ("VARZ", "HEALTHZ")
+                    ],
                 },
             },
             "system_account": "SYS",

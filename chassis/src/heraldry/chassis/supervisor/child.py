@@ -39,6 +39,8 @@ class Child:
     service: Service | None = None  # None: the NATS server and what prepares it
     listens: Callable[[], bool] | None = None  # how to see that it is ready, if it does not say so itself
     once: bool = False  # it is done when it ends well
+    hears: Callable[[bytes], None] | None = None  # who listens to its output, line by line
+    again: bool = False  # it is ended to be started again
     state: State = State.WAITING
     running: Running | None = None
     started: float = 0.0

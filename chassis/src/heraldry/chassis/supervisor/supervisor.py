@@ -54,6 +54,12 @@ class Supervisor:
         self._selector.register(child.running.ready, selectors.EVENT_READ, child)
         self._changed()
 
+    def start_again(self, child: Child) -> None:
+        """End a child as a power cut would, and start it as soon as it is gone."""
+        if child.running is not None:
+            child.again = True
+            process.kill(child.running.pid, signal.SIGKILL, group=True)
+
     def poll(self, patience: float | None = None) -> None:
         """Do what is to be done now; wait for it at most `patience` seconds, or as long as it takes."""
         for key, _ in self._selector.select(self._until_next(patience)):
@@ -137,6 +143,8 @@ class Supervisor:
         child.last_words.append(shown)
         child.log.write(shown)
         self._console.line(child.name, shown)
+        if child.hears is not None:
+            child.hears(shown)
 
     def _ready(self, child: Child) -> None:
         child.state, child.proven = State.READY, True
@@ -170,6 +178,8 @@ class Supervisor:
             child.state = State.STOPPED
         elif child.once and status == 0:
             child.state = State.READY
+        elif child.again:
+            child.again, child.state, child.start_at = False, State.WAITING, time.monotonic()
         elif child.crashed(time.monotonic(), status):
             self._console.say(
                 f"{child.name} {child.reason} and is started again (crash {len(child.crashes)} of {CRASHES})"

@@ -17,6 +17,7 @@ from heraldry.chassis.supervisor import plan as plans
 from heraldry.chassis.supervisor import ports
 from heraldry.chassis.supervisor.child import Child, State
 from heraldry.chassis.supervisor.folder import Folder
+from heraldry.chassis.supervisor.mending import Mending
 from heraldry.chassis.supervisor.output import Console, write_all
 from heraldry.chassis.supervisor.problems import CannotStart, disk_full
 from heraldry.chassis.supervisor.services import WARM, replicas, services
@@ -71,6 +72,8 @@ class Installation:
         )
         self._console = Console(self._plan.names)
         self._supervisor = Supervisor(self._console, self._changed)
+        self._mending = Mending(self._plan.nats, lambda: not self._folder.is_full(), self._console.say)
+        self._plan.nats.hears = self._mending.hear
         if not ports.is_loopback(self._host):
             self._console.say(
                 f"listens on {self._host} without TLS: put a reverse proxy with a certificate in front of it,"
@@ -105,7 +108,7 @@ class Installation:
 
     def _watch(self) -> None:
         if self._announced:
-            self._poll(None)
+            self._poll(self._mending.patience)
             return
         if self._settled():
             self._announce()
@@ -122,6 +125,8 @@ class Installation:
         nats, running = self._plan.nats, self._plan.services
         if self._supervisor.asked:
             return
+        if self._mending.is_due():
+            self._supervisor.start_again(nats)
         if nats.crashes and not nats.proven:  # nothing that passes: a full disk, a damaged store
             raise self._broken(nats, "nats-failed")
         down = [child for child in self._plan.children if child.state is State.DOWN]
