@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from uuid import uuid4
 
 import pytest
-import pytest_asyncio
 from heraldry.chassis.testing.kurrent.server import KurrentStandIn
 from kurrentdbclient import (
     AsyncKurrentDBClient,
@@ -30,25 +27,6 @@ from kurrentdbclient.exceptions import (
 
 pytestmark = [pytest.mark.parts, pytest.mark.asyncio(loop_scope="module")]
 NO_STREAM, ANY, EXISTS = StreamState.NO_STREAM, StreamState.ANY, StreamState.EXISTS
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[KurrentStandIn]:
-    async with KurrentStandIn() as server:
-        yield server
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(server: KurrentStandIn) -> AsyncIterator[AsyncKurrentDBClient]:
-    client = AsyncKurrentDBClient(server.uri)
-    await client.connect()
-    yield client
-    await client.close()
-
-
-@pytest.fixture
-def stream() -> str:
-    return f"orders-{uuid4()}"
 
 
 def events(stream: str, current: int | StreamState, count: int = 2) -> NewEvents:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
 import grpc.aio
 import pytest
 import pytest_asyncio
+from heraldry.chassis.testing.kurrent.samples import an_event, positions, some_events
 from heraldry.chassis.testing.kurrent.server import KurrentStandIn
 from kurrentdbclient import AsyncKurrentDBClient, KurrentDBClient, NewEvent, StreamState
 from kurrentdbclient.exceptions import (
@@ -23,37 +23,6 @@ from kurrentdbclient.protos.v1.streams_pb2 import AppendReq, AppendResp, BatchAp
 pytestmark = [pytest.mark.parts, pytest.mark.asyncio(loop_scope="module")]
 STREAMS = "/event_store.client.streams.Streams"
 NO_STREAM, ANY, EXISTS = StreamState.NO_STREAM, StreamState.ANY, StreamState.EXISTS
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[KurrentStandIn]:
-    async with KurrentStandIn() as server:
-        yield server
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(server: KurrentStandIn) -> AsyncIterator[AsyncKurrentDBClient]:
-    client = AsyncKurrentDBClient(server.uri)
-    await client.connect()
-    yield client
-    await client.close()
-
-
-@pytest.fixture
-def stream() -> str:
-    return f"orders-{uuid4()}"
-
-
-def an_event(text: str = "happened") -> NewEvent:
-    return NewEvent(type="OrderPlaced", data=json.dumps({"text": text}).encode())
-
-
-def some_events(count: int) -> list[NewEvent]:
-    return [an_event(str(number)) for number in range(count)]
-
-
-async def positions(client: AsyncKurrentDBClient, stream: str) -> list[int]:
-    return [event.stream_position for event in await client.get_stream(stream)]
 
 
 # ── the calls themselves, beyond what the client makes of them ───────────────────────────────────────────────

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import pytest_asyncio
 from heraldry.chassis.testing.kurrent.server import KurrentStandIn
 from heraldry.chassis.testing.waiting import until
 from kurrentdbclient import AsyncKurrentDBClient, KurrentDBClient, NewEvent, RecordedEvent, StreamState
@@ -25,25 +24,6 @@ from kurrentdbclient.exceptions import (
 
 pytestmark = [pytest.mark.parts, pytest.mark.asyncio(loop_scope="module")]
 NO_STREAM, ANY = StreamState.NO_STREAM, StreamState.ANY
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[KurrentStandIn]:
-    async with KurrentStandIn() as server:
-        yield server
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(server: KurrentStandIn) -> AsyncIterator[AsyncKurrentDBClient]:
-    client = AsyncKurrentDBClient(server.uri)
-    await client.connect()
-    yield client
-    await client.close()
-
-
-@pytest.fixture
-def stream() -> str:
-    return f"orders-{uuid4()}"
 
 
 async def store(
