@@ -176,6 +176,9 @@ def test_what_it_keeps_is_a_witness(made: Callable[..., Signing], tmp_path: Path
     (tmp_path / "mailbox.json").write_text("damaged")
     memory = memory_of(tmp_path, first.context, [KEY.verify_key], signed=True)
     assert (memory.checkpoints, memory.problems) == ([first, first], [])
+    history_of(tmp_path, first.context).path.write_text("half a li")  # a crash, before it was signed again
+    memory = memory_of(tmp_path, first.context, [KEY.verify_key], signed=True)
+    assert (memory.checkpoints, memory.problems) == ([first], [])
     memory = memory_of(tmp_path, "mailbox", [KEY.verify_key], signed=False)
     assert (memory.checkpoints, [one.code for one in memory.problems]) == ([], [MEMORY_DAMAGED])
 

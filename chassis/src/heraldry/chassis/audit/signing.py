@@ -174,10 +174,12 @@ def _last(history: Trail, context: str, keys: Collection[VerifyKey], memory: Mem
 
     try:
         last = history.newest()
-        if not sound(last) and history.path.exists():
-            found = [line.checkpoint for line in history.lines() if line is not None]
+        if not sound(last) and (lines := list(history.lines())):
+            found = [line.checkpoint for line in lines if line is not None]
             last = max(filter(sound, found), key=lambda one: one.number, default=None)
-            memory.problems.append(Problem(MEMORY_DAMAGED, f"the end of {history.path} cannot be read"))
+            memory.problems.append(
+                Problem(MEMORY_DAMAGED, f"{history.path} does not end with a checkpoint signed for this log")
+            )
     except OSError as error:
         memory.problems.append(Problem(MEMORY_DAMAGED, f"{history.path} cannot be read: {error.strerror}"))
         return None
