@@ -256,8 +256,10 @@ class Story:
         again = us.send("POST", f"/campaigns/{other}/leads", [{**self.lead, "first_name": "Somebody"}])
         assert not again.is_success or again.json()["leads"] == 0, again.text
         letter = {"to": self.theirs.address, "subject": "Again", "text": "Again"}
-        assert us.refusal("POST", f"/inboxes/{self.inbox}/mails", letter)["code"] == "recipient.suppressed"
+        assert us.refusal("POST", f"/inboxes/{self.inbox}/mails", letter)["code"] == "person.erased"
         listed = us.get("/suppressions")["suppressions"]
+        removal = us.refusal("DELETE", f"/suppressions/{listed[0]['recipient']}")
+        assert removal["code"] == "recipient.erased"
         assert [one["address"] for one in listed] == [""]
         assert len(self.outside.messages(self.theirs)) == 3
 
@@ -323,7 +325,7 @@ def test_no_byte_of_an_erased_lead_or_owner_is_left_and_the_lead_is_written_to_n
         story.is_shown_without(of_both)
 
         (admin,) = {one["actor"] for one in history["entries"] if one["actor"].startswith("user:")}
-        user = erase(own, "--user", admin.removeprefix("user:"), "--reason", REASON)
+        user = erase(own, "--user", admin.removeprefix("user:"), "--reason", REASON, "--anyway")
         assert us.send("GET", "/identities").status_code == 401
         again = {"email": us.email, "password": us.password}
         assert us.http.post(f"{own.url}/api/v1/sessions", json=again).status_code == 401

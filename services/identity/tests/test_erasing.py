@@ -37,7 +37,7 @@ from heraldry.identity.erasing import Erasures
 from heraldry.identity.projections import erasures, erasures_under_way
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
-NORTHWIND, LEAD, ENROLLMENT, BY_HAND, INVITED, STRANGER = (UUID(int=number) for number in range(1, 7))
+NORTHWIND, LEAD, ENROLLMENT, BY_HAND, INVITED, STRANGER, ADA = (UUID(int=number) for number in range(1, 8))
 OPERATOR, ADMIN = By(organization=None, actor=ACTOR), By(organization=NORTHWIND, actor="user:ada")
 ADDRESS, PROFILE = "lea@fabrikam.example", "linkedin.com/in/lea"
 
@@ -74,6 +74,7 @@ KNOWN = {
     ("scheduler", ENROLLMENT): LEA,
     ("mailbox", BY_HAND): Person(organization=NORTHWIND, person=BY_HAND, addresses=(ADDRESS,)),
     ("mailbox", LEAD): Person(organization=NORTHWIND, person=LEAD, addresses=(ADDRESS,)),
+    ("gateway", ADA): Person(organization=NORTHWIND, person=ADA, last_admin=True),
     ("linkedin-driver", INVITED): Person(organization=NORTHWIND, person=INVITED, profiles=(PROFILE,)),
 }
 
@@ -143,6 +144,19 @@ async def test_only_operators_erase_and_only_who_is_known(tmp_path: Path) -> Non
             await one.request(STRANGER)
         assert refused.value.code == "erasure.unknown"
         assert ledger.read(tmp_path) == ()
+
+
+async def test_the_only_admin_of_an_organization_is_erased_only_if_that_is_meant(tmp_path: Path) -> None:
+    async with made(tmp_path) as one:
+        request = RequestErasure(kind="user", subject=ADA, reason="asked by letter")
+        with pytest.raises(Refused) as refused:
+            await one.erasures.request(request, Asking(uuid4(), OPERATOR))
+        assert refused.value.code == "user.last-admin"
+        assert ledger.read(tmp_path) == ()
+        meant = request.model_copy(update={"anyway": True})
+        await one.erasures.request(meant, Asking(uuid4(), OPERATOR))
+        (requested,) = await one.recorded()
+        assert requested.subjects == (ADA,)
 
 
 async def test_a_context_that_is_away_is_named_and_hides_no_other(tmp_path: Path) -> None:

@@ -54,6 +54,12 @@ beginning = nothing.given(begun())
 suppressed = beginning.given(said())
 
 
+def test_who_was_erased_stays_on_the_list() -> None:
+    kept = said().model_copy(update={"address": Erased()})
+    beginning.given(kept).when(Lift(NORTHWIND, NOW)).then_refused("recipient.erased")
+    beginning.given(kept).when(Lift(OTHERS, NOW)).then_refused("suppression.unknown")
+
+
 def test_an_address_is_suppressed_in_two_steps_and_said_after_the_second() -> None:
     nothing.when(begin()).then(begun())
     beginning.when(begin()).then_nothing()

@@ -306,6 +306,8 @@ async def test_nobody_on_the_list_and_nobody_erased_is_enrolled(one: Works) -> N
     await one.parts.keys.create(person)
     await one.parts.keys.destroy(person)
     assert await one.bring(uuid4(), KIM, uuid4()) == "erased"
+    await one.say_suppressed(KIM.email, "by hand")  # as an erasure does
+    assert await one.bring(uuid4(), KIM, uuid4()) == "erased"
 
 
 async def test_leads_are_shown_only_when_their_import_is_complete(one: Works) -> None:
@@ -469,6 +471,10 @@ async def test_a_mail_by_hand_to_an_address_on_the_list_is_refused(one: Works) -
     with pytest.raises(Refused) as refused:
         await guarded.send_mail(mail, asking())
     assert refused.value.code == "recipient.suppressed"
+    await made.keys.seal(str(mail.person))  # by their erasure, which puts them on the list, too
+    with pytest.raises(Refused) as refused:
+        await guarded.send_mail(mail, asking())
+    assert refused.value.code == "person.erased"
 
 
 # --- inboxes and identities

@@ -590,7 +590,8 @@ class RowProblem(Value):
 class ImportView(Value):
     """`problems`: at most 200 of `wrong`. `sample`: the first rows as they are in the file.
 
-    `skipped`: rows that are left out and said: `duplicate-in-file`, `duplicate-in-organization`, `suppressed`.
+    `skipped`: rows that are left out and said: `duplicate-in-file`, `duplicate-in-organization`, `suppressed`,
+    `erased`.
     """
 
     import_id: UUID

@@ -58,12 +58,14 @@ class RequestErasure(Command):
 
     `subject`: an identity's, a user's or a lead's id; of a lead also that of its enrollment in a campaign, or of a mail
     or an action that was for them. Refused `erasure.unknown` (404). Asked again it is the same erasure.
+    The only admin of an organization is refused, `user.last-admin` (409), unless `anyway`.
     """
 
     context: ClassVar[str] = "identity"
     kind: Kind
     subject: UUID
     reason: Annotated[OneLine, Field(min_length=1, max_length=1000)]
+    anyway: bool = False
 
 
 ErasureStep = Literal["stopping", "deleting messages", "destroying keys", "completed"]
@@ -132,12 +134,16 @@ class DestroySubjectsKeys(Command):
 
 
 class Person(Value):
-    """What a context knows of a person by which others may know them, too. `organization` None: it knows nobody."""
+    """What a context knows of a person by which others may know them, too. `organization` None: it knows nobody.
+
+    `last_admin`: without them their organization has no admin.
+    """
 
     organization: UUID | None = None
     person: UUID | None = None
     addresses: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
+    last_admin: bool = False
 
 
 class FindPerson(Query[Person]):

@@ -261,7 +261,7 @@ class SuppressRecipient(MailboxCommand):
 
 
 class UnsuppressRecipient(MailboxCommand):
-    """Take an address off the list. Refused `suppression.unknown` (404)."""
+    """Take an address off the list. Refused `suppression.unknown` (404), `recipient.erased` (409)."""
 
     recipient: str
 

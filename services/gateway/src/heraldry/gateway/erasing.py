@@ -10,13 +10,14 @@ from heraldry.chassis.erasing import Erased, Part
 from heraldry.contracts.erasure import Kind, Person
 from heraldry.contracts.profiles import NoProfile, profile_address
 from heraldry.gateway.application import Application
+from heraldry.gateway.views import Views
 
 
 class ErasingHere:
     """Fills in this context's part."""
 
-    def __init__(self, core: Application) -> None:
-        self._core = core
+    def __init__(self, core: Application, views: Views) -> None:
+        self._core, self._views = core, views
 
     def fill(self, part: Part) -> None:
         part.stop, part.find, part.named = self.stop, self.find, self.named
@@ -29,7 +30,11 @@ class ErasingHere:
 
     async def find(self, kind: Kind, subject: UUID) -> Person:
         found = await self._core.user(subject) if kind == "user" else None
-        return Person() if found is None else Person(organization=found.organization, person=found.id)
+        if found is None:
+            return Person()
+        others = [one for one in self._views.people(found.organization) if one.id != found.id]
+        last = found.role == "admin" and all(one.role != "admin" for one in others)
+        return Person(organization=found.organization, person=found.id, last_admin=last)
 
     async def named(
         self, organization: UUID, addresses: Sequence[str], profiles: Sequence[str]

@@ -61,9 +61,9 @@ async def build(house: House) -> None:
     files = assets.load()
     core = Application(house.runner, house.keys, house.secrets, Passwords(), house.clock.now)
     await core.prepare()
-    ErasingHere(core).fill(house.part)
     live = Live()
     views = await _views(house, live)
+    ErasingHere(core, views).fill(house.part)
     gateway = await _gateway(house, core, views, live)
     await _callouts(house, core)
     if settings.mode == "demo":

@@ -48,6 +48,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--reason", help="your words; they stand in the organization's history for good: no names in it"
     )
+    parser.add_argument(
+        "--anyway", action="store_true", help="also the only admin of an organization: it has none then"
+    )
     parser.add_argument("--wait", type=float, default=60.0, help="seconds to wait for its end (default: 60)")
     parser.add_argument("--no-sandbox", action="store_true", help="the installation in ./data/live")
     parser.add_argument("--data", type=Path, help="the data folder (default: ./data/demo or ./data/live)")
@@ -58,7 +61,9 @@ def main(argv: Sequence[str]) -> int:
     else:
         kind: Kind = next(one for one in KINDS if getattr(asked, one) is not None)
         try:
-            request = RequestErasure(kind=kind, subject=getattr(asked, kind), reason=asked.reason or "")
+            request = RequestErasure(
+                kind=kind, subject=getattr(asked, kind), reason=asked.reason or "", anyway=asked.anyway
+            )
         except ValidationError:
             parser.error("--reason is needed: say in a line why, without a name")
         answer, ended = asyncio.run(_answered(path, request.subject, request, asked.wait))

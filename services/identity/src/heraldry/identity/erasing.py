@@ -79,6 +79,12 @@ class Erasures:
         found = await self._find(command.kind, command.subject)
         if found is None or self._known(command.subject) or (found.person and self._known(found.person)):
             return await self._again(command, asking)
+        if found.last_admin and not command.anyway:
+            raise Refused(
+                "user.last-admin",
+                "This user is the only admin of their organization: nobody could look after it any more."
+                " If that is meant, ask with `--anyway`.",
+            )
         subjects = await self._subjects(command.kind, found)
         about = erasure.erasure_of(command.kind, subjects[0])
         request = erasure.Request(

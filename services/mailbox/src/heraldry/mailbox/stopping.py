@@ -76,8 +76,16 @@ class Stopping:
         )
 
     async def unsuppress(self, command: UnsuppressRecipient, asking: Asking) -> Accepted:
-        """Refused `suppression.unknown`."""
-        lift = suppression.Lift(organization_of(asking), self._clock.now())
+        """Refused `suppression.unknown`, `recipient.erased`."""
+        state = await self._suppression(command.recipient)
+        organization = organization_of(asking)
+        if (
+            isinstance(state, suppression.Suppressed)
+            and state.organization == organization
+            and self._keys.is_erased(str(state.person))  # also while the erasure is under way
+        ):
+            raise suppression.erased()
+        lift = suppression.Lift(organization, self._clock.now())
         asked = Asked(asking.id, asking.by, lift.at)
         ran = await self._runner.run(SUPPRESSION, suppression_stream(command.recipient), lift, asked)
         return self._runner.accepted(ran)

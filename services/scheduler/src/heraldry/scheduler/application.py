@@ -105,8 +105,10 @@ class Scheduling:
     # --- permits
 
     async def send_mail(self, command: SendMail, asking: Asking) -> Accepted:
-        """R-RATE-1 and 4. Refused `quota.exhausted` with `until` and `window`, `recipient.suppressed`."""
+        """R-RATE-1 and 4. Refused `quota.exhausted` with `until` and `window`, `recipient.suppressed`, `person.erased`."""
         account = self._mine(command.inbox, asking)
+        if self._keys.is_erased(str(command.person)):
+            raise _erased()
         if self._suppressed is not None and await self._suppressed(account.organization, command.to):
             raise Refused(
                 "recipient.suppressed",
@@ -136,9 +138,7 @@ class Scheduling:
         try:
             await self._keys.create(str(command.letter.person))
         except KeyDestroyedError:
-            raise Refused(
-                "person.erased", "This person's data was erased: nothing is sent to them any more."
-            ) from None
+            raise _erased() from None
         try:
             return await self._at_once(account, command, asking)
         except Refused as refusal:
@@ -365,3 +365,7 @@ def _enough(now: datetime) -> Callable[[Sequence[sender_events.Event]], bool]:
 
 def _unknown() -> Refused:
     return Refused("inbox.unknown", "There is no such inbox in your organization.", status=404)
+
+
+def _erased() -> Refused:
+    return Refused("person.erased", "This person's data was erased: nothing is sent to them any more.")

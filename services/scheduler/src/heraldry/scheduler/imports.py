@@ -307,7 +307,9 @@ class Imports:
         names = {which: self._name(which) for which in {*known.leads.values(), *known.profiles.values()}}
         remaining = 0
         for row, digest, shown, profile in reading.good:
-            if digest in known.suppressed:
+            if self._keys.is_erased(str(person_named(digest))):
+                reading.skip(row, "erased", f"The data of {shown} was erased: nothing is sent to them again.")
+            elif digest in known.suppressed:
                 reading.skip(row, "suppressed", f"{shown} is on your suppression list.")
             elif known.leaves_out(digest, profile):
                 which = known.leads.get(digest) or known.profiles[profile]

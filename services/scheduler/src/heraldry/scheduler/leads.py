@@ -90,9 +90,11 @@ class Leads:
 
         The same import asking again is told `enrolled` again.
         """
+        person = await self._suppressions.person_of(new.organization, new.data)
+        if self._keys.is_erased(str(person)):
+            return "erased"
         if await self._suppressions.includes(new.organization, new.data.email):
             return "suppressed"
-        person = await self._suppressions.person_of(new.organization, new.data)
         try:
             await self._keys.create(str(person))
         except KeyDestroyedError:

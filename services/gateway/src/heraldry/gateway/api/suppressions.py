@@ -76,6 +76,6 @@ async def suppress(gateway: Gateway, call: Call, address: str) -> str:
 
 
 async def unsuppress(gateway: Gateway, call: Call, recipient: str) -> str:
-    """The position at which it was taken off. Refused `suppression.unknown`."""
+    """The position at which it was taken off. Refused `suppression.unknown`, `recipient.erased`."""
     command = UnsuppressRecipient(recipient=recipient)
     return (await gateway.contexts.send(command, by=call.by, id=call.command)).position

@@ -136,6 +136,8 @@ def _finish(command: Finish, state: State) -> Sequence[Event]:
 def _lift(command: Lift, state: State) -> Sequence[Event]:
     if isinstance(state, NotSuppressed) or state.organization != command.organization or not state.said:
         raise unknown()
+    if isinstance(state.address, Erased):
+        raise erased()
     return (
         RecipientUnsuppressed(
             organization=state.organization,
@@ -162,6 +164,13 @@ def evolve(_: State, event: Event) -> State:
             return NOT_SUPPRESSED
         case _:
             assert_never(event)
+
+
+def erased() -> Refused:
+    return Refused(
+        "recipient.erased",
+        "Whoever had this address was erased, so nothing is sent to it again: it stays on the list.",
+    )
 
 
 def unknown() -> Refused:

@@ -361,6 +361,7 @@ SKIPPED: Final = {
     "duplicate-in-file": "twice in this file",
     "duplicate-in-organization": "already in a campaign of yours",
     "suppressed": "on the suppression list",
+    "erased": "erased, and written to no more",
 }
 
 
