@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -13,8 +14,10 @@ from uuid import UUID, uuid4
 import psutil
 import pytest
 import pytest_asyncio
+from heraldry.chassis.bus import border, rights
 from heraldry.chassis.testing.bus import eventually
 from heraldry.chassis.testing.waiting import until
+from heraldry.chassis.vault.keys import mark_destroyed
 from heraldry.contracts.base import Accepted, Refused
 from heraldry.contracts.campaigns import (
     AddImportPart,
@@ -235,6 +238,24 @@ async def test_who_is_in_another_campaign_can_be_imported_once_that_one_has_ende
     await service.view(again.import_id, lambda one: one.state == "imported" and one.enrolled == 4)
     once_more = await service.checked(other, people(4, domain="ended.example"))
     assert (once_more.good, once_more.skipped) == (0, {"duplicate-in-organization": 4})
+
+
+async def test_who_was_erased_is_left_out_and_that_is_why(service: Service) -> None:
+    campaign = await service.campaign(STEP)
+    first = await service.checked(campaign, people(1, domain="gone.example"))
+    await service.send(ConfirmImport(import_id=first.import_id))
+    await service.view(first.import_id, lambda one: one.state == "imported" and one.enrolled == 1)
+    js = border.jetstream(await service.nats.client(rights.OPERATOR))
+    kept = (await js.stream_info(rights.KEYS, subjects_filter="heraldry.keys.scheduler.>")).state.subjects
+    people_of = [name.rpartition(".")[2] for name in kept or {} if re.fullmatch(r".*\.[0-9a-f-]{36}", name)]
+    (person,) = [one for one in people_of if UUID(one).version == 5]
+    await mark_destroyed(js, "scheduler", person)
+    async with asyncio.timeout(60):  # until the service has heard of it
+        while (view := await service.checked(campaign, people(2, domain="gone.example"))).skipped != {
+            "erased": 1
+        }:
+            assert view.skipped == {"duplicate-in-organization": 1}
+    assert view.good == 1
 
 
 async def test_columns_are_changed_and_the_file_is_checked_anew(service: Service) -> None:
