@@ -45,6 +45,12 @@ CAUSES: Final[Mapping[str, str]] = {  # of one mail's steps: what follows from w
     "RecipientUnsubscribed": "EmailQueued",
     "QuotaReleased": "EmailFailed",
 }
+QUEUED: Final[Mapping[str, str]] = {  # what always comes before, and goes when the person is erased
+    "EmailClaimed": "EmailQueued",
+    "EmailSubmissionStarted": "EmailQueued",
+    "LinkedInActionClaimed": "LinkedInActionQueued",
+    "LinkedInActionStarted": "LinkedInActionQueued",
+}
 Row: TypeAlias = tuple[str, ...]
 
 
@@ -482,6 +488,7 @@ class _Names:
             mail=about,
             to=about,
             campaign=self._name("campaign", campaign) if campaign else "",
+            erased=type_ in QUEUED and self._is_erased(str(getattr(event, "attempt", "")), QUEUED[type_]),
         )
         return said(event, words)
 
@@ -518,6 +525,17 @@ class _Names:
                 (attempt, self._organization, *STEPS),
             )
             self._known[key] = "yes" if row else ""
+        return bool(self._known[key])
+
+    def _is_erased(self, attempt: str, queued: str) -> bool:
+        key = (queued, attempt)
+        if key not in self._known:
+            row = _rows(
+                self._db,
+                "SELECT 1 FROM history WHERE attempt = ? AND organization = ? AND type = ?",
+                (attempt, self._organization, queued),
+            )
+            self._known[key] = "" if row else "yes"
         return bool(self._known[key])
 
     def _about(self, attempt: str, *, step: bool) -> str:

@@ -20,7 +20,7 @@ WHO: Final[Mapping[erasure.Kind, str]] = {
 def said(event: Event, words: Words) -> Said | None:  # noqa: ARG001  as every module here has it
     match event:
         case erasure.ErasureRequested():
-            return Said(f"Erasing the data of {WHO[event.kind]}: {event.reason}")
+            return Said(f"Erasing the data of {WHO[event.kind]}: {event.reason}", "Requested", "info")
         case erasure.ErasureCompleted():
             return Said(f"The data of {WHO[event.kind]} is erased everywhere", "Erased", "idle")
         case _:

@@ -105,15 +105,23 @@ def _policy(policy: scheduler.WithdrawalPolicy) -> Said:
     return Said(f"Invitations pending for more than {days} are withdrawn now")
 
 
+def _under_way(event: linkedin.LinkedInActionClaimed | linkedin.LinkedInActionStarted, words: Words) -> Said:
+    claimed = isinstance(event, linkedin.LinkedInActionClaimed)
+    if words.erased:
+        done = "taken in hand" if claimed else "begun"
+        return Said(f"LinkedIn step of an erased person was {done}", "Erased", "idle")
+    if claimed:
+        return Said(f"LinkedIn step{words.to} taken in hand", "Nothing was done yet", "info")
+    return Said(f"LinkedIn step{words.to} is being done", "Under way", "info")
+
+
 def _of_actions(event: Event, words: Words) -> Said | None:
     match event:
         case linkedin.LinkedInActionQueued():
             to = f" to {text(event.name)}" if event.name else ""
             return Said(f"{DOING[event.kind]}{_whose(event.kind, to)} is on its way", "Queued", "info")
-        case linkedin.LinkedInActionClaimed():
-            return Said(f"LinkedIn step{words.to} taken in hand", "Nothing was done yet", "info")
-        case linkedin.LinkedInActionStarted():
-            return Said(f"LinkedIn step{words.to} is being done", "Under way", "info")
+        case linkedin.LinkedInActionClaimed() | linkedin.LinkedInActionStarted():
+            return _under_way(event, words)
         case linkedin.InvitationSent():
             return Said(f"Invitation{words.to} sent{' with a note' if event.with_note else ''}", "Sent")
         case linkedin.InvitationAccepted():

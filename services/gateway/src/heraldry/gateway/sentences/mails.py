@@ -24,6 +24,10 @@ def said(event: Event, words: Words) -> Said | None:
     match event:
         case mailbox.EmailQueued():
             return Said(f"Mail {named(event.subject, event.to)} is on its way", "Queued", "info")
+        case mailbox.EmailClaimed() if words.erased:
+            return Said("Mail to an erased person was taken in hand", "Erased", "idle")
+        case mailbox.EmailSubmissionStarted() if words.erased:
+            return Said("Mail to an erased person was handed to the mail server", "Erased", "idle")
         case mailbox.EmailClaimed():
             return Said(f"Mail{words.mail} taken in hand", "Nothing has left yet", "info")
         case mailbox.EmailSubmissionStarted():

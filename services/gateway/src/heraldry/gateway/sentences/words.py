@@ -27,7 +27,8 @@ class Said:
 class Words:
     """Names to say things with, and the zone to say times in. `inbox` and `mail`: what the event is about; the
     mail with a space before it, ` “subject” to recipient`, or empty where nobody needs its name. `to`: the same of a
-    LinkedIn step, ` to Kim Lee`. `campaign`: its name, empty where it is not known.
+    LinkedIn step, ` to Kim Lee`. `campaign`: its name, empty where it is not known. `erased`: the person whom the
+    mail or step was for is erased, so that how it ended may be told no more.
     """
 
     inbox: str = UNNAMED
@@ -35,6 +36,7 @@ class Words:
     mail: str = ""
     to: str = ""
     campaign: str = ""
+    erased: bool = False
 
     def time(self, at: datetime) -> str:
         return at.astimezone(ZoneInfo(self.zone)).strftime("%d %B %Y, %H:%M")
