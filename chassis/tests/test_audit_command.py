@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import shutil
 import sqlite3
@@ -23,6 +24,7 @@ from heraldry.chassis.store.reading import SqliteReading
 from heraldry.chassis.store.sqlite import SqliteStore
 from heraldry.chassis.testing.audit import SignerInHand, sign
 from heraldry.chassis.testing.bus import NOW, Noted, append, new, noted
+from nacl.signing import SigningKey
 
 pytestmark = pytest.mark.requirement("R-AUD-5")
 WHO = "018f4e9a-7b1c-7c3d-9e5f-a1b2c3d4e5f6"
@@ -100,6 +102,15 @@ def test_every_log_is_verified_with_a_key_that_is_given(
         assert ended == 0
         assert [one["context"] for one in found] == list(CONTEXTS)
         assert (found[0]["events"], found[0]["proven"], found[0]["published"]) == (30, 30, None)
+
+
+def test_a_key_that_is_not_the_signer_s_is_told_before_all_else(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    another = base64.b64encode(SigningKey.generate().verify_key.encode()).decode()
+    ended, answers = run(capsys, "verify", "--data", data, "--public-key", another, "--context", "identity")
+    assert ended == 1
+    assert answers[0]["problems"][0]["code"] == "audit.other-key"
 
 
 def test_bad_news_names_the_event(data: Path, key: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from heraldry.chassis.backup.archive import BackupError, Manifest, pack, unpack
 from heraldry.chassis.backup.taking import archives, copy_stores, take
+from heraldry.chassis.store.folder import Note, write
 from heraldry.chassis.supervisor import folder as folders
 from heraldry.chassis.supervisor.folder import Folder, Installation
 from heraldry.chassis.supervisor.problems import CannotStart
@@ -103,6 +104,19 @@ def test_keys_never_go_where_the_data_goes(tmp_path: Path) -> None:
     with pytest.raises(BackupError) as refused:
         archives(tmp_path / "same", tmp_path / "same", ("a", "b"))
     assert refused.value.code == "same-archive"
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BackupError, match="Make it first") as refused:
+        archives(tmp_path / "missing" / "data", tmp_path / "keys", ("a", "b"))
+    assert refused.value.code == "no-folder"
+
+
+def test_a_folder_whose_log_a_server_keeps_is_not_said_to_be_empty(tmp_path: Path) -> None:
+    write(tmp_path, "mailbox", Note("epoch", "kdb://node:2113"))
+    with pytest.raises(BackupError, match="KurrentDB") as refused:
+        copy_stores(tmp_path / "store", tmp_path / "to")
+    assert refused.value.code == "store.address-missing"
 
 
 def test_logs_that_a_server_keeps_are_that_server_s_to_back_up(

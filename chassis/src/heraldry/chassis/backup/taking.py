@@ -18,6 +18,7 @@ import orjson
 from heraldry.chassis.backup.archive import BackupError, Manifest, pack
 from heraldry.chassis.bus import rights
 from heraldry.chassis.bus.direct import DirectGet
+from heraldry.chassis.store.folder import wrong_kind
 from heraldry.chassis.supervisor import folder as folders
 from heraldry.chassis.supervisor.alone import bus
 from heraldry.contracts.subjects import parked_stream
@@ -79,6 +80,8 @@ def copy_stores(source: Path, to: Path) -> None:
     """
     to.mkdir(parents=True, exist_ok=True, mode=0o700)
     files = sorted(source.glob("*.sqlite3"))
+    if not files and (elsewhere := wrong_kind(source.parent, "")):
+        raise BackupError(*elsewhere)
     if not files:
         raise BackupError("no-stores", f"There are no stores in {source}: nothing was ever recorded here.")
     try:
@@ -151,6 +154,9 @@ def archives(to: Path, keys_to: Path, names: Sequence[str]) -> tuple[Path, Path]
     here, there = (
         path / name if path.is_dir() else path for path, name in zip((to, keys_to), names, strict=True)
     )
+    for path in (here, there):
+        if not path.parent.is_dir():
+            raise BackupError("no-folder", f"The folder {path.parent} is not there. Make it first.")
     if here.resolve() == there.resolve():
         raise BackupError("same-archive", "The keys do not belong into the archive of the data.")
     return here, there

@@ -35,6 +35,7 @@ from nats.errors import Error as NatsError
 
 NO_KEY: Final = "audit.no-key"
 NO_LOG: Final = "audit.no-log"
+OTHER_KEY: Final = "audit.other-key"
 DAMAGED: Final = "audit.log-damaged"
 _UNREADABLE: Final = (  # the last two: KurrentDB gave what no service ever wrote
     *(StoreUnavailableError, StoreMismatchError, OSError),
@@ -143,7 +144,7 @@ async def _verify(
                     keys,
                     witnesses=[*witnesses, *memory.checkpoints],
                     marker=marker,
-                    problems=[*_flaws(store), *memory.problems],
+                    problems=[*_other_key(data, keys), *_flaws(store), *memory.problems],
                 )
         except _UNREADABLE as error:
             answers.bad({"context": context, "ok": False, "code": _code(error), "detail": str(error)})
@@ -184,6 +185,22 @@ def _code(error: Exception) -> str:
     if isinstance(error, StoreMismatchError):
         return error.code
     return DAMAGED if isinstance(error, LogDamagedError | ValueError | struct.error) else NO_LOG
+
+
+def _other_key(data: Path, keys: Sequence[VerifyKey]) -> Sequence[Problem]:
+    """Where the signer here has another key than those given: perhaps only the wrong one was given."""
+    path = signer_folder(data) / PUBLIC
+    try:
+        own = public_key(str(path))
+    except AuditKeyError:
+        return ()  # kept elsewhere
+    if own in keys:
+        return ()
+    return [
+        Problem(
+            OTHER_KEY, f"{path} holds another key than was given: if yours is right, the signer's was changed"
+        )
+    ]
 
 
 def _flaws(store: Log) -> Sequence[Problem]:

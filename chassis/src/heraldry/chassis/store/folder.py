@@ -68,6 +68,6 @@ def wrong_kind(data: Path, url: str, contexts: Sequence[str] = ()) -> tuple[str,
         )
     return (
         "store.address-missing",
-        f"The log of {data} is in KurrentDB ({', '.join(mine)}). Start it with HERALDRY_STORE_URL (or STORE_URL) set"
+        f"The log of {data} is in KurrentDB ({', '.join(mine)}). Set HERALDRY_STORE_URL"
         " to its address, or choose another folder with --data.",
     )

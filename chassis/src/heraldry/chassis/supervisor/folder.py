@@ -179,7 +179,8 @@ class Folder:
             raise CannotStart(
                 "master-key-missing",
                 f"{path} is missing, and this installation holds data that only it can read."
-                " Restore it from where you keep its copy; a new one would not open what is there.",
+                " Restore it from where you keep its copy, or with `heraldry keys recover` from the recovery key; a new one"
+                " would not open what is there.",
             )
         from heraldry.chassis.vault import master  # noqa: PLC0415  the command starts without it
 
