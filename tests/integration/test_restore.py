@@ -100,13 +100,13 @@ def test_a_running_installation_is_copied_and_its_copy_is_halted_and_another(
     stack: Stack, tmp_path: Path, command: Command
 ) -> None:
     with organization_in(stack) as us:
-        kept, gone = us.identity("Kept Quendolina"), us.identity("Gone Quendolina")
+        kept, gone = us.identity("Kept Ermintrude"), us.identity("Gone Ermintrude")
         archives = taken(command, stack.folder, tmp_path)
     key = (stack.folder / "keys" / "master.key").read_bytes().strip()
     data_files = dict(files_in(archives[0]))
     assert not any(key in body for body in data_files.values())
     assert not any("KEYS" in name or name.startswith("keys/") for name in data_files)
-    assert not any(b"Quendolina" in body for body in data_files.values())
+    assert not any(b"Ermintrude" in body for body in data_files.values())
 
     erased = tmp_path / "ledger"
     subjects = (UUID(gone),)
@@ -145,7 +145,7 @@ def test_the_drill(tmp_path: Path, command: Command) -> None:
     """Backed up while it runs, erased since, lost, and put back elsewhere: as a person would do it."""
     with Stack.running(tmp_path / "old") as old, organization_in(old) as us, outside_of(old) as outside:
         ours, theirs = outside.account(), outside.account("lea")
-        identity, gone = us.identity(), us.identity("Gone Quendolina")
+        identity, gone = us.identity(), us.identity("Gone Ermintrude")
         inbox = us.connected(identity, ours)
         letter = {"to": theirs.address, "subject": "Hello", "text": "Shall we talk?"}
         us.mail_in(str(us.call("POST", f"/inboxes/{inbox}/mails", letter)["attempt"]), "sent")
@@ -182,5 +182,5 @@ def test_the_drill(tmp_path: Path, command: Command) -> None:
             assert command(halt.main, "clear", "--system", "--data", copy)[0] == 0
             assert again.get("/halt")["reason"] == "Wait"
     assert not (copy / "RESTORED").exists()
-    left = [path for path in copy.rglob("*") if path.is_file() and b"Quendolina" in path.read_bytes()]
+    left = [path for path in copy.rglob("*") if path.is_file() and b"Ermintrude" in path.read_bytes()]
     assert left == []
