@@ -17,7 +17,7 @@ from heraldry.chassis.commands import halt, parked, replay
 from heraldry.chassis.testing.bus import messages
 from heraldry.chassis.testing.stack import Stack
 
-from tests.integration.support import Admin, Answer, Outside, eventually, organization_in, outside_of
+from tests.integration.support import Admin, Answer, Outside, eventually, organization_in
 
 pytestmark = pytest.mark.stack
 Said = tuple[int, list[Answer]]
@@ -28,12 +28,6 @@ Command = Callable[..., Said]
 def us(stack: Stack) -> Iterator[Admin]:
     with organization_in(stack) as admin:
         yield admin
-
-
-@pytest.fixture
-def outside(stack: Stack) -> Iterator[Outside]:
-    with outside_of(stack) as found:
-        yield found
 
 
 @pytest.fixture
