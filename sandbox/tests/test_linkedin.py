@@ -64,15 +64,17 @@ def test_a_profile_is_made_once(linkedin: LinkedIn) -> None:
     assert refused.value.code == "person_exists"
 
 
-def test_the_port_of_the_last_start_is_taken_again(tmp_path: Path) -> None:
+def test_the_port_of_the_first_start_is_taken_again_and_said_while_another_program_has_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "port.json"
     with listen_again(path, "127.0.0.1") as first:
         port = first.getsockname()[1]
         with pytest.raises(OSError, match="in use"):
             listen_again(tmp_path / "other.json", "127.0.0.1", asked=port)
         with listen_again(path, "127.0.0.1") as second:
-            other = second.getsockname()[1]
-            assert other != port
+            assert second.getsockname()[1] != port
+        assert f"port {port} of this sandbox's LinkedIn is taken by another program" in caplog.text
     with listen_again(path, "127.0.0.1", asked=port) as asked:
         assert asked.getsockname()[1] == port
     with listen_again(path, "127.0.0.1") as again:

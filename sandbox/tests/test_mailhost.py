@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import imaplib
 import smtplib
+import socket
 import ssl
 import time
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import astuple, replace
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -317,16 +319,27 @@ async def test_refusals_have_codes(host: MailHost, code: str) -> None:
     assert refused.value.code == code
 
 
-async def test_taken_ports_fall_back_to_free_ones(tmp_path: Path) -> None:
-    async with (
-        MailHost.start(tmp_path / "one") as one,
-        MailHost.start(tmp_path / "two", preferred=one.ports) as two,
-    ):
-        assert one.ports.imap != two.ports.imap
-    async with MailHost.start(tmp_path / "two", preferred=one.ports) as again:
-        assert again.ports == two.ports  # inboxes that were connected stay connected
-    async with MailHost.start(tmp_path / "three", preferred=one.ports) as third:
-        assert third.ports == one.ports
+async def test_each_mail_host_chooses_ports_of_its_own_and_keeps_them(tmp_path: Path) -> None:
+    async with MailHost.start(tmp_path / "one") as one:
+        pass
+    async with MailHost.start(tmp_path / "two") as two:  # also beside one that is stopped
+        assert not {*astuple(one.ports)} & {*astuple(two.ports)}
+    async with MailHost.start(tmp_path / "one") as again:
+        assert again.ports == one.ports  # inboxes that were connected stay connected
+
+
+async def test_a_kept_port_that_is_taken_is_said_and_taken_again_when_it_is_free(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with MailHost.start(tmp_path) as host:
+        kept = host.ports
+    with socket.create_server((host.host, kept.imaps)):
+        async with MailHost.start(tmp_path) as other:
+            assert replace(other.ports, imaps=kept.imaps) == kept
+            assert other.ports.imaps != kept.imaps
+    assert f"port {kept.imaps} (imaps) of this sandbox's mail host is taken by another program" in caplog.text
+    async with MailHost.start(tmp_path) as again:
+        assert again.ports == kept
 
 
 async def test_a_changed_password_counts_from_then_on(host: MailHost) -> None:

@@ -9,13 +9,15 @@ async with MailHost.start(tmp_path) as host:
 from __future__ import annotations
 
 import json
+import logging
 import socket
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
+from heraldry.chassis.supervisor.ports import free_port
 from heraldry.sandbox.errors import SandboxError
 from heraldry.sandbox.mail.accounts import FIRST_PEOPLE, Account, Accounts, normal
 from heraldry.sandbox.mail.effects import Effect, Effects
@@ -40,7 +42,7 @@ class Ports:
     smtps: int = 0  # TLS, as on 465
 
 
-DEMO_PORTS = Ports(imap=10143, imaps=10993, smtp=10587, smtps=10465)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,12 @@ class MailHost:
         cls,
         folder: Path,
         *,
-        preferred: Ports | None = None,
         people: Iterable[tuple[str, str]] = FIRST_PEOPLE,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> AsyncGenerator[MailHost]:
         """A running mail host with everything it keeps in `folder`; a second start there finds all as it was.
 
-        The last start's ports are taken again, at first the `preferred` ones, where they are free.
+        Its ports are chosen at the first start, free ones, and taken again at every later one: inboxes hold them.
         `people` (address, name) get accounts at the first start only.
         """
         from heraldry.sandbox.mail.certificates import server_context  # noqa: PLC0415  slow to import
@@ -90,7 +91,7 @@ class MailHost:
 
         host = cls(folder, people, now)
         context = server_context(folder)
-        imap, imaps, smtp, smtps = listeners = _listen(folder / "ports.json", preferred or Ports())
+        imap, imaps, smtp, smtps = listeners = _listen(folder / "ports.json")
         host.ports = Ports(*(_port(listener) for listener in listeners))
         imap_server = ImapServer(host._accounts, host._store, host._effects, host._faults, context)
         smtp_server = SmtpServer(
@@ -335,32 +336,42 @@ class MailHost:
         return Message(mail.uid, folder.name, mail.received, mail.flags, read(folder.content(mail.uid)))
 
 
-def _listen(remembered: Path, preferred: Ports) -> list[socket.socket]:
-    """Sockets in the order of Ports. Connected inboxes hold ports, so last time's are tried first."""
-    last = Ports(**json.loads(remembered.read_text())) if remembered.exists() else preferred
-    listeners = [_bind((getattr(last, one.name), getattr(preferred, one.name), 0)) for one in fields(Ports)]
+def _listen(remembered: Path) -> list[socket.socket]:
+    """Sockets in the order of Ports. Where one of the first start's is taken, another serves until the next start."""
+    kept = Ports(**json.loads(remembered.read_text())) if remembered.exists() else Ports()
+    listeners = [_bind(getattr(kept, one.name)) for one in fields(Ports)]
     ports = Ports(*(_port(listener) for listener in listeners))
-    remembered.write_text(json.dumps(asdict(ports)))
+    if kept == Ports():
+        remembered.write_text(json.dumps(asdict(ports)))
+    for name, port in asdict(kept).items():
+        if port and port != getattr(ports, name):
+            log.warning(
+                "port %d (%s) of this sandbox's mail host is taken by another program, so it listens on %d:"
+                " inboxes that were connected before cannot be reached until that program has ended and this"
+                " sandbox has been started again",
+                port,
+                name,
+                getattr(ports, name),
+            )
     return listeners
 
 
-def _bind(ports: Sequence[int]) -> socket.socket:
-    for port in dict.fromkeys(ports):
+def _bind(port: int) -> socket.socket:
+    """At this port if there is one and it is free, else at a free one."""
+    while True:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((HOST, port))
+            listener.bind((HOST, port or free_port(HOST)))
             listener.listen(128)
         except OSError:
             listener.close()
-            if port == 0:
-                raise
+            port = 0
             continue
         listener.settimeout(0)
         # inherited by what it accepts: else the second line of an answer waits 40 ms for the first to be acknowledged
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
-    raise SandboxError("no_port", "This machine has no free port.", status=503)
 
 
 def _port(listener: socket.socket) -> int:

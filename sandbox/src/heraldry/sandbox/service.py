@@ -74,7 +74,7 @@ async def _serve(settings: Settings, stop: asyncio.Event) -> None:
     from heraldry.sandbox.linkedin.site import LinkedIn  # noqa: PLC0415  slow
     from heraldry.sandbox.linkedin.web.application import site_application  # noqa: PLC0415  slow
     from heraldry.sandbox.linkedin.web.port import listen_again  # noqa: PLC0415  slow
-    from heraldry.sandbox.mailhost import DEMO_PORTS, MailHost  # noqa: PLC0415  slow
+    from heraldry.sandbox.mailhost import MailHost  # noqa: PLC0415  slow
     from heraldry.sandbox.web.application import application  # noqa: PLC0415  slow
     from heraldry.sandbox.web.serving import serving  # noqa: PLC0415  slow
 
@@ -92,7 +92,6 @@ async def _serve(settings: Settings, stop: asyncio.Event) -> None:
         host = await stack.enter_async_context(
             MailHost.start(
                 folder,
-                preferred=DEMO_PORTS if settings.sandbox else None,
                 now=clock.now if clock else lambda: datetime.now(UTC),
             )
         )

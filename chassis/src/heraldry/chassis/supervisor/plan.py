@@ -23,7 +23,6 @@ LOOPBACK = "127.0.0.1"
 NATS = "nats"
 PROVISION = "provision"
 SANDBOX_PORT = 8701
-LINKEDIN_PORT = 18443  # of the sandbox's stand-in of LinkedIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ def make(
         "HERALDRY_SANDBOX_URL": sandbox_url,
     }
     if sandbox_url:
-        environment["HERALDRY_LINKEDIN_URL"] = ports.address(LOOPBACK, _linkedin_port(folder, port))
+        environment["HERALDRY_LINKEDIN_URL"] = ports.address(LOOPBACK, _linkedin_port(folder))
         environment["HERALDRY_LINKEDIN_PAUSE_SECONDS"] = os.environ.get(
             "HERALDRY_LINKEDIN_PAUSE_SECONDS", "1"
         )
@@ -137,13 +136,13 @@ def make(
     )
 
 
-def _linkedin_port(folder: Folder, port: int) -> int:
-    """That of the last start, so that addresses stay what they were; whoever asks for any port gets any."""
+def _linkedin_port(folder: Folder) -> int:
+    """That of the first start, so that addresses stay what they were; at the first one a free one."""
     kept = folder.path / "sandbox" / "linkedin" / "port.json"
     try:
         return ports.preferred_port(LOOPBACK, int(kept.read_text(encoding="ascii")))
     except (OSError, ValueError):
-        return ports.preferred_port(LOOPBACK, LINKEDIN_PORT) if port else ports.free_port()
+        return ports.free_port()
 
 
 def _store_url(folder: Folder) -> str:
