@@ -245,9 +245,9 @@ async def test_a_blob_is_stored_once_encrypted_and_read_with_its_key() -> None:
             picture = os.urandom(300_000)
             reference = await blobs.put(key, picture, max_size=500_000)
             operator = border.jetstream(await server.client("operator"))
-            before = (await operator.stream_info("OBJ_BLOBS")).state.messages
+            before = (await operator.stream_info("OBJ_BLOBS_identity")).state.messages
             assert await blobs.put(key, picture, max_size=500_000) == reference
-            assert (await operator.stream_info("OBJ_BLOBS")).state.messages == before
+            assert (await operator.stream_info("OBJ_BLOBS_identity")).state.messages == before
             assert await blobs.get(key, reference) == picture
             assert (await blobs.put(other, picture, max_size=500_000)).digest != reference.digest
             with pytest.raises(UnreadableError):

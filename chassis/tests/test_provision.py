@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -19,8 +20,12 @@ from heraldry.chassis.bus.provision import (
     wait_until_ready,
 )
 from heraldry.chassis.bus.server import MIB
+from heraldry.chassis.bus.shared import put_blobs_before
 from heraldry.chassis.halt import SYSTEM, HaltFlags
 from heraldry.chassis.testing.nats import SMALL, NatsServer
+from heraldry.chassis.vault import blobs
+from heraldry.chassis.vault.blobs import BlobReference, Blobs
+from heraldry.chassis.vault.keys import Key
 from nats.js.errors import APIError, NotFoundError
 
 pytestmark = pytest.mark.parts
@@ -127,3 +132,37 @@ async def test_pointers_that_all_contexts_kept_together_are_handed_out(
         assert [(await js.get_msg(name, seq=at)).data for at in range(1, len(kept) + 1)] == kept
     with pytest.raises(NotFoundError):
         await js.stream_info("PARKED")
+
+
+def one_for_all(_: str) -> str:
+    return "BLOBS"
+
+
+async def test_blobs_that_all_contexts_kept_together_are_handed_out(
+    server_without_streams: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = server_without_streams
+    js = border.jetstream(await server.client("operator"))
+    await put_blobs_before(js, [("$O.BLOBS.M.x", b"of nobody")])
+    key, contents = Key("someone", os.urandom(32)), {"identity": os.urandom(300_000), "scheduler": b"leads"}
+    references: dict[str, BlobReference] = {}
+    with monkeypatch.context() as before:
+        before.setattr(blobs, "blob_store", one_for_all)
+        for context, content in contents.items():
+            shared_store = Blobs(await server.client("operator"), context)
+            references[context] = await shared_store.put(key, content, max_size=MIB)
+            await shared_store.delete(await shared_store.put(key, b"no more", max_size=MIB))
+    named = await js.object_store("BLOBS")
+    told = await named.get_info(f"identity.someone.{references['identity'].digest}")
+    (own,) = (one for one in streams(SMALL) if one.name == "OBJ_BLOBS_identity")
+    await border.add_stream(js, own)
+    await js.publish(f"$O.BLOBS_identity.C.{told.nuid}", b"of a try that was cut short")
+
+    for _ in range(2):
+        await ensure(js, SMALL)
+    for context, content in contents.items():
+        kept = Blobs(await server.client(context), context)
+        assert await kept.get(key, references[context]) == content
+    assert (await js.stream_info("OBJ_BLOBS_scheduler")).state.messages == 2  # one piece, one name
+    with pytest.raises(NotFoundError):
+        await js.stream_info("OBJ_BLOBS")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import os
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
@@ -16,6 +18,8 @@ from heraldry.chassis.bus.rpc import Asking, Caller, Server
 from heraldry.chassis.bus.subscribers import answer_callouts, delete_consumer, make_consumer
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.testing.waiting import until
+from heraldry.chassis.vault.blobs import Blobs, BlobUnknownError
+from heraldry.chassis.vault.keys import Key
 from heraldry.contracts.base import Accepted, By
 from heraldry.contracts.erasure import RequestErasure
 from nats.aio.client import Client
@@ -65,6 +69,7 @@ def test_no_service_has_a_right_that_reaches_another_ones_keys_consumers_or_inbo
                 assert f"heraldry.keys.{other}" not in subject
                 assert f"$KV.VAULT.{other}" not in subject
                 assert f"heraldry.events.*.{other}" not in subject
+                assert rights.blob_store(other) not in subject or "STREAM.INFO" in subject
                 assert all(f".{name}" not in subject for name in rights.DURABLES[other]), subject
             assert not any(f"_INBOX_{other}" in subject for subject in mine.subscribe)
         assert ">" not in mine.publish
@@ -228,6 +233,9 @@ async def test_a_service_does_its_own_work(server: NatsServer) -> None:
         "$JS.API.STREAM.MSG.GET.PARKED_scheduler",
         "$JS.API.STREAM.MSG.DELETE.PARKED_scheduler",
         "$JS.API.DIRECT.GET.PARKED_scheduler.heraldry.parked.scheduler.scheduler-imports._",
+        "$O.BLOBS_scheduler.M.x",
+        "$JS.API.STREAM.MSG.GET.OBJ_BLOBS_scheduler",
+        "$JS.API.STREAM.PURGE.OBJ_BLOBS_scheduler",
         "$JS.API.STREAM.INFO.KEYS",
         "$JS.API.STREAM.CREATE.MINE",
         "_INBOX_linkedin-driver.x",
@@ -254,6 +262,32 @@ async def test_a_service_may_not_listen_to_others(server: NatsServer) -> None:
         "_INBOX_gateway.>",
     ):
         assert await deaf(nc, subject), subject
+
+
+@parts
+async def test_a_context_s_blobs_are_its_own(server: NatsServer) -> None:
+    identity, scheduler = await server.client("identity"), await server.client("scheduler")
+    key, leads = Key("someone", os.urandom(32)), Blobs(scheduler, "scheduler")
+    reference = await leads.put(key, b"a file of leads", max_size=100)
+    operator = border.jetstream(await server.client("operator"))
+    told = await (await operator.object_store("BLOBS_scheduler")).get_info(
+        f"scheduler.someone.{reference.digest}"
+    )
+    name = base64.urlsafe_b64encode(told.name.encode()).decode()
+    for subject, document in (
+        ("$JS.API.STREAM.PURGE.OBJ_BLOBS_scheduler", {}),
+        ("$JS.API.STREAM.PURGE.OBJ_BLOBS_scheduler", {"filter": f"$O.BLOBS_scheduler.C.{told.nuid}"}),
+        ("$JS.API.STREAM.MSG.DELETE.OBJ_BLOBS_scheduler", {"seq": 1}),
+        ("$JS.API.STREAM.DELETE.OBJ_BLOBS_scheduler", {}),
+        ("$JS.API.CONSUMER.CREATE.OBJ_BLOBS_scheduler", {}),
+        (f"$O.BLOBS_scheduler.M.{name}", {"deleted": True}),
+        (f"$O.BLOBS_scheduler.C.{told.nuid}", {}),
+    ):
+        assert await refused(identity, subject, document), subject
+    assert await leads.get(key, reference) == b"a file of leads"
+    await leads.delete(reference)
+    with pytest.raises(BlobUnknownError):
+        await leads.get(key, reference)
 
 
 @parts

@@ -92,7 +92,7 @@ async def test_another_organization_s_identity_does_not_exist_for_any_command_or
         create = CreateIdentity(identity=who, name="Ours", hours=UTC_HOURS)
         made = await calls.caller.send(create, by=OURS, id=uuid4())
         stored = rows_of(house.folder, "identity")
-        blobs = (await calls.js.stream_info("OBJ_BLOBS")).state.messages
+        blobs = (await calls.js.stream_info("OBJ_BLOBS_identity")).state.messages
         for command in asked.values():
             with pytest.raises(Refused) as refusal:
                 await calls.caller.send(command, by=THEIRS, id=uuid4())
@@ -109,7 +109,9 @@ async def test_another_organization_s_identity_does_not_exist_for_any_command_or
                 assert (told.value.code, told.value.status) == ("identity.unknown", 404)
             assert await calls.caller.ask(ListIdentities(), by=by, seen=[made.position]) == ()
         assert rows_of(house.folder, "identity") == stored
-        assert (await calls.js.stream_info("OBJ_BLOBS")).state.messages == blobs, "a stranger left a picture"
+        assert (await calls.js.stream_info("OBJ_BLOBS_identity")).state.messages == blobs, (
+            "a stranger left a picture"
+        )
         assert (await calls.caller.ask(GetIdentity(identity=who), by=OURS)).name == "Ours"
 
 

@@ -26,7 +26,7 @@ from heraldry.chassis.audit.checkpointing import begin_epoch
 from heraldry.chassis.audit.trail import Trail
 from heraldry.chassis.backup.archive import BackupError, Manifest, Message, messages, unpack
 from heraldry.chassis.backup.taking import KEY_FILES, STREAMS
-from heraldry.chassis.bus import border, rights
+from heraldry.chassis.bus import border, rights, shared
 from heraldry.chassis.bus.operator import ACTOR, operator
 from heraldry.chassis.bus.provision import ensure
 from heraldry.chassis.bus.server import ServerFiles
@@ -157,6 +157,10 @@ async def _put_streams(
             for one in messages(pieces, stream):
                 if one.subject != f"$KV.HALT.{SYSTEM}":
                     await js.publish(one.subject, one.data, stream=stream, headers=_headers(one))
+        if shared.BLOBS in manifest.streams:  # of a release where all contexts had one store
+            before = messages(pieces, shared.BLOBS)
+            await shared.put_blobs_before(js, ((one.subject, one.data) for one in before))
+            await ensure(js)
         await _begin_epochs(nc, files, data)
         destroyed: set[str] = set()
         for one in messages(keys, rights.KEYS):

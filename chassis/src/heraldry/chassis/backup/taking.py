@@ -27,7 +27,7 @@ from heraldry.contracts.subjects import parked_stream
 # leases. Keys are in the other archive.
 STREAMS: Final = (
     "KV_VAULT",
-    f"OBJ_{rights.BLOBS}",
+    *map(rights.blob_stream, rights.KEEPERS),
     "KV_CLOCK",
     "KV_CHECKPOINTS",
     "KV_HALT",

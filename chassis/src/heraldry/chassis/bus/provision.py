@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import structlog
-from heraldry.chassis.bus import border, rights
+from heraldry.chassis.bus import border, rights, shared
 from heraldry.contracts.subjects import parked_stream
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -24,7 +24,6 @@ log = structlog.stdlib.get_logger(__name__)
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 DAY = 86_400.0
-BEFORE = "PARKED"  # the stream of every context's pointers, until each had its own
 NAME_IN_USE = 10058  # the server's code: a stream of this name has another configuration
 
 
@@ -41,7 +40,7 @@ class Budgets:
     parked: int = 64 * MIB  # of each context
     vault: int = 256 * MIB
     small: int = 64 * MIB  # each of CLOCK, SESSIONS, THROTTLES, REQUESTS, HALT, LEASES, CHECKPOINTS
-    blobs: int = 8 * GIB
+    blobs: int = 4 * GIB  # of each context that keeps any
     replicas: int = 1
 
 
@@ -95,14 +94,8 @@ def streams(budgets: Budgets) -> tuple[StreamConfig, ...]:
         _bucket("REQUESTS", small, budgets, lifetime=DAY),
         _bucket("HALT", small, budgets, history=16),
         _bucket("LEASES", small, budgets, lifetime=600.0),
-        _bucket("CHECKPOINTS", small, budgets),
-        _stream(
-            f"OBJ_{rights.BLOBS}",
-            (f"$O.{rights.BLOBS}.C.>", f"$O.{rights.BLOBS}.M.>"),
-            budgets.blobs,
-            budgets,
-            allow_rollup_hdrs=True,
-        ),
+        *(_blobs(context, budgets) for context in rights.KEEPERS),
+        _bucket("CHECKPOINTS", small, budgets),  # the last one: every service may ask for it
     )
 
 
@@ -112,11 +105,14 @@ async def ensure(js: JetStreamContext, budgets: Budgets | None = None) -> None:
     Idempotent, and safe when several processes do it at once. Needs the operator's rights. Raises
     ProvisionError if a stream there differs in something else, with the name of the difference.
     """
-    before = await _set_aside_what_all_shared(js)
-    for wanted in streams(budgets or Budgets()):
+    budgets = budgets or Budgets()
+    pointers, blobs = await shared.set_aside_pointers(js), await shared.set_aside_blobs(js)
+    for wanted in streams(dataclasses.replace(budgets, blobs=max(budgets.blobs, 2 * (blobs or 0)))):
         await _ensure(js, wanted)
-    if before:
-        await _hand_out_what_all_shared(js)
+    if pointers is not None:
+        await shared.hand_out_pointers(js)
+    if blobs is not None:
+        await shared.hand_out_blobs(js)
 
 
 async def wait_until_ready(nc: Client, deadline: float = 30.0) -> None:
@@ -131,7 +127,7 @@ async def wait_until_ready(nc: Client, deadline: float = 30.0) -> None:
             while True:
                 try:
                     await js.stream_info(rights.EVENTS)
-                    await js.stream_info(f"OBJ_{rights.BLOBS}")  # the last one `ensure` makes
+                    await js.stream_info("KV_CHECKPOINTS")  # the last one `ensure` makes
                     await assert_synchronous(nc)
                 except NotFoundError:
                     problem = "the streams have not been made: is the supervisor running?"
@@ -191,28 +187,6 @@ async def _ensure(js: JetStreamContext, wanted: StreamConfig) -> None:
         log.info("stream grown", stream=name, before=config.max_bytes, max_bytes=larger)
 
 
-async def _set_aside_what_all_shared(js: JetStreamContext) -> bool:
-    """Release 0.1 kept the pointers of all contexts in one stream. Whether it is there; it gives up its subjects."""
-    found = await _info(js, BEFORE)
-    if found is None:
-        return False
-    await border.update_stream(js, dataclasses.replace(found.config, subjects=["heraldry.parked-before"]))
-    return True
-
-
-async def _hand_out_what_all_shared(js: JetStreamContext) -> None:
-    """Each pointer goes to its context's stream; cut short, it goes on the next time and doubles one at most."""
-    while True:
-        try:
-            raw = await js.get_msg(BEFORE, seq=1, subject=">", next=True)
-        except NotFoundError:
-            break
-        await js.publish(raw.subject or "", raw.data or b"")
-        await js.delete_msg(BEFORE, raw.seq or 0)
-    await js.delete_stream(BEFORE)
-    log.info("parked messages moved to the streams of their contexts")
-
-
 async def _info(js: JetStreamContext, name: str) -> StreamInfo | None:
     try:
         return await js.stream_info(name)
@@ -267,6 +241,12 @@ def _stream(  # noqa: PLR0913  each names one property of a stream
         allow_atomic=allow_atomic,
         allow_rollup_hdrs=allow_rollup_hdrs,
     )
+
+
+def _blobs(context: str, budgets: Budgets) -> StreamConfig:
+    store = f"$O.{rights.blob_store(context)}"
+    subjects = (f"{store}.C.>", f"{store}.M.>")
+    return _stream(rights.blob_stream(context), subjects, budgets.blobs, budgets, allow_rollup_hdrs=True)
 
 
 def _bucket(

@@ -15,7 +15,6 @@ from heraldry.contracts.subjects import parked_stream
 EVENTS = "HERALDRY"
 KEYS = "KEYS"
 BUCKETS = ("VAULT", "CLOCK", "SESSIONS", "THROTTLES", "REQUESTS", "HALT", "LEASES", "CHECKPOINTS")
-BLOBS = "BLOBS"
 
 CONTEXTS = ("identity", "mailbox", "linkedin-driver", "scheduler", "gateway")
 SANDBOX = "sandbox"
@@ -62,6 +61,7 @@ CONSUMERS: Mapping[str, tuple[str, ...]] = {  # `<context>-<purpose>`: a checkpo
     ),
     "gateway": (),  # its views follow the stream with a consumer of the moment
 }
+KEEPERS = ("identity", "scheduler")  # keep blobs: pictures, files of leads
 CONTROLLED = ("mailbox", "linkedin-driver")  # carry out the scheduler's steps, in order
 DURABLES: Mapping[str, tuple[str, ...]] = {
     context: (
@@ -75,11 +75,26 @@ DURABLES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+def blob_store(context: str) -> str:
+    """The object store of a context's blobs. A storage format."""
+    return f"BLOBS_{context}"
+
+
+def blob_stream(context: str) -> str:
+    """The stream behind it."""
+    return f"OBJ_{blob_store(context)}"
+
+
 def measured(context: str) -> tuple[str, ...]:
     """The streams whose budgets a context's processes watch: the gateway's, all; nobody else's, any."""
     if context != "gateway":
         return ()
-    return (EVENTS, KEYS, *map(parked_stream, CONTEXTS), *(f"KV_{name}" for name in BUCKETS), f"OBJ_{BLOBS}")
+    return (
+        *(EVENTS, KEYS),
+        *map(parked_stream, CONTEXTS),
+        *(f"KV_{name}" for name in BUCKETS),
+        *map(blob_stream, KEEPERS),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +193,7 @@ def service(context: str, durables: Mapping[str, Sequence[str]]) -> Rights:
         *_parked(context),
         *_vault(context),
         *(_public(other) for other in SEALS.get(context, ())),
-        *_blobs(),
+        *(_blobs(context) if context in KEEPERS else ()),
         *_watch("CLOCK"),
         *_watch("HALT"),
         *_own(context, "LEASES"),
@@ -326,11 +341,11 @@ def _whole(bucket: str) -> tuple[str, ...]:
     return (*_watch(bucket), f"$KV.{bucket}.>", f"$JS.API.STREAM.PURGE.KV_{bucket}")
 
 
-def _blobs() -> tuple[str, ...]:
-    """Blobs are encrypted and named by their keyed hash: a context reads only what it has the key of."""
-    stream = f"OBJ_{BLOBS}"
+def _blobs(context: str) -> tuple[str, ...]:
+    """A store of its own: whoever may purge a stream may do so with everything in it."""
+    stream = blob_stream(context)
     return (
-        f"$O.{BLOBS}.>",
+        f"$O.{blob_store(context)}.>",
         f"$JS.API.STREAM.INFO.{stream}",
         f"$JS.API.STREAM.MSG.GET.{stream}",
         f"$JS.API.STREAM.PURGE.{stream}",

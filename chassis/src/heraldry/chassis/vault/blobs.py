@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass
 
 from heraldry.chassis.bus import border
-from heraldry.chassis.bus.rights import BLOBS
+from heraldry.chassis.bus.rights import blob_store
 from heraldry.chassis.vault.keys import Key, UnreadableError, decrypt, encrypt
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError, ObjectNotFoundError
@@ -42,7 +42,7 @@ class BlobReference:
 
 
 class Blobs:
-    """Encrypted blobs of one context. The same content under the same key is stored once."""
+    """Encrypted blobs of one context, in a store of its own. The same content under the same key is stored once."""
 
     def __init__(self, nc: Client, context: str) -> None:
         self._js = border.jetstream(nc)
@@ -83,7 +83,7 @@ class Blobs:
 
     async def _bound(self) -> ObjectStore:
         if self._store is None:
-            self._store = await self._js.object_store(BLOBS)
+            self._store = await self._js.object_store(blob_store(self._context))
         return self._store
 
     def _name(self, reference: BlobReference) -> str:
