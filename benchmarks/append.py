@@ -9,21 +9,18 @@ the client's side.
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
 
+from _kurrent import server
 from eventsourcing.persistence import StoredEvent as PeerEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
 from heraldry.chassis.store.address import parse
@@ -117,29 +114,6 @@ async def written(append: Callable[[str, int], Awaitable[object]], writers: int,
     started = time.perf_counter()
     await asyncio.gather(*(writer(name, max(1, STREAMS // writers)) for name in range(writers)))
     return events // writers * writers / (time.perf_counter() - started)
-
-
-@contextmanager
-def server() -> Generator[str]:
-    """The address of the KurrentDB to measure with."""
-    given = os.environ.get("KURRENTDB_URI")
-    if given:
-        yield given
-        return
-    words = [
-        sys.executable,
-        "-m",
-        "heraldry.chassis.cli",
-        "kurrent-stand-in",
-        "--port",
-        "0",
-    ]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            said = process.stderr.readline() if process.stderr else ""
-            yield said.split()[-1]
-        finally:
-            process.kill()
 
 
 def loop(path: Path, events: int) -> float:
