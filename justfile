@@ -6,7 +6,8 @@ bin := justfile_directory() / ".venv/bin"
 tools := justfile_directory() / ".tools/venv/bin"
 python := tools / "python"
 side_by_side := "--numprocesses=2 --dist=loadfile"  # a file shares its parts
-waiting := "--numprocesses=3 --dist=loadfile"  # tests on real parts wait more than they compute
+in_order := "--no-loadscope-reorder"  # that of tests/order.py: who takes long begins
+waiting := "--numprocesses=3 --dist=loadfile " + in_order  # tests on real parts wait more than they compute
 
 # uv takes the Python that is here, or says so; it never fetches one
 export UV_PYTHON_DOWNLOADS := "never"
