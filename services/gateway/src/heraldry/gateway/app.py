@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 from heraldry.chassis.health import PATHS, Health
 from heraldry.gateway import problems, security
+from heraldry.gateway.api import queries
 from heraldry.gateway.api.campaigns import CampaignsController
 from heraldry.gateway.api.history import HistoryController
 from heraldry.gateway.api.identities import IdentitiesController
@@ -71,6 +72,8 @@ def application(gateway: Gateway, health: Health, assets: Files) -> ASGIApp:
 
     async def check(request: AnyRequest) -> None:
         await security.check(request, gateway)
+        if request.url.path.startswith(problems.API):
+            queries.check(request)
 
     async def call(request: AnyRequest, key: Key = "", position: Position = "") -> Call:
         del key, position  # read from the request; here the API's description says of them
