@@ -24,6 +24,7 @@ from heraldry.chassis.bus.rpc import Caller
 from heraldry.chassis.leases import STREAM as LEASES
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.testing.replicas import Replicas
+from heraldry.chassis.testing.waiting import Pauses
 from heraldry.chassis.vault import master
 from heraldry.chassis.vault.sealed import public_key, seal
 from heraldry.contracts import subjects
@@ -224,25 +225,27 @@ class Driver(Replicas):
     # --- what it answers
 
     async def account(self, condition: Callable[[AccountView], bool]) -> AccountView:
+        pauses = Pauses()
         async with asyncio.timeout(60):
             while True:
                 with suppress(Refused):
                     for view in await self.caller.ask(ListLinkedInAccounts(identity=ADA), by=USER):
                         if condition(view):
                             return view
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(pauses.next())
 
     async def action(
         self, attempt: UUID, condition: Callable[[ActionView], bool] = lambda view: view.state in ENDED
     ) -> ActionView:
         """The action as soon as it is so; when it has ended, if nothing else is asked."""
+        pauses = Pauses()
         async with asyncio.timeout(120):
             while True:
                 with suppress(Refused):
                     view = await self.caller.ask(GetLinkedInAction(attempt=attempt), by=USER)
                     if condition(view):
                         return view
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(pauses.next())
 
     def said(self, kind: type[Any]) -> list[Any]:
         return [envelope.data for envelope in self.events if isinstance(envelope.data, kind)]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from heraldry.chassis.testing.waiting import Pauses
 from heraldry.chassis.vault.sealed import public_key, seal
 from heraldry.contracts.base import Refused
 from heraldry.contracts.identity import IdentityCreated, IdentityDeleted, WorkingHours
@@ -66,13 +67,14 @@ class Linking(Driver):
 
     async def account_of(self, identity: UUID, condition: Callable[[AccountView], bool]) -> AccountView:
         """The identity's LinkedIn account as soon as it is so."""
+        pauses = Pauses()
         async with asyncio.timeout(60):
             while True:
                 with suppress(Refused):  # nobody is ready to answer yet
                     for view in await self.caller.ask(ListLinkedInAccounts(identity=identity), by=USER):
                         if condition(view):
                             return view
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(pauses.next())
 
     async def becomes(self, identity: UUID, state: str) -> AccountView:
         return await self.account_of(identity, lambda view: view.state == state)

@@ -16,13 +16,13 @@ from uuid import UUID, uuid4
 import httpx
 from heraldry.chassis.testing.callers import calling
 from heraldry.chassis.testing.stack import Stack
+from heraldry.chassis.testing.waiting import Pauses
 from heraldry.chassis.vault import sealed
 from heraldry.contracts.gateway import UnsubscribeToken
 from nacl.public import PublicKey
 
 API = "/api/v1"
 PATIENCE = 30.0  # seconds for what another part of the system has to do
-LOOK = 0.05
 CSRF = re.compile(r'name="_csrf_token" value="([^"]+)"')
 REMEMBERED = 8  # positions a client sends back
 EVERY_DAY: Final = tuple({"day": day, "start": "09:00", "end": "18:00"} for day in range(1, 8))
@@ -33,11 +33,11 @@ T = TypeVar("T")
 
 def eventually(look: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
     """What `look` finds as soon as it finds something. AssertionError with `what` after so many seconds."""
-    until = monotonic() + seconds
+    pauses, until = Pauses(), monotonic() + seconds
     while (found := look()) is None or found is False:
         if monotonic() > until:
             raise AssertionError(f"not within {seconds:g} s: {what}")
-        sleep(LOOK)
+        sleep(pauses.next())
     return found
 
 

@@ -19,6 +19,7 @@ from heraldry.chassis.bus.reactions import read
 from heraldry.chassis.bus.rpc import Caller
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.testing.replicas import Replicas
+from heraldry.chassis.testing.waiting import Pauses
 from heraldry.chassis.vault import master
 from heraldry.chassis.vault.sealed import public_key, seal
 from heraldry.contracts import subjects
@@ -165,15 +166,17 @@ class Service(Replicas):
 
     async def inbox(self, condition: Callable[[InboxView], bool], address: str = ADDRESS) -> InboxView:
         """The inbox as soon as it is so."""
+        pauses = Pauses()
         async with asyncio.timeout(30):
             while True:
                 with suppress(Refused):  # a replica that has not heard of it yet
                     view = await self.caller.ask(FindInbox(address=address), by=USER)
                     if condition(view):
                         return view
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(pauses.next())
 
     async def email(self, attempt: UUID, condition: Callable[[EmailView], bool]) -> EmailView:
+        pauses = Pauses()
         async with asyncio.timeout(90):
             while True:
                 try:
@@ -183,7 +186,7 @@ class Service(Replicas):
                 else:
                     if condition(view):
                         return view
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(pauses.next())
 
     def said(self, kind: type[Event]) -> list[Event]:
         return [envelope.data for envelope in self.events if isinstance(envelope.data, kind)]

@@ -22,6 +22,7 @@ from heraldry.chassis.bus.reactions import read
 from heraldry.chassis.bus.rpc import Caller
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.testing.replicas import Replicas
+from heraldry.chassis.testing.waiting import Pauses
 from heraldry.chassis.vault import master
 from heraldry.contracts import registry, subjects
 from heraldry.contracts.base import Accepted, By, Command, Envelope, Event
@@ -154,12 +155,13 @@ class Service(Replicas):
         self, import_id: UUID, condition: Callable[[ImportView], bool] = lambda _: True
     ) -> ImportView:
         """The import as soon as it is so."""
+        pauses = Pauses()
         async with asyncio.timeout(90):
             while True:
                 view = await self.caller.ask(GetImport(import_id=import_id), by=USER, deadline=60)
                 if condition(view):
                     return view
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(pauses.next())
 
     def said(self, kind: type[Event]) -> list[Event]:
         return [envelope.data for envelope in self.events if isinstance(envelope.data, kind)]

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import orjson
 from heraldry.chassis.store.port import NO_STREAM, EventStore, NewEvent, StoredEvent
+from heraldry.chassis.testing.waiting import Pauses
 from heraldry.contracts import subjects
 from heraldry.contracts.base import Erased, Event
 from heraldry.contracts.evolution import Document
@@ -126,8 +127,8 @@ def _matches(tokens: Sequence[str], wanted: Sequence[str]) -> bool:
 
 async def eventually(condition: Callable[[], Awaitable[bool]], what: str, deadline: float = 20.0) -> None:
     """Return once the condition holds; AssertionError with `what` after `deadline` seconds."""
-    until = monotonic() + deadline
+    pauses, until = Pauses(), monotonic() + deadline
     while not await condition():
         if monotonic() > until:
             raise AssertionError(f"not within {deadline} s: {what}")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pauses.next())

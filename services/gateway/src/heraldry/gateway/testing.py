@@ -11,10 +11,10 @@ from typing import Any, Final, Protocol, TypeVar, cast
 from uuid import uuid4
 
 import httpx
+from heraldry.chassis.testing.waiting import Pauses
 
 API: Final = "/api/v1"
 PATIENCE: Final = 30.0  # seconds for what the rest of the system does by itself
-LOOK: Final = 0.05
 Answer = Mapping[str, Any]
 T = TypeVar("T")
 
@@ -175,9 +175,9 @@ class Office:
 
 def eventually(look: Callable[[], T], seconds: float = PATIENCE) -> T:
     """What `look` finds as soon as it is true. Raises TimeoutError."""
-    until = time.monotonic() + seconds
+    pauses, until = Pauses(), time.monotonic() + seconds
     while not (found := look()):
         if time.monotonic() > until:
             raise TimeoutError(f"nothing within {seconds:g} s")
-        time.sleep(LOOK)
+        time.sleep(pauses.next())
     return found
