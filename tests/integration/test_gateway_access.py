@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -113,6 +114,8 @@ def test_the_history_says_who_did_what_and_can_be_exported(us: httpx.Client) -> 
     exported = us.get(f"{API}/identities/{ours}/history/export").text
     assert "'=cmd" in exported
     assert ",=cmd" not in exported
+    (row,) = csv.DictReader(exported.splitlines())
+    assert row["time_utc"] == str(entry["time"])[:19].replace("T", " ")
     lines = us.get(f"{API}/identities/{ours}/history/export", params={"format": "jsonl"}).text.splitlines()
     assert len(lines) == 1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import AsyncGenerator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Final, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -24,7 +24,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
 COLUMNS: Final = (
-    "time",
+    "time_utc",
     "actor",
     "actor_name",
     "type",
@@ -119,6 +119,10 @@ class HistoryController(Controller):
         last: Annotated[date | None, QueryParameter(name="to")] = None,
         format: FromQuery[Literal["csv", "jsonl"]] = "csv",  # noqa: A002  the parameter's name
     ) -> Stream:
+        """Newest first. In CSV, times stand in the column `time_utc` as `2026-05-04 09:30:00`, in UTC, so that
+        spreadsheets know them for times; a JSON line has them as the page does, such as `2026-05-04T09:30:00Z`.
+        Days of `from` and `to` are the organization's. The page's **Export** buttons write the same files.
+        """
         await gateway.views.seen(call.seen)
         await known(gateway, call, identity)
         wanted = filter_of(gateway.views, call.organization, identity, kind, first, last)
@@ -199,7 +203,13 @@ async def _csv(pages: AsyncGenerator[Sequence[Entry]]) -> AsyncGenerator[bytes]:
     yield _row(COLUMNS)
     async for entries in pages:
         for one in entries:
-            yield _row([safe(str(getattr(one, column))) for column in COLUMNS])
+            told = one.model_dump() | {"time_utc": written(one.time)}
+            yield _row([safe(str(told[column])) for column in COLUMNS])
+
+
+def written(at: datetime) -> str:
+    """A time as every spreadsheet takes it for one, whatever its language: UTC, as the column's name says."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _row(cells: Sequence[str]) -> bytes:

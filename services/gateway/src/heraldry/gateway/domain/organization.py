@@ -138,7 +138,7 @@ def explained(reason: str) -> str:
     if not reason:
         raise Refused(
             "halt.reason-missing",
-            "Say why nothing may leave any more: it is shown to everybody, and stays in the history.",
+            "Say why nothing may leave any more: it is shown to everybody, and stays in the activity history.",
             status=422,
             field="reason",
         )

@@ -118,7 +118,9 @@ class ActivityController(Controller):
         last: Annotated[str, QueryParameter(name="to")] = "",
     ) -> Stream:
         await gateway.views.seen(call.seen)
-        wanted, _ = _filter(gateway, call, identity, kind, first, last)
+        wanted, shown = _filter(gateway, call, identity, kind, first, last)
+        if shown.error:
+            raise Refused("input.invalid", shown.error, status=422, field="from")
         form: Literal["csv", "jsonl"] = "csv" if request.url.path.endswith("csv") else "jsonl"
         return file(gateway.views, call.organization, wanted, form)
 
