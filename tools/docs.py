@@ -246,7 +246,6 @@ def _help(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
 
 
 def settings() -> str:
-    remarks = comments(Settings)
     rows: list[Sequence[str]] = []
     for name, field in Settings.model_fields.items():
         default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
@@ -255,7 +254,7 @@ def settings() -> str:
             if default in ("", None)
             else code(str(default).lower() if isinstance(default, bool) else default)
         )
-        rows.append((code(f"HERALDRY_{name.upper()}"), shown, remarks.get(name, "")))
+        rows.append((code(f"HERALDRY_{name.upper()}"), shown, (field.description or "").replace("<", "\\<")))
     others = [(code(name), meaning) for name, meaning in OTHER_VARIABLES.items()]
     return page(
         "Settings",
@@ -265,6 +264,10 @@ def settings() -> str:
         "## Read elsewhere",
         table(("variable", "meaning"), others),
     )
+
+
+def settings_without_a_meaning() -> Iterator[str]:
+    return (f"HERALDRY_{name.upper()}" for name, one in Settings.model_fields.items() if not one.description)
 
 
 def unlisted_variables() -> Iterator[str]:
@@ -604,6 +607,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing")
     check = bool(parser.parse_args(arguments).check)
     complaints = [*refusals()[1], *unlisted_variables()]
+    complaints += [f"{name} is without a meaning" for name in settings_without_a_meaning()]
     for name, write in PAGES.items():
         path, text = FOLDER / name, write()
         there = path.read_text(encoding="utf-8") if path.exists() else ""

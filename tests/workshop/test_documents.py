@@ -38,6 +38,10 @@ def test_every_refusal_and_every_variable_can_be_read_off_the_source() -> None:
     assert len(found) > 50
 
 
+def test_every_setting_says_what_it_is_for() -> None:
+    assert list(docs.settings_without_a_meaning()) == []
+
+
 def test_the_page_of_problems_says_why_leads_fail_and_what_is_wrong_with_rows() -> None:
     page = docs.problems()
     leads = ("inbox.disconnected", "identity.deleted", "template.variable-missing")
