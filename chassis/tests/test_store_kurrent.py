@@ -23,6 +23,7 @@ from heraldry.chassis.store.port import (
     StoreUnavailableError,
 )
 from heraldry.chassis.testing.kurrent.access import User
+from heraldry.chassis.testing.kurrent.node import Limits
 from heraldry.chassis.testing.kurrent.server import KurrentStandIn, Tls
 from heraldry.chassis.testing.store_conformance import STREAM, Another, StoreConformance, new_event
 from heraldry.chassis.testing.waiting import until
@@ -312,7 +313,7 @@ async def test_a_server_that_is_not_the_leader_and_the_only_one_named_is_said(
 
 
 async def test_what_the_server_finds_too_large_is_refused_and_not_tried_for_ever() -> None:
-    async with KurrentStandIn(largest_append=1_000) as server:
+    async with KurrentStandIn(limits=Limits(append=1_000)) as server:
         store = await KurrentStore.open(parse(server.uri, CONTEXT), CONTEXT)
         large = NewEvent(uuid7(), "ThingHappened", 1, b'"' + b"x" * 2_000 + b'"', b"{}")
         with pytest.raises(StoreUnavailableError, match=r"store\.append-too-large"):
@@ -320,10 +321,13 @@ async def test_what_the_server_finds_too_large_is_refused_and_not_tried_for_ever
         await store.close()
 
 
-async def test_the_largest_append_there_is_fits_into_a_server_as_it_comes(store: KurrentStore) -> None:
-    largest = [NewEvent(uuid7(), "T" * 80, 1, b"1", b"{}") for _ in range(4_000)]
-    appended = await store.append(STREAM, largest, expected=NO_STREAM)
-    assert appended.revision == 3_999
+async def test_the_largest_append_there_is_fits_into_an_old_server_as_it_comes() -> None:
+    async with KurrentStandIn(limits=Limits(append=1024 * 1024)) as server:
+        store = await KurrentStore.open(parse(server.uri, CONTEXT), CONTEXT)
+        largest = [NewEvent(uuid7(), "T" * 80, 1, b"1", b"{}") for _ in range(4_000)]
+        appended = await store.append(STREAM, largest, expected=NO_STREAM)
+        assert appended.revision == 3_999
+        await store.close()
 
 
 async def test_an_event_of_somebody_else_in_our_streams_is_said(store: KurrentStore) -> None:

@@ -17,7 +17,7 @@ from heraldry.chassis.testing.kurrent.rules import (
     WrongRevision,
     judge,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 STREAM, OTHER = "orders-1", "orders-2"
@@ -155,6 +155,7 @@ states = st.sampled_from([Expected.NO_STREAM, Expected.ANY, Expected.EXISTS, *ra
 some_ids = st.lists(st.sampled_from([A, B, C, D]), min_size=1, max_size=3, unique=True)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(states, some_ids), max_size=6), states, some_ids)
 def test_what_was_accepted_is_recognised_when_it_is_sent_again(
     before: Sequence[tuple[int, Sequence[UUID]]], expected: int, ids: Sequence[UUID]
@@ -172,6 +173,7 @@ def test_what_was_accepted_is_recognised_when_it_is_sent_again(
     assert len(log.streams.get(STREAM, [])) == length
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(states, st.integers(1, 3)), max_size=8))
 def test_fresh_events_are_accepted_exactly_where_the_stream_is_as_expected(
     appends: Sequence[tuple[int, int]],

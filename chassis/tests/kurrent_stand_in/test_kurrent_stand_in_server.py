@@ -17,21 +17,23 @@ import pytest
 import pytest_asyncio
 import trustme
 from google.protobuf.json_format import MessageToDict
-from heraldry.chassis.testing.kurrent import features
 from heraldry.chassis.testing.kurrent.access import User
 from heraldry.chassis.testing.kurrent.command import main
 from heraldry.chassis.testing.kurrent.database import Database, Written
+from heraldry.chassis.testing.kurrent.features import METHOD, SERVICE
 from heraldry.chassis.testing.kurrent.log import Log
+from heraldry.chassis.testing.kurrent.protocol import message_class
 from heraldry.chassis.testing.kurrent.records import Expected, Proposed
 from heraldry.chassis.testing.kurrent.server import KurrentStandIn, Tls
 from heraldry.chassis.testing.mail_process import ServerProgram, free_ports
 from heraldry.chassis.testing.waiting import until
-from kurrentdbclient import AsyncKurrentDBClient, NewEvent, StreamState
+from kurrentdbclient import AsyncKurrentDBClient, KurrentDBClient, NewEvent, NewEvents, StreamState
 from kurrentdbclient.exceptions import (
     AccessDeniedError,
     ConsumerTooSlowError,
     FollowerNotFoundError,
     GrpcError,
+    KurrentDBClientError,
     NodeIsNotLeaderError,
     ServiceUnavailableError,
     UnauthenticatedError,
@@ -97,17 +99,17 @@ async def test_it_tells_the_address_it_is_given() -> None:
 
 
 async def test_it_names_what_it_can(server: KurrentStandIn) -> None:
-    kind = features.message_class("SupportedMethods")
+    kind = message_class("SupportedMethods")
     async with grpc.aio.insecure_channel(f"{server.node.host}:{server.node.port}") as channel:
         ask = channel.unary_unary(
-            f"/{features.SERVICE}/{features.METHOD}",
+            f"/{SERVICE}/{METHOD}",
             request_serializer=Nothing.SerializeToString,
             response_deserializer=kind.FromString,
         )
         answer = MessageToDict(await ask(Nothing()))
     methods = {each["methodName"]: each.get("features", []) for each in answer["methods"]}
     assert methods["batchappend"] == ["deadline_duration"]
-    assert {"read", "append", "delete", "tombstone"} <= set(methods)
+    assert {"read", "append", "delete", "tombstone", "appendsession", "appendrecords"} <= set(methods)
     assert answer["eventStoreServerVersion"].count(".") == 2
 
 
@@ -180,11 +182,22 @@ async def test_a_read_only_replica_is_found_by_those_who_prefer_one(server: Kurr
 async def test_while_it_is_not_ready_nothing_is_stored(server: KurrentStandIn) -> None:
     client = AsyncKurrentDBClient(server.uri)
     server.suspend()
+    plain = await asyncio.to_thread(KurrentDBClient, server.uri)
     with pytest.raises(ServiceUnavailableError, match="Not Ready"):
-        await client.append_to_stream("a-1", events=an_event(), current_version=NO_STREAM)
+        await asyncio.to_thread(plain.append_to_stream, "a-1", events=an_event(), current_version=NO_STREAM)
+    with pytest.raises(ServiceUnavailableError, match="Not Ready"):
+        await client.get_stream("a-1")
+    for call in (
+        client.append_to_stream("a-1", events=an_event(), current_version=NO_STREAM),  # BatchAppend
+        client.multi_append_to_stream(NewEvents("a-1", [an_event()], NO_STREAM)),
+    ):
+        with pytest.raises(KurrentDBClientError, match=r"(?i)not (yet )?ready") as refused:
+            await call
+        assert not isinstance(refused.value, ServiceUnavailableError)
     server.resume()
     await client.append_to_stream("a-1", events=an_event(), current_version=NO_STREAM)
     await client.close()
+    await asyncio.to_thread(plain.close)
 
 
 # ── whom it lets in ──────────────────────────────────────────────────────────────────────────────────────────

@@ -7,9 +7,13 @@ from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import pytest
+from heraldry.chassis.testing.kurrent.node import Limits
 from heraldry.chassis.testing.kurrent.samples import an_event, positions, some_events
+from heraldry.chassis.testing.kurrent.server import KurrentStandIn
 from kurrentdbclient import AsyncKurrentDBClient, NewEvent, StreamState
 from kurrentdbclient.exceptions import (
+    GrpcError,
+    KurrentDBClientError,
     MaximumAppendSizeExceededError,
     NotFoundError,
     StreamIsDeletedError,
@@ -103,13 +107,21 @@ async def test_an_empty_append_stores_nothing_checks_and_takes_its_place(
 
 
 async def test_an_append_that_is_too_large_stores_nothing(client: AsyncKurrentDBClient, stream: str) -> None:
-    half = NewEvent("Big", b"x" * 600_000, content_type="application/octet-stream")
-    with pytest.raises(MaximumAppendSizeExceededError):
-        await client.append_to_stream(
-            stream, events=[half, NewEvent("Big", half.data)], current_version=NO_STREAM
-        )
+    half = NewEvent("Big", b"x" * 6_000_000, content_type="application/octet-stream")
+    with pytest.raises(GrpcError, match="exceeds the maximum configured message size"):
+        await client.append_to_stream(stream, events=[half] * 3, current_version=NO_STREAM)
     assert await client.get_current_version(stream) is NO_STREAM
     await client.append_to_stream(stream, events=half, current_version=NO_STREAM)
+    async with KurrentStandIn(limits=Limits(append=1_000, event=900)) as small:
+        other = AsyncKurrentDBClient(small.uri)
+        with pytest.raises(MaximumAppendSizeExceededError, match="Max size is 1000"):
+            await other.append_to_stream(
+                stream, events=[NewEvent("T", b"x" * 500), NewEvent("T", b"x" * 501)], current_version=ANY
+            )
+        with pytest.raises(KurrentDBClientError, match="MaximumAppendEventSizeExceeded"):
+            await other.append_to_stream(stream, events=NewEvent("T", b"x" * 950), current_version=ANY)
+        assert await other.get_current_version(stream) is NO_STREAM
+        await other.close()
 
 
 async def test_many_appends_at_once_are_all_stored(client: AsyncKurrentDBClient, stream: str) -> None:

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from heraldry.chassis.testing.kurrent.database import Database
 from heraldry.chassis.testing.kurrent.records import described_by, is_metastream, is_system
-from heraldry.chassis.testing.kurrent.refusals import access_denied, not_authenticated
+from heraldry.chassis.testing.kurrent.refusals import AccessDenied, not_authenticated
 
 Right = Literal["read", "write", "delete"]
 ADMINS: Final = "$admins"
@@ -52,10 +52,10 @@ class Access:
             return
         user = self._authenticated(authorization)
         if user is None:
-            raise access_denied()
+            raise AccessDenied
         held = {user.login, EVERYBODY} | user.groups
         if ADMINS not in held and not held & self._allowed(right, stream):
-            raise access_denied()
+            raise AccessDenied
 
     def authenticate(self, authorization: str | None) -> None:
         """Raises Refusal when the caller says who they are, and it is not true."""

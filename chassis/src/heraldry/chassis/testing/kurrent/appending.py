@@ -14,19 +14,21 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from heraldry.chassis.tasks import end
 from heraldry.chassis.testing.kurrent.database import Outcome, Written
-from heraldry.chassis.testing.kurrent.messages import (
-    all_proposed,
-    expected,
-    identifier_of,
-    proposed,
-    stream_of,
-)
-from heraldry.chassis.testing.kurrent.node import Metadata, Node
+from heraldry.chassis.testing.kurrent.messages import expected, identifier_of, proposed, stream_of
+from heraldry.chassis.testing.kurrent.node import LARGEST_MESSAGE, Metadata, Node
+from heraldry.chassis.testing.kurrent.protocol import message_class
 from heraldry.chassis.testing.kurrent.records import Expected, Proposed
 from heraldry.chassis.testing.kurrent.refusals import (
+    AccessDenied as Denied,
+)
+from heraldry.chassis.testing.kurrent.refusals import (
+    NotLeader,
     Refusal,
+    Thrown,
     append_too_large,
-    invalid_argument,
+    event_too_large,
+    message_too_large,
+    not_ready,
     stream_deleted,
 )
 from heraldry.chassis.testing.kurrent.rules import Deleted, WrongRevision
@@ -58,20 +60,27 @@ async def append(node: Node, requests: AsyncIterator[AppendReq], metadata: Metad
     events: list[Proposed] = []
     size = 0
     async for request in requests:
+        _check_message(request)
         if options is None:
             if request.WhichOneof("content") != "options":
-                raise invalid_argument("the first message of an append holds its options")
+                raise Thrown("the first message of an append holds its options")
             options = request.options
             node.allow(metadata, "write", stream_of(options.stream_identifier))
             continue
-        events.append(proposed(request.proposed_message))
-        size += events[-1].size
-        if size > node.largest_append:
-            raise append_too_large(node.largest_append)
+        if request.WhichOneof("content") != "proposed_message":
+            raise Thrown("after its options an append holds events")
+        event = proposed(request.proposed_message)
+        if event.size > node.limits.event:
+            raise event_too_large(str(event.id), event.size, node.limits.event)
+        events.append(event)
+        size += event.size
+        if size > node.limits.append:
+            raise append_too_large(node.limits.append)
     if options is None:
-        raise invalid_argument("an append begins with its options")
+        raise Thrown("an append begins with its options")
     stream = stream_of(options.stream_identifier)
     option = options.WhichOneof("expected_stream_revision")
+    node.admit(metadata)
     outcome = await node.database.append(stream, expected(option, options.revision), events)
     match outcome:
         case Written(revision, position):
@@ -82,10 +91,17 @@ async def append(node: Node, requests: AsyncIterator[AppendReq], metadata: Metad
             raise stream_deleted(stream)
 
 
+def _check_message(request: Message) -> None:
+    if request.ByteSize() > LARGEST_MESSAGE:
+        raise message_too_large()
+
+
 def _success(revision: int, position: int) -> AppendResp.Success:
-    success = AppendResp.Success(
-        position=AppendResp.Position(commit_position=position, prepare_position=position)
-    )
+    success = AppendResp.Success()
+    if position < 0:
+        success.no_position.SetInParent()
+    else:
+        success.position.commit_position = success.position.prepare_position = position
     if revision < 0:
         success.no_stream.SetInParent()
     else:
@@ -150,11 +166,14 @@ class BatchAppends:
     async def _receive(self, requests: AsyncIterator[Request]) -> None:
         try:
             async for request in requests:
-                self._node.admit(self._metadata)
+                _check_message(request)
                 try:
                     self._take(request)
+                except NotLeader:
+                    raise
                 except Refusal as refusal:
-                    self._pending.pop(_key(request), None)
+                    if pending := self._pending.pop(_key(request), None):
+                        pending.timer.cancel()
                     self._refuse(
                         request, stream_of(request.options.stream_identifier), _bad_request(str(refusal))
                     )
@@ -170,17 +189,29 @@ class BatchAppends:
         pending = self._pending.get(key)
         if pending is None:
             return
-        events = all_proposed(request.proposed_messages)
+        events = [proposed(message) for message in request.proposed_messages]
         pending.events += events
         pending.size += sum(event.size for event in events)
-        if pending.size > self._node.largest_append:
+        too_large = next((event for event in events if event.size > self._node.limits.event), None)
+        if too_large is not None:
             self._close(key)
-            self._refuse(request, pending.stream, _too_large(self._node.largest_append))
+            self._refuse(request, pending.stream, _event_too_large(too_large, self._node.limits.event))
+        elif pending.size > self._node.limits.append:
+            self._close(key)
+            self._refuse(request, pending.stream, _too_large(self._node.limits.append))
         elif request.is_final:
             self._close(key)
-            write = asyncio.create_task(self._write(request.correlation_id, pending))
-            self._writes.add(write)
-            write.add_done_callback(self._writes.discard)
+            self._send(request.correlation_id, pending)
+
+    def _send(self, correlation: UuidMessage, pending: _Pending) -> None:
+        """Raises NotLeader where another node leads."""
+        if not self._node.ready:
+            self._answers.put_nowait(_answer(correlation, pending.stream, error=NOT_READY))
+            return
+        self._node.admit(self._metadata)
+        write = asyncio.create_task(self._write(correlation, pending))
+        self._writes.add(write)
+        write.add_done_callback(self._writes.discard)
 
     def _open(self, key: bytes, request: Request) -> bool:
         options = request.options
@@ -190,7 +221,7 @@ class BatchAppends:
             return False
         try:
             self._node.allow(self._metadata, "write", stream)
-        except Refusal:
+        except Denied:
             self._refuse(request, stream, ACCESS_DENIED)
             return False
         seconds = min(_seconds(options), LONGEST_WRITE)
@@ -254,9 +285,12 @@ def _answer(
 def _answer_of(outcome: Outcome, correlation: UuidMessage, pending: _Pending) -> Response:
     match outcome:
         case Written(revision, position):
-            success = Response.Success(
-                position=AllStreamPosition(commit_position=position, prepare_position=position)
-            )
+            success = Response.Success()
+            if position < 0:
+                success.no_position.SetInParent()
+            else:
+                place = AllStreamPosition(commit_position=position, prepare_position=position)
+                success.position.CopyFrom(place)
             if revision < 0:
                 success.no_stream.SetInParent()
             else:
@@ -302,6 +336,12 @@ def _too_large(largest: int) -> Status:
     )
 
 
+def _event_too_large(event: Proposed, largest: int) -> Status:
+    kind = message_class("MaximumAppendEventSizeExceeded")
+    details = kind(eventId=str(event.id), proposedEventSize=event.size, maxAppendEventSize=largest)
+    return _status(Code.INVALID_ARGUMENT, "MaximumAppendEventSizeExceeded", details)
+
+
 def _bad_request(message: str) -> Status:
     return _status(Code.INVALID_ARGUMENT, "BadRequest", BadRequest(message=message))
 
@@ -309,3 +349,4 @@ def _bad_request(message: str) -> Status:
 ACCESS_DENIED: Final = _status(Code.PERMISSION_DENIED, "AccessDenied", AccessDenied())
 TIMEOUT: Final = _status(Code.DEADLINE_EXCEEDED, "Timeout", TimedOut())
 UNKNOWN: Final = _status(Code.UNKNOWN, "Unknown", UnknownError())
+NOT_READY: Final = _status(Code.OK, str(not_ready()), Empty())

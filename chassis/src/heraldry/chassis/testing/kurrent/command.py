@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from heraldry.chassis.testing.kurrent.access import User
-from heraldry.chassis.testing.kurrent.node import LARGEST_APPEND
+from heraldry.chassis.testing.kurrent.node import LARGEST_APPEND, LARGEST_EVENT, Limits
 from heraldry.chassis.testing.kurrent.server import BOTH_LOCAL, KurrentStandIn, Tls
 
 GRACE = 1.0  # seconds that calls under way have to end
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
         data=given.data,
         tls=None if given.tls_cert is None else Tls(given.tls_cert, given.tls_key),
         more_users=given.user,
-        largest_append=given.max_append_size,
+        limits=Limits(given.max_append_size, min(given.max_append_event_size, given.max_append_size)),
         advertised=given.advertise,
     )
     try:
@@ -66,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--max-append-size", type=int, default=LARGEST_APPEND, help="bytes (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max-append-event-size", type=int, default=LARGEST_EVENT, help="bytes (default: %(default)s)"
     )
     parser.add_argument(
         "--advertise", type=_endpoint, metavar="HOST:PORT", help="what gossip tells, if not where it listens"

@@ -42,7 +42,7 @@ _CACHED_STREAMS: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """`revision` is the stream's last (-1: it has none); `position` is the last event's (-1: unknown)."""
+    """`revision` is the stream's last (-1: it has none); `position` is the last event's (-1: nobody sees it)."""
 
     revision: int
     position: int
@@ -141,7 +141,7 @@ class Database:
                 self._bring_back(stream, accepted, deleted)
                 return written
             case Repeated(revision):
-                found = self._log.at(stream, revision)
+                found = self.event(stream, revision)
                 return Written(revision, found.position if found else -1)
             case WrongRevision() | Deleted() as refusal:
                 return refusal
@@ -155,8 +155,8 @@ class Database:
         verdicts = {stream: judge(stream, expected[stream], ids[stream], self) for stream in ids}
         repeated = {name: each.revision for name, each in verdicts.items() if isinstance(each, Repeated)}
         if repeated and repeated.keys() == {stream for stream, _ in events}:
-            found = [self._log.at(stream, revision) for stream, revision in repeated.items()]
-            return WrittenAcross(repeated, max(record.position for record in found if record))
+            found = [self.event(stream, revision) for stream, revision in repeated.items()]
+            return WrittenAcross(repeated, max((record.position for record in found if record), default=-1))
         accepted = {name: each for name, each in verdicts.items() if isinstance(each, Accepted)}
         conflicts = [
             Conflict(stream, expected[stream], self.last_revision(stream), self.is_deleted(stream))

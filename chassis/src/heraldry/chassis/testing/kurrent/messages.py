@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final, Protocol
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from heraldry.chassis.testing.kurrent.records import TICKS, Expected, Proposed, Record
-from heraldry.chassis.testing.kurrent.refusals import invalid_argument, missing_metadata
+from heraldry.chassis.testing.kurrent.refusals import Thrown, invalid_argument, missing_metadata
 from kurrentdbclient.protos.v1.shared_pb2 import UUID as UuidMessage  # noqa: N811  not the UUID of Python
 from kurrentdbclient.protos.v1.shared_pb2 import StreamIdentifier
 from kurrentdbclient.protos.v1.streams_pb2 import ReadResp
@@ -88,17 +88,18 @@ def proposed(message: ProposedMessage) -> Proposed:
     for name in ("type", "content-type"):
         if name not in message.metadata:
             raise missing_metadata(name)
-    return Proposed(
+    event = Proposed(
         uuid_of(message.id),
         message.metadata["type"],
         message.data,
         message.custom_metadata,
         message.metadata["content-type"] == JSON,
     )
-
-
-def all_proposed(messages: Iterable[ProposedMessage]) -> list[Proposed]:
-    return [proposed(message) for message in messages]
+    if event.id.int == 0:
+        raise Thrown("Empty eventId provided. (Parameter 'eventId')")
+    if not event.type:
+        raise Thrown("Empty eventType provided. (Parameter 'eventType')")
+    return event
 
 
 def recorded(record: Record, *, structured: bool) -> RecordedEvent:

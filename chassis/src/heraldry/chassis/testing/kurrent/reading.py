@@ -7,12 +7,11 @@ from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from grpc import StatusCode
 from heraldry.chassis.testing.kurrent.database import PAGE, Database
-from heraldry.chassis.testing.kurrent.filters import filter_of
+from heraldry.chassis.testing.kurrent.filters import filter_of, index_of
 from heraldry.chassis.testing.kurrent.messages import identifier_of, recorded, stream_of
 from heraldry.chassis.testing.kurrent.records import LAST_REVISION, LINK, Record
-from heraldry.chassis.testing.kurrent.refusals import Refusal, stream_deleted
+from heraldry.chassis.testing.kurrent.refusals import stream_deleted, unexpected_result
 from kurrentdbclient.protos.v1.streams_pb2 import ReadReq, ReadResp
 
 Options = ReadReq.Options
@@ -88,14 +87,23 @@ def _stream(database: Database, stream: str, options: Options, *, backwards: boo
             break
 
 
+def _check_place(database: Database, options: Options, at: int, *, backwards: bool) -> None:
+    if index_of(options):
+        return
+    what = "FilteredReadAllResult" if options.WhichOneof("filter_option") == "filter" else "ReadAllResult"
+    if backwards and at > database.end:
+        why = f"Requested position {at} is greater than writer checkpoint {database.end}"
+        raise unexpected_result(what, f"Error >> {why} when requesting to read previous record from TF.")
+    if not database.is_a_place(at):
+        raise unexpected_result(what, "InvalidPosition")
+
+
 def _all(database: Database, options: Options, *, backwards: bool) -> Iterator[Record]:
     wanted = filter_of(options)
     match options.all.WhichOneof("all_option"):
         case "position":
             at = options.all.position.commit_position
-            if not database.is_a_place(at):
-                filtered = "Filtered" if options.WhichOneof("filter_option") == "filter" else ""
-                raise Refusal(StatusCode.UNKNOWN, f"Unexpected {filtered}ReadAllResult: InvalidPosition")
+            _check_place(database, options, at, backwards=backwards)
         case "start":
             at = 0
         case _:

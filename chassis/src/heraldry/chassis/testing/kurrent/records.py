@@ -23,6 +23,7 @@ class Expected(IntEnum):
     NO_STREAM = -1
     ANY = -2
     EXISTS = -4
+    DELETED = -5
 
 
 @dataclass(frozen=True, slots=True)

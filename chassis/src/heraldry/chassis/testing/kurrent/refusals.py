@@ -5,18 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from google.protobuf.any_pb2 import Any as AnyMessage
-from google.protobuf.message import Message
 from grpc import StatusCode
-from kurrentdbclient.protos.google.rpc.code_pb2 import Code
-from kurrentdbclient.protos.kurrent.rpc.errors_pb2 import NotLeaderNodeErrorDetails
-from kurrentdbclient.protos.v1.status_pb2 import Status
-from kurrentdbclient.protos.v2.streams.errors_pb2 import (
-    AppendTransactionSizeExceededErrorDetails,
-    StreamAlreadyInAppendSessionErrorDetails,
-    StreamRevisionConflictErrorDetails,
-    StreamTombstonedErrorDetails,
-)
 
 EXCEPTION: Final = "exception"
 
@@ -32,12 +21,15 @@ class Refusal(Exception):  # noqa: N818  an answer, not a fault
         self.metadata = tuple((metadata or {}).items())
 
 
-def not_leader(host: str, port: int) -> Refusal:
-    return Refusal(
-        StatusCode.NOT_FOUND,
-        "Leader info available",
-        {EXCEPTION: "not-leader", "leader-endpoint-host": host, "leader-endpoint-port": str(port)},
-    )
+class NotLeader(Refusal):
+    """Another node leads."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(
+            StatusCode.NOT_FOUND,
+            "Leader info available",
+            {EXCEPTION: "not-leader", "leader-endpoint-host": host, "leader-endpoint-port": str(port)},
+        )
 
 
 def not_ready() -> Refusal:
@@ -48,8 +40,11 @@ def not_authenticated() -> Refusal:
     return Refusal(StatusCode.UNAUTHENTICATED, "Authentication Failed", {EXCEPTION: "not-authenticated"})
 
 
-def access_denied() -> Refusal:
-    return Refusal(StatusCode.PERMISSION_DENIED, "Access Denied", {EXCEPTION: "access-denied"})
+class AccessDenied(Refusal):
+    """The caller has no right to it."""
+
+    def __init__(self) -> None:
+        super().__init__(StatusCode.PERMISSION_DENIED, "Access Denied", {EXCEPTION: "access-denied"})
 
 
 def stream_deleted(stream: str) -> Refusal:
@@ -82,6 +77,25 @@ def append_too_large(largest: int) -> Refusal:
     )
 
 
+def event_too_large(event: str, size: int, largest: int) -> Refusal:
+    return Refusal(
+        StatusCode.INVALID_ARGUMENT,
+        f"Event with Id: {event}, Size: {size}, exceeds Maximum Append Event Size of {largest}.",
+        {
+            EXCEPTION: "maximum-append-event-size-exceeded",
+            "maximum-append-event-size": str(largest),
+            "event-id": event,
+            "proposed-append-event-size": str(size),
+        },
+    )
+
+
+def message_too_large() -> Refusal:
+    return Refusal(
+        StatusCode.RESOURCE_EXHAUSTED, "Received message exceeds the maximum configured message size."
+    )
+
+
 def missing_metadata(name: str) -> Refusal:
     return Refusal(
         StatusCode.INVALID_ARGUMENT,
@@ -100,6 +114,14 @@ def consumer_too_slow() -> Refusal:
     )
 
 
+def index_not_found(name: str) -> Refusal:
+    return Refusal(
+        StatusCode.NOT_FOUND,
+        f"Index '{name}' not found.",
+        {EXCEPTION: "index-not-found", "index-name": name},
+    )
+
+
 def invalid_position() -> Refusal:
     return Refusal(StatusCode.INVALID_ARGUMENT, "Trying to read from an invalid position.")
 
@@ -108,54 +130,13 @@ def invalid_argument(details: str) -> Refusal:
     return Refusal(StatusCode.INVALID_ARGUMENT, details)
 
 
-def detailed(code: StatusCode, message: str, details: Message) -> Refusal:
-    """As the second version of the protocol refuses: what is wrong is a message of its own."""
-    packed = AnyMessage()
-    packed.Pack(details)
-    status = Status(code=Code.Value(code.name), message=message, details=packed)
-    return Refusal(code, message, {"grpc-status-details-bin": status.SerializeToString()})
+def unexpected_result(of: str, result: str) -> Refusal:
+    return Refusal(StatusCode.UNKNOWN, f"Unexpected {of}: {result}")
 
 
-def not_leader_in_detail(host: str, port: int) -> Refusal:
-    leader = NotLeaderNodeErrorDetails.NodeInfo(host=host, port=port)
-    return detailed(
-        StatusCode.FAILED_PRECONDITION,
-        f"This node is not the leader; {host}:{port} is.",
-        NotLeaderNodeErrorDetails(current_leader=leader),
-    )
+class Thrown(Refusal):
+    """What the server says of a request that it did not think of: why, it tells its own log only."""
 
-
-def revision_conflict(stream: str, expected: int, actual: int) -> Refusal:
-    return detailed(
-        StatusCode.FAILED_PRECONDITION,
-        f"Append failed due to a revision conflict on stream '{stream}'. "
-        f"Expected revision: {expected}. Actual revision: {actual}.",
-        StreamRevisionConflictErrorDetails(stream=stream, expected_revision=expected, actual_revision=actual),
-    )
-
-
-def tombstoned(stream: str) -> Refusal:
-    return detailed(
-        StatusCode.FAILED_PRECONDITION,
-        f"Stream '{stream}' has been tombstoned. "
-        "It has been permanently removed from the system and cannot be restored.",
-        StreamTombstonedErrorDetails(stream=stream),
-    )
-
-
-def stream_twice(stream: str) -> Refusal:
-    return detailed(
-        StatusCode.ABORTED,
-        f"Stream '{stream}' is already part of this append session. "
-        "Appending to the same stream multiple times is currently not supported.",
-        StreamAlreadyInAppendSessionErrorDetails(stream=stream),
-    )
-
-
-def transaction_too_large(size: int, largest: int) -> Refusal:
-    return detailed(
-        StatusCode.ABORTED,
-        f"The total size of the append transaction ({size} bytes) exceeds the maximum allowed size of "
-        f"{largest} bytes by {size - largest}",
-        AppendTransactionSizeExceededErrorDetails(size=size, max_size=largest),
-    )
+    def __init__(self, why: str) -> None:
+        super().__init__(StatusCode.UNKNOWN, "Exception was thrown by handler.")
+        self.args = (why,)

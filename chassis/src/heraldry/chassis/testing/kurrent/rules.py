@@ -63,27 +63,32 @@ def judge(stream: str, expected: int, ids: Sequence[UUID], known: Known) -> Verd
     """What the server does with these events for this stream."""
     last = known.last_revision(stream)
     if last == LAST_REVISION:
-        return Deleted()
+        nothing_to_write = not ids and expected in (Expected.ANY, Expected.NO_STREAM, LAST_REVISION)
+        return Accepted(last) if nothing_to_write else Deleted()
     deleted = known.is_deleted(stream)
     if expected == Expected.EXISTS:
         if deleted:
             return Deleted()
         if last < 0 and known.last_revision(metastream_of(stream)) < 0:
             return WrongRevision(last)
-    if expected in (Expected.ANY, Expected.EXISTS):
-        return _recognised_while_recent(stream, ids, known, Accepted(last, deleted))
+    if expected in (Expected.ANY, Expected.EXISTS, Expected.DELETED):
+        is_there = expected == Expected.DELETED and not deleted
+        otherwise = WrongRevision(last) if is_there else Accepted(last, deleted)
+        return _recognised_while_recent(stream, ids, known, otherwise, last)
     if expected < last:
         return _recognised_in_place(stream, expected, ids, known, Accepted(last, deleted))
     return Accepted(last, deleted) if expected == last else WrongRevision(last)
 
 
-def _recognised_while_recent(stream: str, ids: Sequence[UUID], known: Known, otherwise: Accepted) -> Verdict:
+def _recognised_while_recent(
+    stream: str, ids: Sequence[UUID], known: Known, otherwise: Accepted | WrongRevision, last: int
+) -> Verdict:
     """Where no place was named, only recent events are recognised: all of them, or none."""
     revision = None
     for id_ in ids:
         found = known.recent(id_)
         if found is None or found[0] != stream:
-            return otherwise if revision is None else WrongRevision(otherwise.after)
+            return otherwise if revision is None else WrongRevision(last)
         revision = found[1]
     return otherwise if revision is None else Repeated(revision)
 

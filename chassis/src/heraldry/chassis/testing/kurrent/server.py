@@ -14,15 +14,15 @@ import grpc
 import grpc.aio
 from heraldry.chassis.testing.kurrent.access import Access, User, users
 from heraldry.chassis.testing.kurrent.database import Database
-from heraldry.chassis.testing.kurrent.node import LARGEST_APPEND, Node
+from heraldry.chassis.testing.kurrent.node import LARGEST_OF_ALL, Limits, Node
 from heraldry.chassis.testing.kurrent.refusals import consumer_too_slow
 from heraldry.chassis.testing.kurrent.services import add_services
 
 LOCAL: Final = "127.0.0.1"
 BOTH_LOCAL: Final = "localhost"  # in version 4 and 6 of the protocol, where the machine has both
-_LARGEST_MESSAGE: Final = 17 * 1024 * 1024
+AS_IT_COMES: Final = Limits()
 _OPTIONS: Final = (
-    ("grpc.max_receive_message_length", _LARGEST_MESSAGE),
+    ("grpc.max_receive_message_length", LARGEST_OF_ALL),
     ("grpc.so_reuseport", 0),  # two servers on one port would each have half of the clients
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 100),  # as patient with a client's pings as KurrentDB
@@ -54,12 +54,12 @@ class KurrentStandIn:
         data: Path | None = None,
         tls: Tls | None = None,
         more_users: Iterable[User] = (),
-        largest_append: int = LARGEST_APPEND,
+        limits: Limits = AS_IT_COMES,
         advertised: tuple[str, int] | None = None,
     ) -> None:
         self._host, self._port, self._data, self._tls = host, port, data, tls
         self._users = None if tls is None else users(*more_users)
-        self._largest_append, self._advertised = largest_append, advertised
+        self._limits, self._advertised = limits, advertised
         self._server: grpc.aio.Server | None = None
         self._node: Node | None = None
 
@@ -89,7 +89,7 @@ class KurrentStandIn:
             database.close()
             raise
         told = self._advertised or (self._host, port)
-        self._node = Node(database, Access(database, self._users), *told, self._largest_append)
+        self._node = Node(database, Access(database, self._users), *told, self._limits)
         self._port = port
         add_services(self._node, server)
         await server.start()

@@ -76,12 +76,12 @@ class Streams(StreamsServicer):
     ) -> AsyncIterator[ReadResp]:
         metadata, options = context.invocation_metadata(), request.options
         try:
-            self._node.admit(metadata)
             if not options.HasField("uuid_option"):
                 raise invalid_argument("'uuidOption' is a required argument")
             of_all = options.WhichOneof("stream_option") == "all"
             stream = EVERYTHING if of_all else stream_of(options.stream.stream_identifier)
             self._node.allow(metadata, "read", stream)
+            self._node.admit(metadata)
             if options.WhichOneof("count_option") == "subscription":
                 answers = self._subscribed(options)
             else:
@@ -107,7 +107,6 @@ class Streams(StreamsServicer):
     ) -> AppendResp:
         metadata = context.invocation_metadata()
         try:
-            self._node.admit(metadata)
             return await appending.append(self._node, request_iterator, metadata)
         except Refusal as refusal:
             await refuse(context, refusal)
@@ -119,7 +118,6 @@ class Streams(StreamsServicer):
     ) -> AsyncIterator[BatchAppendResp]:
         metadata = context.invocation_metadata()
         try:
-            self._node.admit(metadata)
             self._node.authenticate(metadata)
             async with aclosing(BatchAppends(self._node, metadata).answers(request_iterator)) as answers:
                 async for answer in answers:
@@ -150,9 +148,9 @@ class Streams(StreamsServicer):
     async def _end(
         self, options: DeleteReq.Options | TombstoneReq.Options, metadata: Metadata, *, for_good: bool
     ) -> int:
-        self._node.admit(metadata)
         stream = stream_of(options.stream_identifier)
         self._node.allow(metadata, "delete", stream)
+        self._node.admit(metadata)
         wanted = expected(options.WhichOneof("expected_stream_revision"), options.revision)
         write = self._node.database.tombstone if for_good else self._node.database.delete
         match await write(stream, wanted):

@@ -1,8 +1,8 @@
 """Read without an end: what was there before, and then what comes.
 
 As the server does it: a subscription that has caught up is told of each new event from a short queue. One that
-is so slow that its queue runs over has fallen behind, is told so, and reads from the log again until it has
-caught up once more.
+is so slow that its queue runs over has fallen behind and reads from the log again until it has caught up once
+more. It is not told: the protocol has a message for it that no server sends.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from uuid import uuid4
 
 from heraldry.chassis.testing.kurrent.database import PAGE as DATABASE_PAGE
 from heraldry.chassis.testing.kurrent.database import Database
-from heraldry.chassis.testing.kurrent.filters import Options, filter_of
+from heraldry.chassis.testing.kurrent.filters import Options, filter_of, index_of
 from heraldry.chassis.testing.kurrent.messages import stream_of, timestamp
 from heraldry.chassis.testing.kurrent.reading import Shape, shape_of
 from heraldry.chassis.testing.kurrent.records import LAST_REVISION, Record
 from heraldry.chassis.testing.kurrent.refusals import (
     Refusal,
+    Thrown,
     invalid_argument,
     invalid_position,
     stream_deleted,
@@ -94,7 +95,9 @@ class _Source(Protocol):
         """What came since; None when that is more than a queue holds."""
         ...
 
-    def fell_behind(self) -> Iterator[ReadResp]: ...
+    def fell_behind(self) -> Iterator[ReadResp]:
+        """What is sent before the log is read again."""
+        ...
 
 
 class _Stream:
@@ -148,10 +151,7 @@ class _Stream:
         return ReadResp(caught_up=message)
 
     def fell_behind(self) -> Iterator[ReadResp]:
-        message = ReadResp.FellBehind(timestamp=timestamp(self._database.now()))
-        if self._sent >= 0:
-            message.stream_revision = self._sent
-        yield ReadResp(fell_behind=message)
+        return iter(())
 
 
 class _All:
@@ -160,6 +160,7 @@ class _All:
     def __init__(self, database: Database, options: Options, shape: Shape) -> None:
         self._database, self._shape = database, shape
         self._wanted = filter_of(options)
+        self._of_index = index_of(options) is not None
         self._window, self._interval = _window(options)
         self._since_checkpoint = 0
         self._sent: int
@@ -180,7 +181,7 @@ class _All:
     def catch_up(self) -> Iterator[ReadResp]:
         """Page after page; where it is filtered, one tells at the latest after so many how far it has come."""
         at, considered = max(self._sent, 0), 0
-        if not self._database.is_a_place(at):
+        if not (self._of_index or self._database.is_a_place(at)):
             raise invalid_position()
         while True:
             began, matched, looked_at = at, 0, 0
@@ -241,10 +242,6 @@ class _All:
         return ReadResp(caught_up=message)
 
     def fell_behind(self) -> Iterator[ReadResp]:
-        message = ReadResp.FellBehind(timestamp=timestamp(self._database.now()))
-        if self._sent >= 0:
-            message.position.commit_position = message.position.prepare_position = self._sent
-        yield ReadResp(fell_behind=message)
         yield from self._checkpoint(self._sent)
 
     def _checkpoint(self, position: int) -> Iterator[ReadResp]:
@@ -268,5 +265,5 @@ def _window(options: Options) -> tuple[int, int]:
     wanted = options.filter
     window = wanted.max if wanted.WhichOneof("window") == "max" else PAGE
     if window == 0 or wanted.checkpointIntervalMultiplier == 0:
-        raise invalid_argument("a filter's window and checkpoint interval multiplier must be positive")
+        raise Thrown("a filter's window and checkpoint interval multiplier must be positive")
     return window, window * wanted.checkpointIntervalMultiplier
