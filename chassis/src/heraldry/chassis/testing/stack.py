@@ -77,7 +77,11 @@ class Stack:
             )
         stack = cls(folder, process, output, log)
         if wait:
-            stack.wait_ready()
+            try:
+                stack.wait_ready()
+            except BaseException:
+                stack.stop()
+                raise
         return stack
 
     @classmethod
