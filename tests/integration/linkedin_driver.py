@@ -25,6 +25,7 @@ from heraldry.chassis.leases import STREAM as LEASES
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.testing.replicas import Replicas
 from heraldry.chassis.testing.waiting import Pauses
+from heraldry.chassis.testing.warm import Forked
 from heraldry.chassis.vault import master
 from heraldry.chassis.vault.sealed import public_key, seal
 from heraldry.contracts import subjects
@@ -61,7 +62,7 @@ ENDED = frozenset({"done", "failed", "outcome unknown"})
 class Driver(Replicas):
     """One installation with this service alone; `events` is what it published."""
 
-    module = "heraldry.linkedin_driver"
+    module = "heraldry.linkedin_driver.service"
 
     nats: NatsServer
     linkedin: LinkedIn
@@ -71,9 +72,7 @@ class Driver(Replicas):
     events: list[Envelope[Event]]
     points: Path  # where tests hold its processes
     clock: SandboxClock  # business time
-    processes: dict[str, asyncio.subprocess.Process] = field(
-        default_factory=dict[str, asyncio.subprocess.Process]
-    )
+    processes: dict[str, Forked] = field(default_factory=dict[str, Forked])
     number: int = 0
 
     async def kill_all(self) -> Sequence[str]:

@@ -20,6 +20,7 @@ from heraldry.chassis.bus.rpc import Caller
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.testing.replicas import Replicas
 from heraldry.chassis.testing.waiting import Pauses
+from heraldry.chassis.testing.warm import Forked
 from heraldry.chassis.vault import master
 from heraldry.chassis.vault.sealed import public_key, seal
 from heraldry.contracts import subjects
@@ -42,7 +43,7 @@ ADDRESS, KIM, PASSWORD = "ada@northwind.example", "kim@fabrikam.example", "corre
 class Service(Replicas):
     """One installation with this service alone; `events` is what it published."""
 
-    module = "heraldry.mailbox"
+    module = "heraldry.mailbox.service"
 
     nats: NatsServer
     host: MailHost
@@ -52,14 +53,12 @@ class Service(Replicas):
     events: list[Envelope[Event]]
     points: Path  # where tests hold its processes
     clock: SandboxClock  # business time
-    processes: dict[str, asyncio.subprocess.Process] = field(
-        default_factory=dict[str, asyncio.subprocess.Process]
-    )
+    processes: dict[str, Forked] = field(default_factory=dict[str, Forked])
 
     async def leave(self, replica: str) -> int:
         """Ask a replica to stop, and wait until it has; its exit code."""
         process = self.processes.pop(replica)
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         return await process.wait()
 
     async def kill_all(self) -> Sequence[str]:

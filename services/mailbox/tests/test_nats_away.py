@@ -123,7 +123,7 @@ async def every_mail_once(folder: Path, seconds: float, *, queued: bool) -> None
         assert len(of(service, EmailSent)) == len(sent)
         assert len(of(service, EmailQueued)) == MAILS + 1
         assert of(service, MailboxNeedsReconnect) == []
-        assert (service.processes["0"].pid, service.processes["0"].returncode) == (before, None)
+        assert (service.processes["0"].pid, service.processes["0"].lives) == (before, True)
 
 
 async def answered(service: Service, attempt: UUID, text: str) -> None:

@@ -23,6 +23,7 @@ from heraldry.chassis.bus.rpc import Caller
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.testing.replicas import Replicas
 from heraldry.chassis.testing.waiting import Pauses
+from heraldry.chassis.testing.warm import Forked
 from heraldry.chassis.vault import master
 from heraldry.contracts import registry, subjects
 from heraldry.contracts.base import Accepted, By, Command, Envelope, Event
@@ -52,7 +53,7 @@ PART = 512 * 1024
 class Service(Replicas):
     """One installation with the scheduler alone; `events` is what it published."""
 
-    module = "heraldry.scheduler"
+    module = "heraldry.scheduler.service"
 
     nats: NatsServer
     environment: dict[str, str]
@@ -62,9 +63,7 @@ class Service(Replicas):
     clock: SandboxClock  # business time
     operator: JetStreamContext
     since: int = 0  # the position from which on a test looks at the log
-    processes: dict[str, asyncio.subprocess.Process] = field(
-        default_factory=dict[str, asyncio.subprocess.Process]
-    )
+    processes: dict[str, Forked] = field(default_factory=dict[str, Forked])
 
     def begin(self) -> None:
         """Forget what was published and stored so far."""

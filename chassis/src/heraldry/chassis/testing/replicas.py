@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from heraldry.chassis.testing.warm import Forked, warm
+
 
 class Replicas:
-    """What a test's own service has in common with every other. `module` is what `python -m` runs."""
+    """What a test's own service has in common with every other. `module` is the one whose `main` runs it."""
 
     module: ClassVar[str]
     environment: dict[str, str]
     points: Path  # where tests hold its processes
-    processes: dict[str, asyncio.subprocess.Process]  # by replica
+    processes: dict[str, Forked]  # by replica
 
     async def start(self, replica: str = "0") -> None:
-        self.processes[replica] = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", self.module, env={**self.environment, "HERALDRY_REPLICA": replica}
+        self.processes[replica] = await asyncio.to_thread(
+            lambda: warm(self.module).fork({**self.environment, "HERALDRY_REPLICA": replica})
         )
 
     async def kill(self, replica: str = "0") -> None:
         """kill -9, as a power cut would."""
         process = self.processes.pop(replica, None)
-        if process is not None and process.returncode is None:
-            process.kill()
+        if process is not None:
+            process.send_signal(signal.SIGKILL)
             await process.wait()
 
     def hold(self, point: str) -> None:
