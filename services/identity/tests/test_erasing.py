@@ -28,6 +28,7 @@ from heraldry.contracts.erasure import (
     FindPerson,
     GetErasure,
     GetStanding,
+    Kind,
     ListSubjects,
     Person,
     RequestErasure,
@@ -130,6 +131,19 @@ async def test_all_ids_of_a_person_are_found_from_each_and_make_one_erasure(
         view = await one.erasures.get(GetErasure(erasure=BY_HAND), Asking(uuid4(), OPERATOR))
         assert (view.step, view.waiting["mailbox"]) == ("stopping", "a mail")
         assert one.model.read(erasures_under_way) == (requested.erasure,)
+
+
+@pytest.mark.parametrize("kind", ["identity", "user"])
+async def test_who_was_erased_as_another_kind_is_named_for_what_they_were(tmp_path: Path, kind: Kind) -> None:
+    async with made(tmp_path) as one:
+        await one.request(LEAD)
+        again = RequestErasure(kind=kind, subject=BY_HAND, reason="asked by letter")
+        with pytest.raises(Refused) as refused:
+            await one.erasures.request(again, Asking(uuid4(), OPERATOR))
+        assert refused.value.code == "erasure.other-kind"
+        assert "as a lead" in refused.value.detail
+        assert "`--lead`" in refused.value.detail
+        assert len(await one.recorded()) == 1
 
 
 async def test_only_operators_erase_and_only_who_is_known(tmp_path: Path) -> None:

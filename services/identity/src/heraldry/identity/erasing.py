@@ -57,6 +57,7 @@ KNOWING: Final[dict[Kind, tuple[str, ...]]] = {  # which contexts may know whom,
     "identity": ("identity",),
     "user": ("gateway",),
 }
+NAMED: Final[dict[Kind, str]] = {"lead": "a lead", "identity": "an identity", "user": "a user"}
 NAMING: Final = ("scheduler", "gateway")  # contexts that give leads their ids
 BY: Final = By(organization=None, actor="system:identity")
 PAUSE: Final = 0.5  # seconds between two looks at an erasure that waits
@@ -173,6 +174,12 @@ class Erasures:
 
     async def _again(self, command: RequestErasure, asking: Asking) -> Accepted:
         about = await self._of(command.subject)
+        if about.kind != command.kind:
+            raise Refused(
+                "erasure.other-kind",
+                f"Who has this id is erased already, as {NAMED[about.kind]}, not as {NAMED[command.kind]}."
+                f" If that is whom you mean, ask with `--{about.kind}`.",
+            )
         request = erasure.Request(
             about.id, about.organization, about.kind, about.subjects, command.reason, self._clock.now()
         )
