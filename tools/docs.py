@@ -25,6 +25,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final, NoReturn, cast
 
+import command_codes
 from heraldry.chassis.cli import GROUP
 from heraldry.chassis.codec import personal_fields
 from heraldry.chassis.settings import Settings
@@ -34,6 +35,7 @@ from heraldry.contracts.linkedin import Obstacle
 from heraldry.gateway.app import API, description
 from heraldry.gateway.problems import USUAL
 from heraldry.linkedin_driver import domain as linkedin
+from heraldry.linkedin_driver.adapters import problems as probing
 from heraldry.mailbox.domain.findings import FINDINGS
 from litestar import Litestar
 from litestar.di import Provide
@@ -509,6 +511,11 @@ def problems() -> str:
         " `status`, sometimes `field` (the form field it belongs to) and `extra` (such as `until`). Over NATS it is the"
         " `problem` of a reply. `…` stands where the text names something.",
         table(("code", "status", "text"), listed),
+        "## What commands, readiness and logs say",
+        "The `code` of a command's answer, in brackets behind what keeps `heraldry up` from starting, and at the notes of"
+        " `/health/ready`, in metrics and log lines of the services. Commands that ask a running Heraldry also answer with"
+        " the refusals above. The sandbox's control API has codes of its own, and says with each what is wrong.",
+        table(("code", "text", "what to do"), command_answers()),
         "## Why a lead fails",
         "The `code` of a LeadFailed, and the first word of a lead's `failure`. Beside these, every diagnosis below of a"
         " mail that did not leave and will not by itself.",
@@ -526,6 +533,35 @@ def problems() -> str:
         "What the `diagnosis` of a LinkedIn account says, and of an action on LinkedIn that failed.",
         table(("code", "who", "cause", "resolution"), sorted(set(obstacles()))),
     )
+
+
+def codes_of_commands() -> Mapping[str, Mapping[str, None]]:
+    """With the words said of each; without those that are told elsewhere on the page."""
+    known = {one.code for one in refusals()[0]} | own_diagnoses().keys() | FINDINGS.keys()
+    known |= {name.strip("`") for name, *_ in obstacles()} | {one.code for one in probed()}
+    found = command_codes.found((file, tree) for file, _, tree in trees() if "sandbox" not in file.parts)
+    return {name: words for name, words in found.items() if name not in known}
+
+
+def codes_without_words() -> Iterator[str]:
+    """Codes of which nothing is said, and what is said of codes there are none of."""
+    found = codes_of_commands()
+    yield from (name for name, words in found.items() if not words and name not in command_codes.TOLD)
+    yield from (f"{name} is no code" for name in command_codes.TOLD if name not in found)
+
+
+def command_answers() -> Sequence[tuple[str, str, str]]:
+    rows = {
+        name: (" / ".join(said), command_codes.TOLD.get(name, ""))
+        for name, said in codes_of_commands().items()
+    }
+    rows |= {one.code: (one.cause, one.resolution) for one in probed()}
+    return [(code(name), *rest) for name, rest in sorted(rows.items())]
+
+
+def probed() -> Sequence[type[probing.Problem]]:
+    """What `heraldry linkedin probe` finds in its way."""
+    return probing.Problem.__subclasses__()
 
 
 def obstacles() -> Iterator[tuple[str, str, str, str]]:
@@ -608,6 +644,7 @@ def main(arguments: Sequence[str]) -> int:
     check = bool(parser.parse_args(arguments).check)
     complaints = [*refusals()[1], *unlisted_variables()]
     complaints += [f"{name} is without a meaning" for name in settings_without_a_meaning()]
+    complaints += [f"tools/command_codes.py: {name}: say what to do" for name in codes_without_words()]
     for name, write in PAGES.items():
         path, text = FOLDER / name, write()
         there = path.read_text(encoding="utf-8") if path.exists() else ""

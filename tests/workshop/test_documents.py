@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -40,6 +41,35 @@ def test_every_refusal_and_every_variable_can_be_read_off_the_source() -> None:
 
 def test_every_setting_says_what_it_is_for() -> None:
     assert list(docs.settings_without_a_meaning()) == []
+
+
+def test_every_code_of_commands_readiness_and_logs_says_what_to_do() -> None:
+    assert list(docs.codes_without_words()) == []
+    page = docs.problems()
+    named = {
+        *docs.codes_of_commands(),
+        "linkedin.session-ended",
+        "not-running",
+        "other-archive",
+        "keys.there",
+    }
+    assert [one for one in sorted(named) if f"| `{one}` |" not in page] == []
+
+
+def test_a_new_code_in_the_source_is_found() -> None:
+    source = """
+NEW: Final = "audit.new-one"
+raise CannotStart("new-port", f"Port {port} is new. Close it.")
+raise StoreUnavailableError(f"store.new: {shown} is new.")
+answers.bad({"code": "new-answer", "detail": str(error)})
+"""
+    found = docs.command_codes.found([(Path("commands.py"), ast.parse(source))])
+    assert {name: list(words) for name, words in found.items()} == {
+        "audit.new-one": [],
+        "new-port": ["Port … is new. Close it."],
+        "store.new": [],
+        "new-answer": [],
+    }
 
 
 def test_the_page_of_problems_says_why_leads_fail_and_what_is_wrong_with_rows() -> None:
