@@ -47,7 +47,7 @@ def store_of(events: Sequence[StoredEvent]) -> EventStore:
 
 def event(number: int) -> StoredEvent:
     stream, data = f"{CONTEXT}.note-{number % 3}", f'{{"number":{number}}}'.encode()
-    return StoredEvent(number, stream, (number - 1) // 3, uuid7(), "Noted", 1, data, b"{}")
+    return StoredEvent(number, stream, (number - 1) // 3, uuid7().bytes, "Noted", 1, data, b"{}")
 
 
 @cache
@@ -99,7 +99,7 @@ def attacks(draw: st.DrawFn) -> list[StoredEvent]:
             case "cut":
                 del log[draw(st.integers(len(log) // 2, len(log))) :]
             case _:
-                log[place] = log[place]._replace(id=uuid7())
+                log[place] = log[place]._replace(raw_id=uuid7().bytes)
     return log
 
 

@@ -190,7 +190,7 @@ async def test_an_event_in_place_of_another_is_found(data: Path) -> None:
 def forged(data: Path, key: SigningKey) -> list[Line]:
     """Everything recomputed over the log as it is now, signed with a key of the attacker's own."""
     lines: list[Line] = []
-    log = [StoredEvent(row[0], row[1], row[2], UUID(bytes=row[3]), *row[4:]) for row in rows(data)]
+    log = [StoredEvent._make(row) for row in rows(data)]
     rolling, since, previous = GENESIS, 0, ZERO
     for number, line in enumerate(Trail.beside(data, CONTEXT).lines(), start=1):
         assert line is not None

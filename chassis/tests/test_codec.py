@@ -97,7 +97,9 @@ def codec(keys: KeysInMemory) -> Codec:
 
 
 def stored(event: NewEvent) -> StoredEvent:
-    return StoredEvent(1, "test.thing-1", 0, event.id, event.type, event.version, event.data, event.meta)
+    return StoredEvent(
+        1, "test.thing-1", 0, event.id.bytes, event.type, event.version, event.data, event.meta
+    )
 
 
 def raw(type_: str, version: int, document: Document) -> StoredEvent:
@@ -155,7 +157,7 @@ async def test_a_ciphertext_moved_to_another_event_is_unreadable() -> None:
     keys = KeysInMemory(ADA, BEA)
     one = await encoded(keys, met())
     with pytest.raises(UnreadableError):
-        await codec(keys).event(one._replace(id=uuid7()))
+        await codec(keys).event(one._replace(raw_id=uuid7().bytes))
 
 
 async def test_a_ciphertext_moved_to_another_person_is_unreadable() -> None:

@@ -100,7 +100,7 @@ class Renamed:
                 one.position,
                 SUITE + one.stream.removeprefix(self._prefix),
                 one.revision,
-                one.id,
+                one.raw_id,
                 one.type,
                 one.version,
                 one.data,

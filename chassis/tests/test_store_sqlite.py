@@ -4,12 +4,13 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
+from typing import cast
 
 import pytest
-from heraldry.chassis.store.port import NO_STREAM, StoreUnavailableError
+from heraldry.chassis.store.port import NO_STREAM, StoredEvent, StoreUnavailableError
 from heraldry.chassis.store.sqlite import SqliteStore
 from heraldry.chassis.testing.store_conformance import STREAM, Another, StoreConformance, new_event
 
@@ -85,3 +86,23 @@ async def test_several_processes_share_one_file(store: SqliteStore, tmp_path: Pa
     await asyncio.wait_for(following, 50)
     assert seen == list(range(3 * count))
     assert [await asyncio.to_thread(writer.wait, 10) for writer in writers] == [0, 0, 0]
+
+
+async def test_others_get_their_turn_while_a_long_log_is_read(store: SqliteStore) -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    await store.append(STREAM, [new_event(number) for number in range(4)], expected=NO_STREAM)
+    beside, seen = asyncio.create_task(other()), list[int]()
+    async with aclosing(cast("AsyncGenerator[Sequence[StoredEvent]]", store.subscribe(limit=1))) as batches:
+        async for _ in batches:
+            seen.append(turns)
+            if len(seen) == 4:
+                break
+    beside.cancel()
+    assert seen == sorted(set(seen))

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from time import sleep
@@ -28,6 +29,7 @@ from heraldry.chassis.store.port import (
 )
 from heraldry.chassis.tasks import end
 from heraldry.chassis.vault.keys import KeyUnknownError
+from heraldry.chassis.writes import Writes
 from heraldry.contracts.base import Event
 from heraldry.contracts.markers import Position
 from prometheus_client import Gauge
@@ -130,13 +132,15 @@ class ReadModel:
         self, batch: Sequence[tuple[int, Event, Fact]], *, upto: int, reached: Sequence[Position]
     ) -> None:
         """Apply events (with the feed's own position, increasing) and the checkpoint in one transaction."""
-        done = self.positions()
+        done, handlers, writes = self.positions(), self._handlers, Writes(self._db)
+        db = writes.for_handlers()
         self._db.execute("BEGIN IMMEDIATE")
         try:
             for position, event, fact in batch:
-                for name, handler in self._handlers.get(type(event), ()):
+                for name, handler in handlers.get(type(event), ()):
                     if position > done[name]:
-                        handler(self._db, event, fact)
+                        handler(db, event, fact)
+            writes.flush()
             self._db.execute("UPDATE projection SET position = max(position, ?)", (upto,))
             self._db.executemany(
                 "INSERT OR REPLACE INTO reached VALUES (?, ?, ?)",
@@ -261,6 +265,7 @@ class StoreFeed:
         model: ReadModel,
     ) -> None:
         self._context, self._store, self._codec, self._model = context, store, codec, model
+        self._readers: dict[tuple[str, int], Callable[[StoredEvent], Event | None]] = {}
         self._task: asyncio.Task[None] | None = None
         self.problem: str | None = None
 
@@ -307,29 +312,59 @@ class StoreFeed:
     async def _take(self, stored: Sequence[StoredEvent]) -> None:
         while True:
             try:
-                batch = self._read(stored)
+                self._take_now(stored)
             except KeyUnknownError as unknown:
                 await self._codec.learn(unknown.subject)
             else:
-                break
+                return
+
+    def _take_now(self, stored: Sequence[StoredEvent]) -> None:
+        """What is made on the way goes with it, so to look for garbage meanwhile would cost a fifth and find nothing."""
         last = stored[-1].position
-        self._model.apply(batch, upto=last, reached=[Position(self._context, self._store.epoch, last)])
+        with uncollected():
+            self._model.apply(
+                self._read(stored), upto=last, reached=[Position(self._context, self._store.epoch, last)]
+            )
 
     def _read(self, stored: Sequence[StoredEvent]) -> Sequence[tuple[int, Event, Fact]]:
         """All in one moment, and applied in it: nothing is kept in the clear whose key was sealed meanwhile."""
-        codec, model, epoch = self._codec, self._model, self._store.epoch
+        context, epoch, readers = self._context, self._store.epoch, self._readers
         batch: list[tuple[int, Event, Fact]] = []
         for one in stored:
-            try:
-                kind = codec.kind(one)
-            except UnknownTypeError as unknown:
-                log.warning("an event of a newer release was skipped", what=str(unknown))
-                model.mark_for_rebuild()
-                continue
-            if model.shows(kind):
-                event = codec.decode_now(one, kind)
-                batch.append((one.position, event, RecordedFact(self._context, epoch, one)))
+            read = readers.get((one.type, one.version))
+            if read is None:
+                read = readers[one.type, one.version] = self._reader(one)
+            if (event := read(one)) is not None:
+                batch.append((one.position, event, RecordedFact(context, epoch, one)))
         return batch
+
+    def _reader(self, stored: StoredEvent) -> Callable[[StoredEvent], Event | None]:
+        """How events of its type and version are read: most are of few, so what is to be done is found out once."""
+        try:
+            kind = self._codec.kind(stored)
+        except UnknownTypeError:
+            return self._skip
+        return self._codec.reader(kind, stored.version) if self._model.shows(kind) else _pass_over
+
+    def _skip(self, stored: StoredEvent) -> None:
+        log.warning("an event of a newer release was skipped", what=str(UnknownTypeError(stored)))
+        self._model.mark_for_rebuild()
+
+
+def _pass_over(_: StoredEvent) -> None:
+    """Nothing shows it, so it is not even decrypted."""
+
+
+@contextmanager
+def uncollected() -> Generator[None]:
+    """Python looks for no garbage within it."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 class RecordedFact(Fact):

@@ -31,7 +31,7 @@ def written(stored: StoredEvent) -> bytes:
         (
             *(_number(len(stream)), stream),
             *(_OF_A_NUMBER, _number(stored.revision)),
-            *(_OF_AN_ID, stored.id.bytes),
+            *(_OF_AN_ID, stored.raw_id),
             *(_number(len(type_)), type_),
             *(_OF_A_NUMBER, _number(stored.version)),
             *(_number(len(data)), data),
@@ -49,7 +49,7 @@ def rolled(previous: bytes, event: bytes) -> bytes:
 
 def leaf(stored: StoredEvent, event: bytes) -> bytes:
     """Of an event that is `written` so."""
-    return stored.id.bytes + _hash(event)
+    return stored.raw_id + _hash(event)
 
 
 def root(leaves: Iterable[bytes]) -> bytes:

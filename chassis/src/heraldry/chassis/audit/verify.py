@@ -232,14 +232,14 @@ def _compared(signed: Sequence[bytes], there: Sequence[StoredEvent], sound: int)
         stored = there[at]
         if leaf(stored, written(stored)) == expected:
             continue
-        was = UUID(bytes=expected[:_ID])
-        if stored.id == was:
+        was = expected[:_ID]
+        if stored.raw_id == was:
             return _told(Touch.CHANGED, number, number, stored)
-        if was not in {one.id for one in there[at:]}:
-            if stored.id == NO_EVENT:
-                return _told(Touch.CHANGED, number, number, stored._replace(id=was))
+        if was not in {one.raw_id for one in there[at:]}:
+            if stored.raw_id == NO_EVENT:
+                return _told(Touch.CHANGED, number, number, stored._replace(raw_id=was))
             return _gone(number, expected)
-        moved = stored.id.bytes in {one[:_ID] for one in signed[at:]}
+        moved = stored.raw_id in {one[:_ID] for one in signed[at:]}
         return _told(Touch.MOVED if moved else Touch.INSERTED, number, number, stored)
     # all of them stand, so the hash before them was another: their checkpoint contradicts the one before
     return Touched(Touch.CHANGED, sound + 1, sound + len(signed), exact=False)

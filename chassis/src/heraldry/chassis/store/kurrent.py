@@ -324,7 +324,7 @@ def _told(one: RecordedEvent) -> Told:
             one.commit_position,
             one.stream_name,
             one.stream_position,
-            UUID(before[len(_ID) :].decode("ascii")),
+            UUID(before[len(_ID) :].decode("ascii")).bytes,
             one.type,
             int(version),
             one.data,

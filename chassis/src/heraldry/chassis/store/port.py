@@ -36,11 +36,15 @@ class StoredEvent(NamedTuple):  # a rebuild makes millions, and a frozen datacla
     position: int
     stream: str  # <context>.<category>-<id>
     revision: int
-    id: UUID
+    raw_id: bytes  # as it is recorded: of most nobody asks for more
     type: str
     version: int
     data: bytes
     meta: bytes
+
+    @property
+    def id(self) -> UUID:
+        return UUID(bytes=self.raw_id)
 
 
 def age(event: StoredEvent) -> float:

@@ -10,11 +10,10 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, cast
-from uuid import UUID
 
 from heraldry.chassis.store.port import START, StoredEvent, StoreUnavailableError
 
-NO_EVENT: Final = UUID(int=0)  # the id of a row that cannot be an event: no event has it
+NO_EVENT: Final = bytes(16)  # the id of a row that cannot be an event: no event has it
 _BEFORE_ALL: Final = -(2**63)
 _ID: Final = 16  # bytes
 _LOCK_PATIENCE: Final = 10.0
@@ -122,7 +121,7 @@ class SqliteReading:
             position,
             _text(stream),
             revision if isinstance(revision, int) else 0,
-            UUID(bytes=id_) if all(whole) and isinstance(id_, bytes) else NO_EVENT,
+            id_ if all(whole) and isinstance(id_, bytes) else NO_EVENT,
             _text(type_),
             version if isinstance(version, int) else 0,
             data if isinstance(data, bytes) else b"",

@@ -16,7 +16,6 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Final, cast
-from uuid import UUID
 
 from heraldry.chassis.store.port import (
     NO_STREAM,
@@ -126,6 +125,7 @@ class SqliteStore:
                 if batch:
                     after = batch[-1].position
                     yield batch
+                    await asyncio.sleep(0)  # others get their turn, however much there is to read
                 else:
                     await moved.wait()
         finally:
@@ -152,10 +152,7 @@ class SqliteStore:
             rows = cast("list[Row]", self._reader.execute(sql, values).fetchall())
         except sqlite3.Error as error:
             raise _unavailable(self._path, error) from error
-        return [
-            StoredEvent(position, stream, revision, UUID(bytes=id_), type_, version, data, meta)
-            for position, stream, revision, id_, type_, version, data, meta in rows
-        ]
+        return list(map(StoredEvent._make, rows))
 
     def _notify(self) -> None:
         for moved in self._waiting:

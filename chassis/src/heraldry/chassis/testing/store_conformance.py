@@ -43,7 +43,7 @@ class StoreConformance:
         appended = await store.append(STREAM, [event], expected=NO_STREAM)
         (read,) = await store.read_stream(STREAM)
         assert read == StoredEvent(
-            appended.position, STREAM, 0, event.id, event.type, event.version, event.data, event.meta
+            appended.position, STREAM, 0, event.id.bytes, event.type, event.version, event.data, event.meta
         )
         assert (appended.revision, appended.fresh, await store.head()) == (0, True, appended.position)
 
