@@ -20,6 +20,7 @@ from kurrentdbclient.exceptions import (
     InvalidCommitPositionError,
     KurrentDBClientError,
     NotFoundError,
+    ServiceUnavailableError,
     StreamIsDeletedError,
     UnknownError,
 )
@@ -360,6 +361,18 @@ async def test_a_subscriber_can_be_dropped(server: KurrentStandIn, client: Async
         with pytest.raises(ConsumerTooSlowError):
             await take(subscription, 1)
     assert server.drop_subscriptions() == 0
+
+
+async def test_a_server_that_stops_says_so_to_its_subscribers() -> None:
+    async with KurrentStandIn() as server:
+        client = AsyncKurrentDBClient(server.uri)
+        of_all = await client.subscribe_to_all(from_end=True)
+        of_stream = await client.subscribe_to_stream("nowhere")
+        await server.stop(10)
+        for subscription in (of_all, of_stream):
+            with pytest.raises(ServiceUnavailableError, match="shutting down"):
+                await take(subscription, 1)
+        await client.close()
 
 
 async def test_a_subscription_that_is_stopped_leaves_nothing_behind(

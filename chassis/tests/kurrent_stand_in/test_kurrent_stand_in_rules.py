@@ -211,6 +211,14 @@ def test_metadata_hide_what_is_too_old() -> None:
     assert metadata.too_old(old, 111 * TICKS)
 
 
-@pytest.mark.parametrize("document", [b"", b"[]", b"no json", b'{"$maxCount": "3", "$tb": -1, "$acl": 7}'])
+@pytest.mark.parametrize(
+    "document",
+    [
+        *(b"", b"[]", b"no json", b'{"$maxCount": 0, "$maxAge": -1, "$tb": -1}'),
+        *(b'{"$tb": 5, "$maxCount": "3"}', b'{"$tb": 5, "$cacheControl": 1.5}', b'{"$tb": 5, "$acl": 7}'),
+        *(b'{"$maxCount": 5, "$tb": 9223372036854775808}', b'{"$tb": 5, "$acl": {"$r": ["a", 1]}}'),
+        b'{"$tb": 5, "$maxAge": null}',
+    ],
+)
 def test_metadata_that_cannot_be_read_say_nothing(document: bytes) -> None:
     assert parse(document) == StreamMetadata()

@@ -12,6 +12,7 @@ from heraldry.chassis.testing.kurrent.records import LAST_REVISION, TICKS, Recor
 _MAX_COUNT: Final = "$maxCount"
 _MAX_AGE: Final = "$maxAge"
 _TRUNCATE_BEFORE: Final = "$tb"
+_CACHE_CONTROL: Final = "$cacheControl"
 _ACL: Final = "$acl"
 _RIGHTS: Final = {
     "read": "$r",
@@ -49,15 +50,23 @@ NONE: Final = StreamMetadata()
 MetadataDocument = dict[str, object]
 
 
+class _UnreadableError(Exception):
+    """One of the server's own entries is not what it must be."""
+
+
 def parse(data: bytes) -> StreamMetadata:
-    """What the document says; as the server does, what cannot be read says nothing."""
+    """What the document says; as the server does, one entry that cannot be read leaves nothing of it."""
     document = document_of(data)
-    return StreamMetadata(
-        max_count=_number(document.get(_MAX_COUNT)),
-        max_age=_number(document.get(_MAX_AGE)),
-        truncate_before=_number(document.get(_TRUNCATE_BEFORE)) or 0,
-        acl=_rights(document.get(_ACL)),
-    )
+    try:
+        _number(document, _CACHE_CONTROL)
+        return StreamMetadata(
+            max_count=_number(document, _MAX_COUNT) or None,
+            max_age=_number(document, _MAX_AGE) or None,
+            truncate_before=_number(document, _TRUNCATE_BEFORE),
+            acl=_rights(document[_ACL]) if _ACL in document else None,
+        )
+    except _UnreadableError:
+        return NONE
 
 
 def document_of(data: bytes) -> MetadataDocument:
@@ -73,17 +82,24 @@ def truncated(data: bytes, before: int) -> bytes:
     return json.dumps({**document_of(data), _TRUNCATE_BEFORE: before}).encode()
 
 
-def _number(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+def _number(document: MetadataDocument, key: str) -> int:
+    """0 where it is negative or absent."""
+    value = document.get(key, 0)
+    if not isinstance(value, int) or isinstance(value, bool) or value > LAST_REVISION:
+        raise _UnreadableError
+    return max(value, 0)
 
 
-def _rights(value: object) -> Mapping[str, frozenset[str]] | None:
+def _rights(value: object) -> Mapping[str, frozenset[str]]:
     if not isinstance(value, dict):
-        return None
+        raise _UnreadableError
     acl = cast("dict[str, object]", value)
     return {right: _roles(acl[key]) for right, key in _RIGHTS.items() if key in acl}
 
 
 def _roles(value: object) -> frozenset[str]:
     roles = cast("list[object]", value) if isinstance(value, list) else [value]
-    return frozenset(role for role in roles if isinstance(role, str))
+    named = frozenset(role for role in roles if isinstance(role, str))
+    if not all(isinstance(role, str) for role in roles):
+        raise _UnreadableError
+    return named

@@ -36,6 +36,10 @@ def not_ready() -> Refusal:
     return Refusal(StatusCode.UNAVAILABLE, "Server Is Not Ready")
 
 
+def shutting_down() -> Refusal:
+    return Refusal(StatusCode.UNAVAILABLE, "Server is shutting down")
+
+
 def not_authenticated() -> Refusal:
     return Refusal(StatusCode.UNAUTHENTICATED, "Authentication Failed", {EXCEPTION: "not-authenticated"})
 

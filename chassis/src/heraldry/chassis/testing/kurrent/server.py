@@ -15,7 +15,7 @@ import grpc.aio
 from heraldry.chassis.testing.kurrent.access import Access, User, users
 from heraldry.chassis.testing.kurrent.database import Database
 from heraldry.chassis.testing.kurrent.node import LARGEST_OF_ALL, Limits, Node
-from heraldry.chassis.testing.kurrent.refusals import consumer_too_slow
+from heraldry.chassis.testing.kurrent.refusals import Refusal, consumer_too_slow, shutting_down
 from heraldry.chassis.testing.kurrent.services import add_services
 
 LOCAL: Final = "127.0.0.1"
@@ -110,6 +110,7 @@ class KurrentStandIn:
         """Take no more calls; what is under way has this many seconds to end."""
         server, self._server = self._server, None
         if server is not None:
+            self._end_subscriptions(shutting_down())
             await server.stop(grace)
             self.node.database.close()
 
@@ -131,10 +132,13 @@ class KurrentStandIn:
 
     def drop_subscriptions(self) -> int:
         """End all that are open, as a server does whose consumers are too slow for it; how many there were."""
-        dropped = tuple(self.node.subscriptions)
-        for subscription in dropped:
-            subscription.drop(consumer_too_slow())
-        return len(dropped)
+        return self._end_subscriptions(consumer_too_slow())
+
+    def _end_subscriptions(self, refusal: Refusal) -> int:
+        ended = tuple(self.node.subscriptions)
+        for subscription in ended:
+            subscription.drop(refusal)
+        return len(ended)
 
     async def __aenter__(self) -> Self:
         await self.start()
