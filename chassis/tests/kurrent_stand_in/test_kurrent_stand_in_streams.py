@@ -215,11 +215,39 @@ async def test_nothing_comes_after_a_tombstone(client: AsyncKurrentDBClient, str
         lambda: client.delete_stream(stream, current_version=ANY),
         lambda: client.tombstone_stream(stream, current_version=ANY),
         lambda: client.get_stream_metadata(stream),
-        lambda: client.set_stream_metadata(stream, metadata={}),
+        lambda: client.append_to_stream(stream, events=[], current_version=EXISTS),
     ]
     for call in calls:
         with pytest.raises(StreamIsDeletedError):
             await call()
+
+
+async def test_after_a_tombstone_metadata_can_be_set_but_not_read(
+    client: AsyncKurrentDBClient, stream: str
+) -> None:
+    for name, versions in ((stream, [ANY, 0]), (f"{stream}-described", [1, ANY])):
+        if name != stream:
+            await client.set_stream_metadata(name, metadata={"color": "red"})
+            await client.set_stream_metadata(name, metadata={"color": "green"}, current_version=0)
+        await client.tombstone_stream(name, current_version=ANY)
+        for version in versions:
+            await client.set_stream_metadata(name, metadata={"color": "blue"}, current_version=version)
+        with pytest.raises(WrongCurrentVersionError):
+            await client.set_stream_metadata(name, metadata={}, current_version=10)
+        with pytest.raises(StreamIsDeletedError):
+            await client.get_stream_metadata(name)
+        with pytest.raises(StreamIsDeletedError):
+            await client.get_stream(name)
+
+
+async def test_an_empty_append_to_a_tombstone_is_a_check_that_succeeds(
+    client: AsyncKurrentDBClient, stream: str
+) -> None:
+    await client.tombstone_stream(stream, current_version=ANY)
+    for current in (ANY, NO_STREAM):
+        await client.append_to_stream(stream, events=[], current_version=current)
+    with pytest.raises(StreamIsDeletedError):
+        await client.get_stream(stream)
 
 
 async def test_a_stream_that_never_was_can_be_tombstoned(client: AsyncKurrentDBClient, stream: str) -> None:

@@ -267,8 +267,10 @@ class Database:
     # ── what is known ────────────────────────────────────────────────────────────────────────────────────
 
     def last_revision(self, stream: str) -> int:
-        if is_metastream(stream) and self._stream(described_by(stream)).last == LAST_REVISION:
-            return LAST_REVISION
+        """As those who write find it. They learn of a tombstone beside a metastream only from the log.
+
+        So metadata can be set after the tombstone, and nobody can read them: the server does so too.
+        """
         return self._stream(stream).last
 
     def is_deleted(self, stream: str) -> bool:
@@ -299,8 +301,9 @@ class Database:
                 self._streams.clear()
             last = self._log.last_of(stream)
             described = self._log.last_of(metastream_of(stream))
+            revision = -1 if last is None else last.revision
             known = self._streams[stream] = _Stream(
-                -1 if last is None else last.revision,
+                LAST_REVISION if last and self.is_tombstoned(stream, revision) else revision,
                 stream_metadata.NONE if described is None else stream_metadata.parse(described.data),
             )
         return known
@@ -311,8 +314,11 @@ class Database:
         """Whether readers find the stream."""
         return self.last_revision(stream) >= 0 and not self.is_deleted(stream)
 
-    def is_tombstoned(self, stream: str) -> bool:
-        return self.last_revision(stream) == LAST_REVISION
+    def is_tombstoned(self, stream: str, last: int | None = None) -> bool:
+        """Itself, or as the metadata of a stream that is."""
+        if is_metastream(stream) and self.is_tombstoned(described_by(stream)):
+            return True
+        return (self.last_revision(stream) if last is None else last) == LAST_REVISION
 
     def visible_range(self, stream: str) -> range:
         """The revisions that readers still see, age aside."""
