@@ -27,6 +27,7 @@ from typing import Any, Final, NoReturn, cast
 
 import command_codes
 from heraldry.chassis.cli import GROUP
+from heraldry.chassis.cli_words import example_of
 from heraldry.chassis.codec import personal_fields
 from heraldry.chassis.settings import Settings
 from heraldry.contracts import registry
@@ -205,7 +206,9 @@ def parser_of(command: Callable[[Sequence[str]], int]) -> argparse.ArgumentParse
 
 def commands() -> str:
     found = sorted(entry_points(group=GROUP), key=lambda one: one.name)
-    parts = [part for one in found for part in _command(parser_of(one.load()), "##")]
+    parts: list[str] = []
+    for one in found:
+        parts += [*_command(parser_of(one.load()), "##"), f"For example: `{example_of(one.name)}`"]
     return page(
         "The `heraldry` command",
         "`.venv/bin/heraldry <command>`; `./justw up`, `demo` and `rebuild` hand over to it. Answers are JSON on standard"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,22 @@ def test_without_a_command_it_says_which_there_are(capsys: pytest.CaptureFixture
     assert cli.main([]) == 2
     said = capsys.readouterr()
     assert said.out == ""
-    assert {"up", "serve", "rebuild", "status"} <= set(said.err.replace(",", "").split())
+    assert {"up", "serve", "rebuild", "status"} <= set(said.err.split())
+
+
+def test_help_says_of_every_command_in_a_line_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--help"]) == 0
+    said = capsys.readouterr()
+    lines = [line.split(maxsplit=1) for line in said.out.splitlines() if line.startswith("  ")]
+    assert {name for name, *_ in lines} == {one.name for one in entry_points(group=cli.GROUP)}
+    assert [name for name, *line in lines if not line] == []
+    assert (said.err, "Others" in said.out) == ("", False)
+
+
+@pytest.mark.parametrize("words", [["status", "--help"], ["audit", "verify", "-h"]])
+def test_help_on_a_command_ends_with_an_example(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(words) == 0
+    assert f"\nfor example: heraldry {words[0]} " in capsys.readouterr().out
 
 
 def test_an_unknown_command_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:

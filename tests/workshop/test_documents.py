@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from heraldry.chassis.cli import GROUP
+from heraldry.chassis.cli_words import GROUPS
 
 from tools import docs
 
@@ -37,6 +41,15 @@ def test_every_refusal_and_every_variable_can_be_read_off_the_source() -> None:
     found, unreadable = docs.refusals()
     assert (list(unreadable), list(docs.unlisted_variables())) == ([], [])
     assert len(found) > 50
+
+
+def test_the_example_of_every_command_can_be_typed() -> None:
+    for group in GROUPS.values():
+        for name, command in group.items():
+            heraldry, typed, *words = shlex.split(command.example)
+            assert (heraldry, typed) == ("heraldry", name)
+            (found,) = entry_points(group=GROUP, name=name)
+            docs.parser_of(found.load()).parse_args(words)
 
 
 def test_every_setting_says_what_it_is_for() -> None:

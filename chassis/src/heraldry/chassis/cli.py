@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 
+from heraldry.chassis.cli_words import example_of, usage
+
 GROUP = "heraldry.commands"  # name → module:function(argv) -> exit code
 MISUSE = 2
 
@@ -15,15 +17,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     commands = {found.name: found for found in entry_points(group=GROUP)}
     if not words or words[0] in {"-h", "--help"}:
-        sys.stderr.write(_usage(commands))
+        (sys.stdout if words else sys.stderr).write(usage(commands))
         return 0 if words else MISUSE
     command = commands.get(words[0])
     if command is None:
-        sys.stderr.write(f"heraldry: there is no command {words[0]!r}.\n{_usage(commands)}")
+        sys.stderr.write(f"heraldry: there is no command {words[0]!r}.\n{usage(commands)}")
         return MISUSE
     try:
         return _function(command)(words[1:])
-    except SystemExit as leaving:  # argparse has said what is wrong
+    except SystemExit as leaving:  # argparse has said what is wrong, or helped
+        if leaving.code == 0 and (example := example_of(words[0])):
+            sys.stdout.write(f"\nfor example: {example}\n")
         return leaving.code if isinstance(leaving.code, int) else MISUSE if leaving.code else 0
     except BrokenPipeError:
         sys.stderr.close()
@@ -33,10 +37,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _function(command: EntryPoint) -> Callable[[Sequence[str]], int]:
     loaded: Callable[[Sequence[str]], int] = command.load()
     return loaded
-
-
-def _usage(commands: dict[str, EntryPoint]) -> str:
-    return f"usage: heraldry <command> …\ncommands: {', '.join(sorted(commands))}\n"
 
 
 if __name__ == "__main__":
