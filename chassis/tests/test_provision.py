@@ -19,6 +19,7 @@ from heraldry.chassis.bus.provision import (
     streams,
     wait_until_ready,
 )
+from heraldry.chassis.bus.rights import WRITTEN, written
 from heraldry.chassis.bus.server import MIB
 from heraldry.chassis.bus.shared import put_blobs_before
 from heraldry.chassis.halt import SYSTEM, HaltFlags
@@ -26,6 +27,7 @@ from heraldry.chassis.testing.nats import SMALL, NatsServer
 from heraldry.chassis.vault import blobs
 from heraldry.chassis.vault.blobs import BlobReference, Blobs
 from heraldry.chassis.vault.keys import Key
+from nats.aio.client import Client
 from nats.js.errors import APIError, NotFoundError
 
 pytestmark = pytest.mark.parts
@@ -59,6 +61,27 @@ async def test_a_budget_grows_and_never_shrinks() -> None:
         await ensure(js, dataclasses.replace(SMALL, events=1 * MIB))
         info = await js.stream_info("HERALDRY")
         assert (info.config.max_bytes, info.state.messages) == (128 * MIB, 1)
+
+
+async def test_a_stream_that_heard_where_it_keeps_hears_elsewhere_now_and_keeps_what_it_has(
+    server_without_streams: NatsServer,
+) -> None:
+    js = border.jetstream(await server_without_streams.client("operator"))
+    for wanted in streams(SMALL):
+        plain = [subject.removeprefix(f"{WRITTEN}.") for subject in wanted.subjects or ()]
+        rollups = str(wanted.name).startswith(("KV_", "OBJ_"))
+        before = dataclasses.replace(
+            wanted, subjects=plain, subject_transform=None, allow_rollup_hdrs=rollups
+        )
+        await border.add_stream(js, before)
+    nc = await server_without_streams.client("mailbox")
+    await Client.publish(await server_without_streams.client("operator"), "heraldry.relay.mailbox", b"before")
+    await ensure(js, SMALL)
+    sent = await border.jetstream(nc).publish("heraldry.relay.mailbox", b"after")
+    assert [(await js.get_msg("HERALDRY", seq=seq)).data for seq in (1, sent.seq)] == [b"before", b"after"]
+    assert (await js.get_last_msg("HERALDRY", "heraldry.relay.mailbox")).seq == sent.seq == 2
+    for wanted in streams(SMALL):
+        assert (await js.stream_info(str(wanted.name))).config.subjects == wanted.subjects
 
 
 async def test_a_stream_of_another_shape_is_left_alone_and_named() -> None:
@@ -119,7 +142,7 @@ async def test_pointers_that_all_contexts_kept_together_are_handed_out(
 ) -> None:
     js = border.jetstream(await server_without_streams.client("operator"))
     before = dataclasses.replace(
-        streams(SMALL)[0], name="PARKED", subjects=["heraldry.parked.>"], allow_atomic=None
+        streams(SMALL)[0], name="PARKED", subjects=[written("heraldry.parked.>")], allow_atomic=None
     )
     await border.add_stream(js, before)
     for number, context in enumerate(("mailbox", "scheduler", "mailbox")):

@@ -19,7 +19,7 @@ from heraldry.chassis.bus.subscribers import answer_callouts, delete_consumer, m
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.testing.waiting import until
 from heraldry.chassis.vault.blobs import Blobs, BlobUnknownError
-from heraldry.chassis.vault.keys import Key
+from heraldry.chassis.vault.keys import Key, Record
 from heraldry.contracts.base import Accepted, By
 from heraldry.contracts.erasure import RequestErasure
 from nats.aio.client import Client
@@ -42,7 +42,7 @@ async def refused(nc: Client, subject: str, document: object = None) -> bool:
     """Whether the server refuses this publication."""
     body = b"" if document is None else json.dumps(document).encode()
     await nc.publish(subject, body, reply=f"{nc.new_inbox()}")
-    return await _violation(nc, subject)
+    return await _violation(nc, rights.written(subject))
 
 
 async def deaf(nc: Client, subject: str) -> bool:
@@ -124,7 +124,7 @@ async def test_a_service_cannot_answer_itself_where_it_may_not_write(
     await nc.publish("heraldry.commands.linkedin-driver.Own", b"", reply=forbidden)
     message = await asyncio.wait_for(asked.get(), 5)
     await message.respond(b"forged")
-    assert await _violation(nc, forbidden)
+    assert await _violation(nc, rights.written(forbidden))
     await operator.flush()
     assert heard == []
 
@@ -168,6 +168,93 @@ async def test_what_the_server_was_made_to_send_in_a_service_s_stead_is_not_carr
     )
     assert ran == ["operator"]  # the second one only
     await serving.stop()
+
+
+FOREIGN = {  # what a service would like to have stored, and where it would stand
+    "$KV.HALT.system": "KV_HALT",
+    "$KV.CLOCK.offset": "KV_CLOCK",
+    "$KV.VAULT.mailbox.someone.password": "KV_VAULT",
+    "$KV.LEASES.mailbox.x": "KV_LEASES",
+    "$KV.CHECKPOINTS.mailbox.relay.replay": "KV_CHECKPOINTS",
+    "$O.BLOBS_scheduler.M.x": "OBJ_BLOBS_scheduler",
+    "heraldry.parked.mailbox.mailbox-imports._": "PARKED_mailbox",
+    "heraldry.keys.mailbox.someone": "KEYS",
+    "heraldry.relay.mailbox": "HERALDRY",
+    "heraldry.events.o.mailbox._.Forged": "HERALDRY",
+    "heraldry.internal.scheduler.0.x.StepDispatched": "HERALDRY",
+}
+
+
+@parts
+async def test_nothing_is_stored_in_a_service_s_stead_where_it_may_not_write(server: NatsServer) -> None:
+    """JetStream's answers, its deliveries, and the server's own: each is sent with the server's rights."""
+    nc, operator = await server.client("linkedin-driver"), await server.client(rights.OPERATOR)
+    js, all_rights = border.jetstream(nc), border.jetstream(operator)
+    lease, event = "$KV.LEASES.linkedin-driver.x", "heraldry.events.o.linkedin-driver._.E"
+    forged = Record(state="destroyed").model_dump_json().encode()
+    for subject in (lease, event):
+        await js.publish(subject, forged, headers={"Nats-Expected-Last-Subject-Sequence": "0"})
+    durable = rights.DURABLES["linkedin-driver"][0]
+    config: dict[str, object] = {"name": durable, "durable_name": durable, "ack_policy": "explicit"}
+    make = f"$JS.API.CONSUMER.DURABLE.CREATE.HERALDRY.{durable}"
+    await nc.request(make, json.dumps({"stream_name": "HERALDRY", "config": config}).encode(), timeout=2)
+    asked = (
+        (f"$JS.API.DIRECT.GET.KV_LEASES.{lease}", b""),
+        ("$JS.API.DIRECT.GET.HERALDRY", json.dumps({"last_by_subj": event}).encode()),
+        ("$JS.API.DIRECT.GET.HERALDRY", json.dumps({"seq": 1, "batch": 9}).encode()),
+        ("$JS.API.STREAM.MSG.GET.HERALDRY", json.dumps({"last_by_subj": event}).encode()),
+        (f"$JS.API.CONSUMER.MSG.NEXT.HERALDRY.{durable}", b'{"batch":1,"no_wait":true}'),
+        (f"$JS.ACK.HERALDRY.{durable}.1.1.1.1.0", b"+NXT"),
+        ("$JS.API.INFO", b""),
+        (rights.SERVER_STATE, b""),
+        (event, b"stored, and acknowledged"),
+    )
+    before = await _kept(all_rights)
+    own = 0
+    for number, target in enumerate([*FOREIGN, *map(rights.written, FOREIGN)]):
+        for subject, body in asked:
+            await nc.publish(subject, body, reply=target)
+            own += subject == event and not target.startswith(rights.WRITTEN)
+        deliver = {
+            "name": f"push-{number}",
+            "deliver_subject": target,
+            "filter_subject": lease,
+            "ack_policy": "none",
+            "idle_heartbeat": 100_000_000,
+            "flow_control": True,
+        }
+        await nc.request(
+            f"$JS.API.CONSUMER.CREATE.KV_LEASES.push-{number}.{lease}",
+            json.dumps({"stream_name": "KV_LEASES", "config": deliver}).encode(),
+            timeout=2,
+        )
+        if target.startswith(rights.WRITTEN):
+            assert await _violation(nc, target)
+    await js.publish(event, b"last")  # what was asked before is answered by now
+    before["HERALDRY"] += own + 1
+    after = await _kept(all_rights)
+    assert after == before
+    for subject, stream in FOREIGN.items():
+        with pytest.raises(NotFoundError):
+            await all_rights.get_last_msg(stream, subject)
+
+
+async def _kept(js: JetStreamContext) -> dict[str, int]:
+    return {name: (await js.stream_info(name)).state.last_seq for name in sorted({*FOREIGN.values()})}
+
+
+@parts
+@pytest.mark.parametrize("bucket", ["VAULT", "LEASES", "CHECKPOINTS"])
+async def test_no_context_empties_a_bucket_that_others_share(server: NatsServer, bucket: str) -> None:
+    theirs = border.jetstream(await server.client("mailbox"))
+    mine = border.jetstream(await server.client("scheduler"))
+    await theirs.publish(f"$KV.{bucket}.mailbox.x", b"kept")
+    for what in ("all", "sub"):
+        with pytest.raises(APIError, match="rollup"):
+            await mine.publish(f"$KV.{bucket}.scheduler.x", b"", headers={"Nats-Rollup": what})
+    assert await refused(await server.client("scheduler"), f"$JS.API.STREAM.PURGE.KV_{bucket}", {})
+    operator = border.jetstream(await server.client("operator"))
+    assert (await operator.get_last_msg(f"KV_{bucket}", f"$KV.{bucket}.mailbox.x")).data == b"kept"
 
 
 @parts
@@ -257,6 +344,7 @@ async def test_a_service_may_not_listen_to_others(server: NatsServer) -> None:
         "heraldry.signer.>",
         "heraldry.keys.>",
         "heraldry.events.>",
+        rights.written("heraldry.keys.>"),
         "$JS.API.>",
         "$SYS.REQ.USER.AUTH",
         "_INBOX_gateway.>",

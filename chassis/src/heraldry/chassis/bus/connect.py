@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 
 import structlog
+from heraldry.chassis.bus.client import BusClient
 from heraldry.chassis.bus.rights import inbox_prefix
 from heraldry.chassis.settings import Settings
 from heraldry.chassis.tasks import check_cancelled
@@ -25,7 +26,7 @@ def end_process() -> None:
     os._exit(LOST_FOR_GOOD)
 
 
-class _Connection(Client):
+class _Connection(BusClient):
     """A client that knows whether it was meant to close, and says what happens to it."""
 
     def __init__(self, settings: Settings, lost: Callable[[], None]) -> None:

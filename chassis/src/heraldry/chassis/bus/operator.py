@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from heraldry.chassis.bus import rights
+from heraldry.chassis.bus.client import BusClient
 from heraldry.chassis.settings import Settings
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -28,7 +29,7 @@ async def operator(data: Path) -> AsyncGenerator[Client]:
     NotRunningError.
     """
     settings = _settings(data)
-    nc = Client()
+    nc = BusClient()
     try:
         await nc.connect(
             settings.nats_url,

@@ -15,7 +15,14 @@ from heraldry.contracts.subjects import parked_stream
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo
+from nats.js.api import (
+    DiscardPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+    StreamInfo,
+    SubjectTransform,
+)
 from nats.js.errors import APIError, NotFoundError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -176,6 +183,9 @@ async def _ensure(js: JetStreamContext, wanted: StreamConfig) -> None:
             log.info("stream made", stream=name, max_bytes=wanted.max_bytes)
             return
     config = found.config
+    if not _differences(config, _before(wanted)):
+        config = (await border.update_stream(js, _listening(config, wanted))).config
+        log.info("stream listens where no answer is written", stream=name)
     if differing := _differences(config, wanted):
         raise ProvisionError(
             f"The stream {name} differs from what this release needs in {', '.join(differing)}."
@@ -194,6 +204,28 @@ async def _info(js: JetStreamContext, name: str) -> StreamInfo | None:
         return None
 
 
+def _before(wanted: StreamConfig) -> StreamConfig:
+    """The stream as it was when whoever asked JetStream for something could have the answer written into it."""
+    rollups = str(wanted.name).startswith(("KV_", "OBJ_"))
+    return dataclasses.replace(
+        wanted, subjects=_kept(wanted), subject_transform=None, allow_rollup_hdrs=rollups
+    )
+
+
+def _listening(found: StreamConfig, wanted: StreamConfig) -> StreamConfig:
+    return dataclasses.replace(
+        found,
+        subjects=wanted.subjects,
+        subject_transform=wanted.subject_transform,
+        allow_rollup_hdrs=wanted.allow_rollup_hdrs,
+    )
+
+
+def _kept(config: StreamConfig) -> list[str]:
+    """The subjects under which a stream keeps what it hears."""
+    return [subject.removeprefix(f"{rights.WRITTEN}.") for subject in config.subjects or ()]
+
+
 def _differences(found: StreamConfig, wanted: StreamConfig) -> list[str]:
     def told(config: StreamConfig) -> Mapping[str, object]:
         document = cast("dict[str, object]", json.loads(json.dumps(config.as_dict())))
@@ -205,6 +237,7 @@ def _differences(found: StreamConfig, wanted: StreamConfig) -> list[str]:
 
 COMPARED = (
     "subjects",
+    "subject_transform",
     "retention",
     "storage",
     "discard",
@@ -229,7 +262,8 @@ def _stream(  # noqa: PLR0913  each names one property of a stream
 ) -> StreamConfig:
     return StreamConfig(
         name=name,
-        subjects=list(subjects),
+        subjects=[rights.written(subject) for subject in subjects],
+        subject_transform=SubjectTransform(f"{rights.WRITTEN}.>", ">"),
         retention=RetentionPolicy.LIMITS,
         storage=StorageType.FILE,
         discard=DiscardPolicy.NEW,
@@ -252,13 +286,15 @@ def _blobs(context: str, budgets: Budgets) -> StreamConfig:
 def _bucket(
     name: str, max_bytes: int, budgets: Budgets, *, history: int = 1, lifetime: float = 0
 ) -> StreamConfig:
-    """A key-value bucket. Unlike those nats-py makes, single messages may be deleted: erasing needs that."""
+    """A key-value bucket. Unlike those nats-py makes, single messages may be deleted: erasing needs that.
+
+    Nor may a message say that it takes the place of all the others: contexts share buckets.
+    """
     return _stream(
         f"KV_{name}",
         (f"$KV.{name}.>",),
         max_bytes,
         budgets,
-        allow_rollup_hdrs=True,
         history=history,
         lifetime=lifetime,
     )

@@ -97,6 +97,25 @@ def measured(context: str) -> tuple[str, ...]:
     )
 
 
+STORED = (  # how the subjects of what streams keep begin
+    "heraldry.events.",
+    "heraldry.internal.",
+    "heraldry.relay.",
+    "heraldry.keys.",
+    "heraldry.parked.",
+    "$KV.",
+    "$O.",
+)
+# What is to be stored goes there, and is kept under its own subject. The server takes no request whose answer would go
+# to a subject that begins with `_R_.`: nobody has it write, with its own rights, on a stream that is closed to him.
+WRITTEN = "_R_.heraldry"
+
+
+def written(subject: str) -> str:
+    """Where a message on this subject is published: the streams listen there, and nowhere else."""
+    return f"{WRITTEN}.{subject}" if subject.startswith(STORED) else subject
+
+
 @dataclass(frozen=True, slots=True)
 class Rights:
     """Subjects a user may publish and subscribe; what is not named is refused by the server."""
@@ -225,7 +244,7 @@ def service(context: str, durables: Mapping[str, Sequence[str]]) -> Rights:
             for verb in ("CREATE", "DELETE")
         ]
     return Rights(
-        publish=tuple(publish),
+        publish=tuple(map(written, publish)),
         subscribe=(
             f"{inbox_prefix(context)}.>",
             f"heraldry.commands.{context}.*",
@@ -246,7 +265,9 @@ PUBLIC = "public"  # the first token of VAULT keys that other contexts may read;
 
 def sandbox() -> Rights:
     """The stand-ins for the outside world move the clock, and do nothing else."""
-    return Rights(publish=(*_watch("CLOCK"), "$KV.CLOCK.>"), subscribe=(f"{inbox_prefix(SANDBOX)}.>",))
+    return Rights(
+        publish=(*_watch("CLOCK"), written("$KV.CLOCK.>")), subscribe=(f"{inbox_prefix(SANDBOX)}.>",)
+    )
 
 
 def signer() -> Rights:
@@ -348,10 +369,6 @@ def _blobs(context: str) -> tuple[str, ...]:
         f"$O.{blob_store(context)}.>",
         f"$JS.API.STREAM.INFO.{stream}",
         f"$JS.API.STREAM.MSG.GET.{stream}",
+        f"$JS.API.DIRECT.GET.{stream}",
         f"$JS.API.STREAM.PURGE.{stream}",
-        f"$JS.API.CONSUMER.CREATE.{stream}",
-        f"$JS.API.CONSUMER.CREATE.{stream}.>",
-        f"$JS.API.CONSUMER.INFO.{stream}.*",
-        f"$JS.API.CONSUMER.DELETE.{stream}.*",
-        f"$JS.FC.{stream}.>",
     )

@@ -46,7 +46,7 @@ async def set_aside_blobs(js: JetStreamContext) -> int | None:
 async def hand_out_pointers(js: JetStreamContext) -> None:
     """Each goes to its context's stream, doubled at most once."""
     async for raw in _messages(js, POINTERS, ">"):
-        await js.publish(raw.subject or "", raw.data or b"")
+        await js.publish(rights.written(raw.subject or ""), raw.data or b"")
         await js.delete_msg(POINTERS, raw.seq or 0)
     await js.delete_stream(POINTERS)
     log.info("parked messages moved to the streams of their contexts")
@@ -64,11 +64,16 @@ async def hand_out_blobs(js: JetStreamContext) -> None:
 
 async def put_blobs_before(js: JetStreamContext, blobs: Iterable[tuple[str, bytes]]) -> None:
     """Put what a backup of that time holds, subject and data, where it stood; `ensure` hands it out."""
-    subjects = [f"{CHUNKS}>", f"{NAMES}>"]
-    config = api.StreamConfig(name=BLOBS, subjects=subjects, allow_direct=True, allow_rollup_hdrs=True)
+    config = api.StreamConfig(
+        name=BLOBS,
+        subjects=[rights.written(f"{CHUNKS}>"), rights.written(f"{NAMES}>")],
+        subject_transform=api.SubjectTransform(f"{rights.WRITTEN}.>", ">"),
+        allow_direct=True,
+        allow_rollup_hdrs=True,
+    )
     await border.add_stream(js, config)
     for subject, data in blobs:
-        await js.publish(subject, data, stream=BLOBS)
+        await js.publish(rights.written(subject), data, stream=BLOBS)
 
 
 async def _hand_out(js: JetStreamContext, raw: api.RawStreamMsg) -> bool:
@@ -84,9 +89,9 @@ async def _hand_out(js: JetStreamContext, raw: api.RawStreamMsg) -> bool:
     pieces = f"{store}.C.{told.nuid}"
     await js.purge_stream(rights.blob_stream(context), subject=pieces)  # of a try that was cut short
     async for piece in _messages(js, BLOBS, f"{CHUNKS}{told.nuid}"):
-        await js.publish(pieces, piece.data or b"")
+        await js.publish(rights.written(pieces), piece.data or b"")
     await js.publish(
-        f"{store}.M.{(raw.subject or '').removeprefix(NAMES)}",
+        rights.written(f"{store}.M.{(raw.subject or '').removeprefix(NAMES)}"),
         told.model_copy(update={"bucket": rights.blob_store(context)}).model_dump_json().encode(),
         headers={api.Header.ROLLUP: "sub"},
     )

@@ -188,13 +188,15 @@ def _nats_server() -> Path:
 
 def _provision(files: ServerFiles) -> int:
     """In a process of its own: make the streams that are missing."""
-    import nats  # noqa: PLC0415  the supervisor starts NATS before it imports this
-    from heraldry.chassis.bus.provision import ProvisionError, ensure  # noqa: PLC0415  likewise
-    from nats import errors as nats_errors  # noqa: PLC0415  likewise
+    # here, because the supervisor starts NATS before it imports what speaks to it
+    from heraldry.chassis.bus.client import BusClient  # noqa: PLC0415
+    from heraldry.chassis.bus.provision import ProvisionError, ensure  # noqa: PLC0415
+    from nats import errors as nats_errors  # noqa: PLC0415
 
     async def work() -> None:
         operator = files.credentials[rights.OPERATOR]
-        client = await nats.connect(  # pyright: ignore[reportUnknownMemberType]  untyped options
+        client = BusClient()
+        await client.connect(
             files.url,
             user=operator.user,
             password=operator.password,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypedDict
 
 from heraldry.chassis.bus import rights
+from heraldry.chassis.bus.client import BusClient
 from heraldry.chassis.bus.refusing import RefusedWrites
 from heraldry.chassis.testing.bus import eventually
 from nats.aio.client import Client
@@ -103,7 +104,7 @@ def _told(data: Path) -> Mapping[str, Any]:
 async def _connected(data: Path, user: str) -> Client:
     passwords = json.loads((data / "keys" / "nats.json").read_text(encoding="utf-8"))["passwords"]
     port = json.loads((data / "run" / "nats.conf").read_text(encoding="utf-8"))["port"]
-    client = Client()
+    client = BusClient()
 
     async def trouble(_: Exception) -> None:
         """The server is started again."""

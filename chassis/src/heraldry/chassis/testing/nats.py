@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self, cast
 
 from heraldry.chassis.bus import border, rights
+from heraldry.chassis.bus.client import BusClient
 from heraldry.chassis.bus.provision import Budgets, ensure
 from heraldry.chassis.bus.server import MIB, Credential, ServerFiles, binary, free_port, prepare
 from heraldry.chassis.settings import Settings
@@ -82,7 +83,7 @@ class NatsServer:
 
     async def sign_in(self, user: str, password: str, *, reconnect: bool = True) -> Client:
         """A connection with any user and password; raises what nats-py raises if it is refused."""
-        client = Client()
+        client = BusClient()
 
         async def trouble(_: Exception) -> None:
             check_cancelled()  # else expected: tests kill the server
