@@ -47,6 +47,7 @@ from heraldry.gateway.pages.models import (
     Figures,
     FirstAdminPage,
     Flash,
+    Halted,
     IdentityCard,
     Inbox,
     Increase,
@@ -480,6 +481,20 @@ def configuration() -> Iterator[tuple[str, str, Shell, object]]:
 
 def history() -> Iterator[tuple[str, str, Shell, object]]:
     yield "activity", "activity.html", ACTIVITY, ACTIVITIES
+    gone = ("Mail to an erased person was taken in hand", "LinkedIn step of an erased person was begun")
+    erased = tuple(
+        replace(ACTIVITIES.entries[n], what=what, outcome=Chip("Erased"), cause="", href="")
+        for n, what in enumerate(("The data of a lead is erased everywhere", *gone))
+    )
+    shown = replace(ACTIVITIES, entries=(*erased, *ACTIVITIES.entries[len(erased) :]))
+    yield "activity-erased", "activity.html", ACTIVITY, shown
+    halted = Halted(
+        by="Mina Okafor", reason="Strange mails are leaving.", since=NOW - timedelta(minutes=7), ours=True
+    )
+    yield "halted", "activity.html", replace(ACTIVITY, halted=halted), shown
+    theirs = replace(halted, by="Support", reason="Moving house.", ours=False)
+    yield "halted-everything", "activity.html", replace(ACTIVITY, role="member", halted=theirs), shown
+    yield "halted-unknown", "activity.html", replace(ACTIVITY, halted=Halted()), shown
     yield "activity-empty", "activity.html", ACTIVITY, ActivityPage()
     nothing = replace(
         ACTIVITIES,

@@ -76,6 +76,8 @@ def consent() -> Iterator[tuple[str, str, Shell, object]]:
     page = "suppressions.html"
     full = SuppressionsPage(suppressed=SUPPRESSED, total=212, next="160")
     yield "suppressions", page, LIST, full
+    erased = tuple(replace(one, address="") if one.reason == "bounced" else one for one in SUPPRESSED)
+    yield "suppressions-erased", page, replace(LIST, role="member"), replace(full, suppressed=erased)
     yield "suppressions-later", page, LIST, replace(full, after="160", search="example")
     wrong = filled(
         SuppressForm,

@@ -20,8 +20,9 @@ from heraldry.contracts.linkedin import (
     LinkedInActionStarted,
 )
 from heraldry.contracts.mailbox import EmailClaimed, EmailQueued, EmailSent, EmailSubmissionStarted
+from heraldry.gateway.history import HistoryFilter
 from heraldry.gateway.projections import VIEWS
-from heraldry.gateway.views import HistoryFilter, Views
+from heraldry.gateway.views import Views
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 US, ADA, KIM, LEA, ACCOUNT, INBOX, CLAIM = (UUID(int=number) for number in range(1, 8))

@@ -32,9 +32,11 @@ from heraldry.contracts.mailbox import (
 )
 from heraldry.contracts.registry import PUBLISHED, event_type
 from heraldry.contracts.scheduler import EmailRate, QuotaConsumed, QuotaReleased
+from heraldry.gateway.entries import HistoryEntry, kind_of
+from heraldry.gateway.history import HistoryFilter
 from heraldry.gateway.projections import VIEWS
 from heraldry.gateway.sentences import KINDS, Words, said
-from heraldry.gateway.views import HistoryEntry, HistoryFilter, Views, kind_of
+from heraldry.gateway.views import Views
 
 GOLDEN = Path(__file__).resolve().parents[3] / "contracts" / "tests" / "golden"
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -25,8 +25,9 @@ from heraldry.contracts.linkedin import (
     VerificationCodeRequested,
 )
 from heraldry.contracts.mailbox import EmailQueued
+from heraldry.gateway.history import HistoryFilter
 from heraldry.gateway.projections import VIEWS
-from heraldry.gateway.views import HistoryFilter, Views
+from heraldry.gateway.views import Views
 
 US, ADA, STEP, MAIL = (UUID(int=number) for number in range(1, 5))
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from heraldry.gateway.entries import HistoryEntry
+from heraldry.gateway.history import MailSeen
 from heraldry.gateway.pages.models import Shell
 from heraldry.gateway.pages.render import render
 from heraldry.gateway.routes.activity import mail_page
-from heraldry.gateway.views import HistoryEntry, MailSeen
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ATTEMPT = UUID(int=7)

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import pytest
 from heraldry.contracts.linkedin import ActionStep, ActionView, Obstacle, ProfileData
+from heraldry.gateway.entries import HistoryEntry
 from heraldry.gateway.pages.models import Shell, UndecidedPage, UndecidedStep
 from heraldry.gateway.pages.render import render
 from heraldry.gateway.routes.steps import LOOKED_FOR, step_page
-from heraldry.gateway.views import HistoryEntry
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ADA = UUID(int=1)

@@ -14,7 +14,7 @@ from typing import Final
 
 import orjson
 from heraldry.chassis.views import Seen
-from heraldry.gateway.views import kind_of
+from heraldry.gateway.entries import kind_of
 
 KEPT: Final = 2000  # changes remembered for browsers that come back
 QUEUED: Final = 256  # changes a slow browser may be behind; then it is told to look at everything again

@@ -16,7 +16,7 @@ from heraldry.contracts.base import By
 from heraldry.contracts.gateway import UnsubscribeToken
 from heraldry.gateway.application import random_id
 from heraldry.gateway.domain import unsubscribe
-from heraldry.gateway.views import BY_LINK
+from heraldry.gateway.entries import BY_LINK
 from pydantic import ValidationError
 
 UNSUBSCRIBE: Final = Decider(unsubscribe.initial, unsubscribe.decide, unsubscribe.evolve)

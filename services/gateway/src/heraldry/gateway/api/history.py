@@ -15,9 +15,11 @@ from heraldry.contracts.base import Refused
 from heraldry.contracts.identity import GetIdentity
 from heraldry.contracts.registry import PUBLISHED
 from heraldry.gateway.api.answers import Body
+from heraldry.gateway.entries import HistoryEntry
+from heraldry.gateway.history import LONGEST_PAGE, HistoryFilter
 from heraldry.gateway.sentences import KINDS, Tone
 from heraldry.gateway.state import Call, Gateway
-from heraldry.gateway.views import LONGEST_PAGE, HistoryEntry, HistoryFilter, Views
+from heraldry.gateway.views import Views
 from litestar import Controller, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter

@@ -35,8 +35,8 @@ from heraldry.gateway.api.consequences import disconnect_inbox
 from heraldry.gateway.api.history import Entry, entry
 from heraldry.gateway.api.past import AsOf, moment, patience
 from heraldry.gateway.figures import Volume, volume
+from heraldry.gateway.history import MailSeen
 from heraldry.gateway.state import Asker, Call, Gateway
-from heraldry.gateway.views import MailSeen
 from litestar import Controller, Response, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter

@@ -14,6 +14,8 @@ from heraldry.contracts.base import Refused
 from heraldry.contracts.mailbox import DecideOutcome
 from heraldry.gateway.api.history import file, filter_of
 from heraldry.gateway.api.organization import revoke, subscribe
+from heraldry.gateway.entries import HistoryEntry
+from heraldry.gateway.history import HistoryFilter, MailSeen
 from heraldry.gateway.pages.forms import DayZoneForm, SubscriberForm, filled
 from heraldry.gateway.pages.models import (
     ActivityEntry,
@@ -36,7 +38,6 @@ from heraldry.gateway.routes.shown import asked, errors_of, html, is_answerable,
 from heraldry.gateway.routes.steps import undecided_steps
 from heraldry.gateway.sentences import KINDS
 from heraldry.gateway.state import AnyRequest, Call, Gateway
-from heraldry.gateway.views import HistoryEntry, HistoryFilter, MailSeen
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter

@@ -10,11 +10,11 @@ from uuid import UUID
 from heraldry.contracts.base import Refused
 from heraldry.contracts.linkedin import ActionKind, ActionState, ActionView, UndecidedAction
 from heraldry.gateway.api.steps import decide, step, undecided
+from heraldry.gateway.entries import HistoryEntry
 from heraldry.gateway.pages.models import Chip, MailStep, Reply, StepPage, UndecidedStep
 from heraldry.gateway.routes.profiles import profile_facts
 from heraldry.gateway.routes.shown import asked, html, posted, redirect, shell
 from heraldry.gateway.state import AnyRequest, Call, Gateway
-from heraldry.gateway.views import HistoryEntry
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
