@@ -312,6 +312,18 @@ async def test_a_server_that_is_not_the_leader_and_the_only_one_named_is_said(
     assert not isinstance(refused.value, OutcomeUnknownError)
 
 
+@pytest.mark.usefixtures("impatient")
+async def test_of_a_server_that_is_not_ready_it_is_certain_that_it_stored_nothing(
+    server: KurrentStandIn, store: KurrentStore
+) -> None:
+    server.suspend()
+    with pytest.raises(StoreUnavailableError, match=r"store\.unreachable") as refused:
+        await store.append(STREAM, [new_event()], expected=NO_STREAM)
+    assert not isinstance(refused.value, OutcomeUnknownError)
+    server.resume()
+    await store.append(STREAM, [new_event()], expected=NO_STREAM)
+
+
 async def test_what_the_server_finds_too_large_is_refused_and_not_tried_for_ever() -> None:
     async with KurrentStandIn(limits=Limits(append=1_000)) as server:
         store = await KurrentStore.open(parse(server.uri, CONTEXT), CONTEXT)

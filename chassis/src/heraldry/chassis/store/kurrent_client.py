@@ -45,6 +45,12 @@ _FOR_GOOD: Final = (
     BadRequestError,
 )
 _NEVER_CONNECTED: Final = ("failed to connect to all addresses", "name resolution", "DNS")
+_NEVER_BEGUN: Final = (
+    "Server Is Not Ready",
+    "Server Is Busy",
+    "Server Is Too Busy",
+    "No leader info available",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +216,10 @@ class Client(AsyncKurrentDBClient):
                 code, what = "store.no-leader", "has no leader, or none of its servers answers"
             case _:
                 code, what = "store.unreachable", f"cannot be used now ({type(error).__name__})"
-        said = str(error) if isinstance(error, ServiceUnavailableError) else ""
+        said = str(error) if isinstance(error, KurrentDBClientError) else ""
+        signs = _NEVER_CONNECTED if isinstance(error, ServiceUnavailableError) else ()
         certain = isinstance(error, (*_FOR_GOOD, NodeIsNotLeaderError, DiscoveryFailedError)) or any(
-            sign in said for sign in _NEVER_CONNECTED
+            sign in said for sign in (*signs, *_NEVER_BEGUN)
         )
         return Problem(f"{code}: KurrentDB at {self.shown} {what}.", nothing_sent=certain)
 
