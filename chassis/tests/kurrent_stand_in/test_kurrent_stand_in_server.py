@@ -282,6 +282,19 @@ async def test_a_streams_own_list_says_who_may_do_what(secured: Secured) -> None
     await asyncio.gather(ann.close(), bob.close(), admin.close())
 
 
+async def test_who_loses_the_right_to_read_loses_the_subscription(secured: Secured) -> None:
+    ann, admin = secured.client("ann", "secret"), secured.client("admin", "changeit")
+    await admin.append_to_stream("a-1", events=an_event(), current_version=NO_STREAM)
+    subscription = await ann.subscribe_to_stream("a-1")
+    await anext(subscription)
+    await admin.set_stream_metadata("a-1", metadata={"$acl": {"$r": "$admins"}})
+    await admin.append_to_stream("a-1", events=an_event(), current_version=0)
+    with pytest.raises(AccessDeniedError):
+        async with asyncio.timeout(10):
+            await anext(subscription)
+    await asyncio.gather(ann.close(), admin.close())
+
+
 # ── what it keeps ────────────────────────────────────────────────────────────────────────────────────────────
 
 

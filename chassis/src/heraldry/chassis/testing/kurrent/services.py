@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Final, NoReturn, TypeVar
 
 from grpc.aio import Server, ServicerContext
@@ -83,7 +84,7 @@ class Streams(StreamsServicer):
             self._node.allow(metadata, "read", stream)
             self._node.admit(metadata)
             if options.WhichOneof("count_option") == "subscription":
-                answers = self._subscribed(options)
+                answers = self._subscribed(options, partial(self._node.allow, metadata, "read", stream))
             else:
                 answers = read_to_end(self._node.database, options)
             async with aclosing(answers):
@@ -92,8 +93,10 @@ class Streams(StreamsServicer):
         except Refusal as refusal:
             await refuse(context, refusal)
 
-    async def _subscribed(self, options: ReadReq.Options) -> AsyncGenerator[ReadResp]:
-        subscription = Subscription(self._node.database, options)
+    async def _subscribed(
+        self, options: ReadReq.Options, allow: Callable[[], None]
+    ) -> AsyncGenerator[ReadResp]:
+        subscription = Subscription(self._node.database, options, allow)
         self._node.subscriptions.add(subscription)
         try:
             async with aclosing(subscription.answers()) as answers:

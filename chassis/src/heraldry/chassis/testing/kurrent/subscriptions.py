@@ -7,7 +7,7 @@ more. It is not told: the protocol has a message for it that no server sends.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import Final, Protocol
 from uuid import uuid4
 
@@ -31,13 +31,17 @@ QUEUE: Final = 64  # live events that may wait for a consumer
 _NOTHING: Final = -1  # as a place: before everything
 
 
-class Subscription:
-    """One consumer's. `drop` ends it from outside."""
+def _anybody() -> None:
+    """Whoever asks may go on reading."""
 
-    def __init__(self, database: Database, options: Options) -> None:
+
+class Subscription:
+    """One consumer's. `drop` ends it from outside; so does `allow`, by a Refusal, once the consumer has no right."""
+
+    def __init__(self, database: Database, options: Options, allow: Callable[[], None] = _anybody) -> None:
         if options.read_direction == Options.Backwards:
             raise invalid_argument("a subscription reads forwards")
-        self._database = database
+        self._database, self._allow = database, allow
         self._refusal: Refusal | None = None
         shape = shape_of(database, options)
         of_all = options.WhichOneof("stream_option") == "all"
@@ -79,6 +83,7 @@ class Subscription:
     def _check(self) -> None:
         if self._refusal is not None:
             raise self._refusal
+        self._allow()
 
 
 class _Source(Protocol):
