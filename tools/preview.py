@@ -483,7 +483,7 @@ def history() -> Iterator[tuple[str, str, Shell, object]]:
     yield "activity", "activity.html", ACTIVITY, ACTIVITIES
     gone = ("Mail to an erased person was taken in hand", "LinkedIn step of an erased person was begun")
     erased = tuple(
-        replace(ACTIVITIES.entries[n], what=what, outcome=Chip("Erased"), cause="", href="")
+        replace(ACTIVITIES.entries[n], what=what, outcome=Chip("Erased", "idle"), cause="", href="")
         for n, what in enumerate(("The data of a lead is erased everywhere", *gone))
     )
     shown = replace(ACTIVITIES, entries=(*erased, *ACTIVITIES.entries[len(erased) :]))
