@@ -239,6 +239,39 @@ async def test_nothing_is_stored_in_a_service_s_stead_where_it_may_not_write(ser
             await all_rights.get_last_msg(stream, subject)
 
 
+@parts
+async def test_nobody_has_the_server_ask_jetstream_for_what_he_may_not(server: NatsServer) -> None:
+    """An answer of JetStream that goes to its API would be a request with the server's rights."""
+    nc, operator = await server.client("linkedin-driver"), border.jetstream(await server.client("operator"))
+    for subject in ("heraldry.keys.mailbox.someone", "$KV.VAULT.mailbox.someone.password"):
+        await operator.publish(subject, b"kept")
+    js, lease = border.jetstream(nc), "$KV.LEASES.linkedin-driver.x"
+    durable = rights.DURABLES["linkedin-driver"][0]
+    make = {"stream_name": "HERALDRY", "config": {"durable_name": durable, "ack_policy": "explicit"}}
+    await nc.request(
+        f"$JS.API.CONSUMER.DURABLE.CREATE.HERALDRY.{durable}", json.dumps(make).encode(), timeout=2
+    )
+    copy = {"stream_name": "KEYS", "config": {"durable_name": "copy", "ack_policy": "none"}}
+    for asked, body in (
+        ("$JS.API.STREAM.PURGE.KV_VAULT", b"{}"),
+        ("$JS.API.STREAM.MSG.DELETE.KEYS", b'{"seq":1}'),
+        ("$JS.API.CONSUMER.DURABLE.CREATE.KEYS.copy", json.dumps(copy).encode()),
+        ("$JS.API.STREAM.PURGE.KEYS", b""),
+        ("$JS.API.STREAM.DELETE.KEYS", b""),
+    ):
+        await js.publish(lease, body)
+        for target in (asked, rights.written(asked)):
+            await nc.publish(f"$JS.API.DIRECT.GET.KV_LEASES.{lease}", b"", reply=target)
+            await nc.publish(
+                f"$JS.API.CONSUMER.MSG.NEXT.HERALDRY.{durable}", b'{"batch":1,"no_wait":true}', reply=target
+            )
+            await nc.publish("$JS.API.INFO", b"", reply=target)
+        assert await _violation(nc, rights.written(asked))
+    await js.publish(lease, b"last")  # what was asked before is answered by now
+    keys, vault = await operator.stream_info("KEYS"), await operator.stream_info("KV_VAULT")
+    assert (keys.state.messages, keys.state.consumer_count, vault.state.messages) == (1, 0, 1)
+
+
 async def _kept(js: JetStreamContext) -> dict[str, int]:
     return {name: (await js.stream_info(name)).state.last_seq for name in sorted({*FOREIGN.values()})}
 

@@ -1,4 +1,4 @@
-"""A connection to NATS that publishes what is to be stored where the streams listen."""
+"""A connection to NATS that publishes where streams and JetStream listen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from nats.aio.client import Client
 
 
 class BusClient(Client):
-    """Whoever publishes, JetStream's side included, names the subject under which a message is kept."""
+    """Whoever publishes, JetStream's side included, names the subject as everybody knows it; see `rights.written`."""
 
     async def publish(
         self, subject: str, payload: bytes = b"", reply: str = "", headers: dict[str, str] | None = None

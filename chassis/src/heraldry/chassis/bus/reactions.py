@@ -22,6 +22,7 @@ from faststream.exceptions import NackMessage
 from faststream.nats import JStream, NatsBroker, NatsMessage, NatsRouter, PullSub
 from faststream.security import SASLPlaintext
 from heraldry.chassis.bus import border, rights
+from heraldry.chassis.bus.client import BusClient
 from heraldry.chassis.bus.parking import Parking, Pointer, redacted
 from heraldry.chassis.settings import Settings
 from heraldry.chassis.store.port import StoreUnavailableError
@@ -226,13 +227,23 @@ def filters_of(kinds: Sequence[type[Event]]) -> list[str]:
     ]
 
 
+class _Broker(NatsBroker):
+    """A broker on a connection of ours."""
+
+    async def _connect(self) -> Client:
+        connection = BusClient()
+        await connection.connect(**self._connection_kwargs)
+        self.config.connect(connection)
+        return connection
+
+
 def broker(settings: Settings, *, lost: Callable[[], Awaitable[None]] | None = None) -> NatsBroker:
     """A FastStream broker with this process's rights, that loses no message whose handler raises.
 
     It reconnects for ever. If the connection closes for good, `lost` is called: by default the process ends.
     """
     user = settings.nats_user
-    return NatsBroker(
+    return _Broker(
         settings.nats_url,
         security=SASLPlaintext(user, settings.nats_password.get_secret_value()) if user else None,
         name=f"{settings.process}-reactions",

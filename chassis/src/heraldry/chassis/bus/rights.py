@@ -106,14 +106,22 @@ STORED = (  # how the subjects of what streams keep begin
     "$KV.",
     "$O.",
 )
-# What is to be stored goes there, and is kept under its own subject. The server takes no request whose answer would go
-# to a subject that begins with `_R_.`: nobody has it write, with its own rights, on a stream that is closed to him.
+# What is to be stored goes there, and is kept under its own subject; JetStream is asked there what it does with rights of
+# its own. The server takes no request whose answer would go to a subject that begins with `_R_.`: nobody has it write on a
+# stream that is closed to him, nor ask it to.
 WRITTEN = "_R_.heraldry"
+API = "$JS.API."
+READING = (
+    "$JS.API.DIRECT.GET.",
+    "$JS.API.CONSUMER.MSG.NEXT.",
+)  # answered by a stream and by a consumer themselves
 
 
 def written(subject: str) -> str:
-    """Where a message on this subject is published: the streams listen there, and nowhere else."""
-    return f"{WRITTEN}.{subject}" if subject.startswith(STORED) else subject
+    """Where a message on this subject is published: the streams and JetStream listen there, and nowhere else."""
+    if subject.startswith(STORED) or (subject.startswith(API) and not subject.startswith(READING)):
+        return f"{WRITTEN}.{subject}"
+    return subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +259,7 @@ def service(context: str, durables: Mapping[str, Sequence[str]]) -> Rights:
             f"heraldry.queries.{context}.*",
             *((CALLOUT,) if is_gateway else ()),
         ),
-        deny_publish=tuple(deny),
+        deny_publish=tuple(map(written, deny)),
     )
 
 
@@ -266,7 +274,8 @@ PUBLIC = "public"  # the first token of VAULT keys that other contexts may read;
 def sandbox() -> Rights:
     """The stand-ins for the outside world move the clock, and do nothing else."""
     return Rights(
-        publish=(*_watch("CLOCK"), written("$KV.CLOCK.>")), subscribe=(f"{inbox_prefix(SANDBOX)}.>",)
+        publish=tuple(map(written, (*_watch("CLOCK"), "$KV.CLOCK.>"))),
+        subscribe=(f"{inbox_prefix(SANDBOX)}.>",),
     )
 
 

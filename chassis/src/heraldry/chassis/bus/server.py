@@ -19,6 +19,7 @@ ACCOUNT = "HERALDRY"
 # Event subscribers are in an account of their own: whoever asks chooses where the answer goes, and the server writes
 # it there with its own rights. From another account it reaches only that account.
 SUBSCRIBERS = "SUBSCRIBERS"
+NOBODY = "heraldry.nobody.>"  # nobody listens there
 MAX_PAYLOAD = 1024 * 1024  # bytes of one message; an event has at most a quarter of it
 MAX_CONNECTIONS = 4096
 MIB = 1024 * 1024
@@ -190,6 +191,12 @@ def _config(
                             "service": {"account": "SYS", "subject": "$SYS.REQ.SERVER.PING.HEALTHZ"},
                             "to": rights.SERVER_HEALTH,
                         },
+                        # the server would import it under its own name, where anybody's answer could go
+                        {
+                            "service": {"account": "SYS", "subject": f"{rights.API}>"},
+                            "to": rights.written(f"{rights.API}>"),
+                        },
+                        {"service": {"account": "SYS", "subject": NOBODY}, "to": f"{rights.API}>"},
                     ],
                     "exports": [
                         {"service": subject, "response_type": kind, "accounts": [SUBSCRIBERS]}
@@ -205,8 +212,13 @@ def _config(
                 "SYS": {
                     "users": [{"user": rights.SYSTEM, "password": stored.passwords[rights.SYSTEM]}],
                     "exports": [
-                        {"service": f"$SYS.REQ.SERVER.PING.{what}", "accounts": [ACCOUNT]}
-                        for what in ("VARZ", "HEALTHZ")
+                        {"service": subject, "accounts": [ACCOUNT]}
+                        for subject in (
+                            "$SYS.REQ.SERVER.PING.VARZ",
+                            "$SYS.REQ.SERVER.PING.HEALTHZ",
+                            f"{rights.API}>",
+                            NOBODY,
+                        )
                     ],
                 },
             },
