@@ -118,6 +118,20 @@ def test_a_failing_handler_leaves_neither_rows_nor_checkpoint(tmp_path: Path) ->
         assert rows(model, "stock") == [("pear", 8)]
 
 
+def test_a_write_that_sqlite_refuses_leaves_neither_rows_nor_checkpoint(tmp_path: Path) -> None:
+    """However late it is refused: the same statement in a row is written in one go."""
+    strict = stock()
+
+    @strict.on(Cursed)
+    def cursed(db: Connection, event: Cursed, fact: Fact) -> None:
+        db.execute("INSERT OR REPLACE INTO stock VALUES (?, ?)", ("plum", None))
+
+    with closing(ReadModel(tmp_path / "m.sqlite3", [strict])) as model:
+        with pytest.raises(sqlite3.IntegrityError, match="NOT NULL"):
+            model.apply([sale(1), sale(2), (3, Cursed(at=NOW), fact(3))], upto=3, reached=[at(3)])
+        assert (rows(model, "stock"), model.checkpoint(), model.reached()) == ([], 0, {})
+
+
 def test_a_repeat_changes_nothing(tmp_path: Path) -> None:
     with closing(ReadModel(tmp_path / "m.sqlite3", [stock(), journal()])) as model:
         batch = [sale(1), sale(2)]

@@ -1,6 +1,6 @@
 """What handlers write, statement by statement in their order; the same statement in a row goes to SQLite in one go.
 
-In a rebuild the same events come in a row, and a statement for many rows costs half of what it costs for one.
+In a rebuild the same events often come in a row, and a statement run for many rows takes a fifth less for each.
 """
 
 from __future__ import annotations
@@ -23,25 +23,29 @@ class Writes:
     A statement that fails does so when the next one differs, or at `flush`: the transaction goes back in any case.
     """
 
-    __slots__ = ("_db", "_rows", "_statement")
+    __slots__ = ("_db", "_rows", "_statement", "_write")
 
     def __init__(self, db: Connection) -> None:
-        self._db = db
-        self._statement, self._rows = "", list[Values]()
+        self._db, self._write = db, db.cursor().execute
+        self._statement = ""  # the last one, if it was a write
+        self._rows: list[Values] = []  # with which it is still to be run
 
     def for_handlers(self) -> Connection:
         """As handlers know it."""
         return cast("Connection", self)
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> Cursor | Outcome:
-        """As of a connection; what comes of a write is not known yet, and asking for it is an error."""
+        """As of a connection; what came of a write is not known yet, and asking for it is an error."""
         if sql == self._statement and type(values) is tuple:
             self._rows.append(cast("Values", values))
             return OUTCOME
-        self.flush()
-        if type(values) is not tuple or not _writes(sql):
+        if self._rows:
+            self.flush()
+        if not _writes(sql):
+            self._statement = ""
             return self._db.execute(sql, cast("Values", values))
-        self._statement, self._rows = sql, [cast("Values", values)]
+        self._statement = sql
+        self._write(sql, cast("Values", values))
         return OUTCOME
 
     def executemany(self, sql: str, rows: Iterable[Values]) -> Cursor:
@@ -51,12 +55,9 @@ class Writes:
 
     def flush(self) -> None:
         """Write what is kept."""
-        statement, rows = self._statement, self._rows
-        self._statement, self._rows = "", []
-        if len(rows) == 1:
-            self._db.execute(statement, rows[0])
-        elif rows:
-            self._db.executemany(statement, rows)
+        rows, self._rows = self._rows, []
+        if rows:
+            self._db.executemany(self._statement, rows)
 
 
 @cache
