@@ -23,7 +23,7 @@ AT_LAST = "async def demonstrate_async_client"
 
 def examples(uri: str) -> Sequence[str]:
     """Those about streams: all until persistent subscriptions begin, and the last, with asyncio."""
-    text = str(metadata("kurrentdbclient").get_payload())
+    text = metadata("kurrentdbclient")["Description"]
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     first = next(index for index, block in enumerate(blocks) if NOT_IMPLEMENTED in block)
     chosen = [*blocks[:first], *(block for block in blocks[first:] if AT_LAST in block)]
