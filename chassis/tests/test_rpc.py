@@ -206,6 +206,7 @@ async def test_without_an_answer_nobody_knows_and_the_same_id_is_sent_again(
         with pytest.raises(Refused) as refused:
             await bench.caller.send(rename(), by=BY, id=id_, deadline=0.7)
         assert (refused.value.code, refused.value.status) == ("command.unconfirmed", 503)
+        assert "the same Idempotency-Key" in refused.value.detail  # a request without one gets another id
         assert len(service.asked) >= 2
         assert {asking.id for _, asking in service.asked} == {id_}
         with pytest.raises(Refused) as query:

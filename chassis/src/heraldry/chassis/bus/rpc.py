@@ -279,8 +279,9 @@ class Caller:
         if command and perhaps_done:
             raise Refused(
                 "command.unconfirmed",
-                "No answer came in time, so this may or may not have been done. Sending it again is safe:"
-                " it is never done twice.",
+                "No answer came in time, so this may or may not have been done. With the same Idempotency-Key, or"
+                " from the same form of a page, it can be sent again and is done once. Otherwise look first"
+                " whether it was done.",
                 status=503,
             )
         raise Refused(

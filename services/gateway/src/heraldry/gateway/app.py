@@ -122,7 +122,8 @@ def description() -> OpenAPIConfig:
         description=(
             "Refusals are problem documents (RFC 9457) with a stable `code`. A change answers with X-Position;"
             " sent back with a read (several, comma separated), the answer is not older. Idempotency-Key (a"
-            " UUID) makes a repeat of the same request harmless; with another body it is refused for a day."
+            " UUID) makes a repeat of the same request harmless; with another body it is refused for a day. Without"
+            " a key every request is a new one: a repeat of one that was not answered may do it a second time."
         ),
         path="/api/v1",
         render_plugins=[JsonRenderPlugin(path="/openapi.json")],
