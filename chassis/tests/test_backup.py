@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import sqlite3
 import threading
 from collections.abc import Generator
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from heraldry.chassis.backup.archive import BackupError, Manifest, pack, unpack
-from heraldry.chassis.backup.taking import archives, copy_stores, take
+from heraldry.chassis.backup.taking import WORKING, archives, copy_stores, remove_if_left, take
 from heraldry.chassis.store.folder import Note, write
 from heraldry.chassis.supervisor import folder as folders
 from heraldry.chassis.supervisor.folder import Folder, Installation
@@ -104,6 +105,32 @@ def test_keys_never_go_where_the_data_goes(tmp_path: Path) -> None:
     with pytest.raises(BackupError) as refused:
         archives(tmp_path / "same", tmp_path / "same", ("a", "b"))
     assert refused.value.code == "same-archive"
+
+
+def test_nothing_that_is_there_is_written_over(tmp_path: Path) -> None:
+    (tmp_path / "old.tar.gz").write_bytes(b"the backup of yesterday")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for named in (tmp_path / "old.tar.gz", tmp_path / "link", Path("/dev/null")):
+        for to, keys_to in ((named, tmp_path / "keys"), (tmp_path / "data", named)):
+            with pytest.raises(BackupError, match="not written over") as refused:
+                archives(to, keys_to, ("a", "b"))
+            assert refused.value.code == "file-there"
+
+
+def test_what_a_killed_backup_left_is_removed_and_what_another_is_at_is_not(tmp_path: Path) -> None:
+    left, busy = tmp_path / f"{WORKING}left", tmp_path / f"{WORKING}busy"
+    for folder in (left, busy):
+        (folder / "pieces").mkdir(parents=True)
+        (folder / "pieces" / "master.key").write_bytes(b"a key")
+        (folder / "lock").touch()
+    with (busy / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        for folder in (left, busy):
+            remove_if_left(folder)
+        assert busy.exists()
+        assert not left.exists()
+    remove_if_left(busy)
+    assert not busy.exists()
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -48,8 +48,11 @@ def test_a_query_parameter_that_an_address_does_not_take_is_refused(asked: str) 
 
 def test_an_address_that_is_not_there_is_told_as_such_whatever_is_asked_of_it() -> None:
     with TestClient(made()) as client:
-        answer = client.get("/api/v1/nothing?as_of=2026-05-04T09:30:00Z")
-    assert answer.status_code == 404
+        for asked in ("nothing?as_of=2026-05-04T09:30:00Z", "nothing", "campaigns/nothing/at/all"):
+            answer = client.get(f"/api/v1/{asked}")
+            assert answer.status_code == 404
+            assert answer.json()["code"] == "route.unknown"
+        assert client.get("/api/v1/openapi.json").json()["info"]["title"] == "Heraldry"
 
 
 def test_the_query_parameters_an_address_takes_are_those_its_description_names() -> None:

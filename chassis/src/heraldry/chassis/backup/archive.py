@@ -46,10 +46,13 @@ class Message(Value):
 
 
 def pack(folder: Path, manifest: Manifest, to: Path) -> None:
-    """Write an archive of a folder, whole or not at all, readable by its owner only. Raises OSError."""
+    """Write an archive of a folder, whole or not at all, readable by its owner only. Raises OSError.
+
+    While it is written it stands beside that folder, which is on the same file system as the archive.
+    """
     told = manifest.model_copy(update={"files": _digests(folder)})
     (folder / MANIFEST).write_text(told.model_dump_json(indent=1), encoding="utf-8")
-    beside = to.with_name(f".{to.name}.part")
+    beside = folder.with_name(f"{folder.name}.tar.gz")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         with tarfile.open(fileobj=file, mode="w:gz", compresslevel=1) as archive:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import os
 import shutil
 import sqlite3
@@ -15,6 +16,7 @@ from typing import Final
 from uuid import uuid4
 
 import orjson
+import structlog
 from heraldry.chassis.backup.archive import BackupError, Manifest, pack
 from heraldry.chassis.bus import rights
 from heraldry.chassis.bus.direct import DirectGet
@@ -22,6 +24,8 @@ from heraldry.chassis.store.folder import wrong_kind
 from heraldry.chassis.supervisor import folder as folders
 from heraldry.chassis.supervisor.alone import bus
 from heraldry.contracts.subjects import parked_stream
+
+log = structlog.stdlib.get_logger(__name__)
 
 # Not the events, which are the stores' and are published anew, nor what ends by itself: sessions, throttles, requests,
 # leases. Keys are in the other archive.
@@ -35,6 +39,7 @@ STREAMS: Final = (
 )
 KEY_FILES: Final = ("master.key", "demo-sign-in.json")
 AT_ONCE: Final = 50  # messages of one question: a blob's piece has 128 KiB
+WORKING: Final = ".heraldry-backup-"  # how the name of a working folder begins
 LOCK_PATIENCE: Final = 10.0  # seconds
 THE_SERVERS_OWN: Final = (
     "HERALDRY_STORE_URL names a server that keeps the logs: they are backed up by that server's own means, and restored"
@@ -141,12 +146,32 @@ def _copy_tree(source: Path, to: Path) -> None:
 
 @asynccontextmanager
 async def _pieces(to: Path) -> AsyncGenerator[Path]:
-    """A folder beside the archive, gone afterwards: nothing of a key is written elsewhere."""
-    folder = Path(tempfile.mkdtemp(prefix=f".{to.name}-", dir=to.parent))
+    """A folder beside the archive, gone afterwards: nothing of a key is written elsewhere.
+
+    Whoever is killed leaves it there, and the next one who writes an archive into that folder removes it.
+    """
+    for left in to.parent.glob(f"{WORKING}*"):
+        remove_if_left(left)
+    folder = Path(tempfile.mkdtemp(prefix=WORKING, dir=to.parent))
     try:
-        yield folder
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            pieces = folder / "pieces"
+            pieces.mkdir()
+            yield pieces
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_if_left(folder: Path) -> None:
+    """Remove a working folder whose backup no longer runs; one that runs holds its lock."""
+    try:
+        with (folder / "lock").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder)
+    except OSError as error:
+        if not isinstance(error, BlockingIOError | FileNotFoundError):
+            log.warning("what a backup left could not be removed", folder=str(folder), error=str(error))
 
 
 def archives(to: Path, keys_to: Path, names: Sequence[str]) -> tuple[Path, Path]:
@@ -157,6 +182,11 @@ def archives(to: Path, keys_to: Path, names: Sequence[str]) -> tuple[Path, Path]
     for path in (here, there):
         if not path.parent.is_dir():
             raise BackupError("no-folder", f"The folder {path.parent} is not there. Make it first.")
+        if os.path.lexists(path):
+            raise BackupError(
+                "file-there",
+                f"{path} is there already, and is not written over. Name another file, or a folder.",
+            )
     if here.resolve() == there.resolve():
         raise BackupError("same-archive", "The keys do not belong into the archive of the data.")
     return here, there

@@ -125,8 +125,8 @@ def description() -> OpenAPIConfig:
             " UUID) makes a repeat of the same request harmless; with another body it is refused for a day. Without"
             " a key every request is a new one: a repeat of one that was not answered may do it a second time."
         ),
-        path="/api/v1",
-        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        path="/api/v1/openapi.json",  # below its path litestar answers whatever is not there, with a page of its own
+        render_plugins=[JsonRenderPlugin(path="/")],
         components=Components(
             security_schemes={
                 "token": SecurityScheme(type="http", scheme="bearer"),
