@@ -92,6 +92,10 @@ TOLD: Final[Mapping[str, str]] = {
     " `heraldry audit verify`: it names the first event that was changed.",
     "audit.not-signed": "A checkpoint bears no signature of the key that was given. Check the key; if it is right, the"
     " checkpoint was forged.",
+    "audit.no-such-identity": "The logs say nothing of that identity. Compare its id with the address of its page, and the"
+    " folder with the installation it is of.",
+    "audit.not-signed-yet": "Ask again in a minute. If it stays so, see whether the signer runs; it may also be that another"
+    " key was given than the one the checkpoints are signed with.",
     "audit.other-epoch": "The store names another epoch than was signed, and no restore explains it. Somebody exchanged the store.",
     "audit.other-key": "Give the public key you wrote down at the start, and after a restore both.",
     "audit.signer-away": "The signer does not run. Nothing is lost: it signs what has come meanwhile as soon as it is started.",
@@ -140,7 +144,7 @@ TOLD: Final[Mapping[str, str]] = {
     "store-unreadable": "Another program may hold the store open, or its file is damaged. Stop that program; else restore a backup.",
     "store.access-denied": "Give the user the rights of [Use KurrentDB](../how-to/use-kurrentdb.md).",
     "store.address": "Write the address as the text says.",
-    "store.address-missing": "Set `HERALDRY_STORE_URL` to the server's address, or choose another folder with `--data`.",
+    "store.address-missing": "Set `HERALDRY_STORE_URL` (or `STORE_URL`) to the server's address, or choose another folder with `--data`.",
     "store.append-too-large": "Raise the server's `MaxAppendSize` to 1 MiB.",
     "store.closed": "The process was ending. Nothing was stored; ask again.",
     "store.folder-has-its-own": "Leave the address away, or choose a new folder with `--data`.",

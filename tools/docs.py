@@ -55,7 +55,7 @@ OTHER_VARIABLES: Final = {
     "HERALDRY_ASSETS": "The folder with the pages' third-party files, instead of `node_modules`.",
     "HERALDRY_INSTALL": "`yes` or `no`: whether `justw` may install system packages without asking.",
     "HERALDRY_CHROMIUM": "The browser that is driven, also by the tests: a path or a name.",
-    "STORE_URL": "For `heraldry up` and `heraldry demo`: the short name of `HERALDRY_STORE_URL`, which comes first.",
+    "STORE_URL": "For the `heraldry` command, as `up`, `demo`, `audit` and `backup`: the short name of `HERALDRY_STORE_URL`, which comes first.",
     "HERALDRY_SERVICES": "Tests only: other processes than the product's.",
 }
 

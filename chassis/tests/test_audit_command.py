@@ -110,7 +110,29 @@ def test_a_key_that_is_not_the_signer_s_is_told_before_all_else(
     another = base64.b64encode(SigningKey.generate().verify_key.encode()).decode()
     ended, answers = run(capsys, "verify", "--data", data, "--public-key", another, "--context", "identity")
     assert ended == 1
-    assert answers[0]["problems"][0]["code"] == "audit.other-key"
+    assert [one["code"] for one in answers[0]["problems"]] == ["audit.other-key"]
+
+
+def test_beside_a_key_that_is_not_the_signer_s_a_lost_memory_is_still_told(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder_of(data) / "identity.json").unlink()
+    another = base64.b64encode(SigningKey.generate().verify_key.encode()).decode()
+    _, answers = run(capsys, "verify", "--data", data, "--public-key", another, "--context", "identity")
+    codes = [one["code"] for one in answers[0]["problems"]]
+    assert codes == ["audit.other-key", "audit.signer-memory-damaged"]
+
+
+def test_where_some_was_signed_with_the_key_that_was_given_what_was_not_is_told(
+    data: Path, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trail = data / "audit" / "identity.jsonl"
+    head, name, signature = trail.read_text().rpartition('"signature":"')
+    trail.write_text(f"{head}{name}{'11' if signature.startswith('00') else '00'}{signature[2:]}")
+    forged = text_of(SigningKey.generate().verify_key)
+    (folder_of(data) / "public.key").write_text(f"{forged}\n")
+    _, answers = run(capsys, "verify", "--data", data, "--public-key", key, "--context", "identity")
+    assert [one["code"] for one in answers[0]["problems"]][:2] == ["audit.other-key", "audit.not-signed"]
 
 
 def test_bad_news_names_the_event(data: Path, key: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -315,8 +337,28 @@ def test_a_signer_that_forgot_all_it_signed_is_told(
 
 
 def test_somebody_who_did_nothing_has_no_proof(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ended, (proof,) = run(capsys, "proof", "--identity", WHO.replace("0", "1"), "--data", data)
-    assert (ended, proof["contexts"]) == (1, [])
+    assert main(["proof", "--identity", WHO.replace("0", "1"), "--data", str(data)]) == 1
+    said = capsys.readouterr()
+    assert json.loads(said.out)["code"] == "audit.no-such-identity"
+    assert said.err.startswith("audit.no-such-identity: No log of ")
+
+
+def test_what_is_not_signed_yet_is_no_proof_and_said_so(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(data / "audit")
+    ended, (told,) = run(capsys, "proof", "--identity", WHO, "--data", data)
+    assert (ended, told["code"]) == (1, "audit.not-signed-yet")
+
+
+def test_the_store_s_address_may_have_its_short_name(
+    data: Path, key: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HERALDRY_STORE_URL", raising=False)
+    monkeypatch.setenv("STORE_URL", "kdb://node:2113?Tls=false")
+    ended, (told,) = run(capsys, "verify", "--public-key", key, "--data", data, "--context", "identity")
+    assert (ended, told["code"]) == (1, "audit.no-log")
+    assert told["detail"].startswith("store.folder-has-its-own")  # the address was heard
 
 
 @pytest.mark.parametrize(

@@ -139,11 +139,15 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert refused.value.code == "no-folder"
 
 
-def test_a_folder_whose_log_a_server_keeps_is_not_said_to_be_empty(tmp_path: Path) -> None:
+def test_a_folder_whose_log_a_server_keeps_is_never_asked_for_its_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(tmp_path, "mailbox", Note("epoch", "kdb://node:2113"))
+    monkeypatch.delenv("HERALDRY_STORE_URL", raising=False)
+    monkeypatch.delenv("STORE_URL", raising=False)
     with pytest.raises(BackupError, match="KurrentDB") as refused:
-        copy_stores(tmp_path / "store", tmp_path / "to")
-    assert refused.value.code == "store.address-missing"
+        asyncio.run(take(tmp_path, tmp_path / "a", tmp_path / "b"))
+    assert refused.value.code == "store-elsewhere"
 
 
 def test_logs_that_a_server_keeps_are_that_server_s_to_back_up(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 from heraldry.chassis import halt
 from heraldry.chassis.bus import border
 from heraldry.chassis.bus.direct import Answer, IncompleteError
+from heraldry.chassis.commands import halt as command
 from heraldry.chassis.halt import HaltFlags, HaltUnknownError
+from heraldry.chassis.testing.bus import NOW
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.testing.waiting import until
 from nats.aio.client import Client
@@ -47,6 +50,37 @@ def known(flags: HaltFlags) -> bool:
     except HaltUnknownError:
         return False
     return True
+
+
+async def test_a_halt_stands_since_when_the_clock_of_the_installation_said() -> None:
+    async with NatsServer() as server:
+        flags = HaltFlags(await server.client("gateway"))
+        await flags.set(halt.SYSTEM, actor="user:ann", reason="wrong list", at=NOW)
+        found = await flags.check_now()
+        assert found is not None
+        assert found.since == NOW
+
+
+async def test_operators_halt_by_the_clock_of_the_installation(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HERALDRY_NATS_URL", raising=False)
+    async with NatsServer() as server:
+        js, flags = (
+            border.jetstream(await server.client("sandbox")),
+            HaltFlags(await server.client("mailbox")),
+        )
+        await js.publish("$KV.CLOCK.offset", b"90000", stream="KV_CLOCK")
+        for mode, moved in (("demo", timedelta(seconds=90000)), ("live", timedelta())):
+            (server.data / "MODE").write_text(f"{mode}\n")
+            before = datetime.now(UTC)
+            asked = ["set", "--system", "--reason", mode, "--data", str(server.data)]
+            assert await asyncio.to_thread(command.main, asked) == 0
+            found = await flags.check_now()
+            assert found is not None
+            assert found.since is not None
+            assert before <= found.since - moved <= datetime.now(UTC)
+    assert '"halted": true' in capsys.readouterr().out
 
 
 async def test_without_nats_nobody_says_that_there_is_no_halt() -> None:

@@ -28,6 +28,7 @@ from heraldry.chassis.views import Seen, ViewFeed
 from heraldry.contracts import subjects
 from heraldry.contracts.identity import IdentityRenamed
 from nats.js import JetStreamContext
+from structlog.testing import capture_logs
 
 pytestmark = [pytest.mark.parts, pytest.mark.timeout(90)]
 
@@ -208,6 +209,19 @@ async def test_while_it_runs_and_another_publishes_it_begins_anew_all_the_same(b
         await bench.published()
         await until(lambda: seen(model) == ["one", "two"])
         assert await bench.words() == ["one", "one", "two"]
+
+
+async def test_whoever_publishes_goes_on_at_once_and_never_says_that_another_publishes(bench: Bench) -> None:
+    await bench.say("one")
+    with capture_logs() as logs:
+        async with bench.relaying() as relay:
+            await bench.published()
+            await relay.begin_anew()
+            await bench.published()
+            assert relay.state.active
+    said = [one["event"] for one in logs]
+    assert "another relay publishes; this one stands by" not in said
+    assert "this relay publishes from the beginning" in said
 
 
 async def test_struck_down_midway_it_is_done_again(bench: Bench) -> None:

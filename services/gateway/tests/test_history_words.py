@@ -28,6 +28,7 @@ from heraldry.contracts.mailbox import (
     EmailSent,
     MailboxConnected,
     MailboxConnectionFailed,
+    MailboxDisconnected,
     ReplyReceived,
 )
 from heraldry.contracts.registry import PUBLISHED, event_type
@@ -35,7 +36,7 @@ from heraldry.contracts.scheduler import EmailRate, QuotaConsumed, QuotaReleased
 from heraldry.gateway.entries import HistoryEntry, kind_of
 from heraldry.gateway.history import HistoryFilter
 from heraldry.gateway.projections import VIEWS
-from heraldry.gateway.sentences import KINDS, Words, said
+from heraldry.gateway.sentences import KINDS, UNNAMED, Words, said
 from heraldry.gateway.views import Views
 
 GOLDEN = Path(__file__).resolve().parents[3] / "contracts" / "tests" / "golden"
@@ -97,6 +98,15 @@ def test_everything_that_is_published_has_a_sentence_and_a_filter(name: str) -> 
     assert len(told.what.split()) > 1
     assert "None" not in told.what
     assert [kind for kind, (_, types) in KINDS.items() if name in types] == [kind_of(name)]
+
+
+@pytest.mark.parametrize(
+    ("inbox", "what"),
+    [(UNNAMED, "The inbox disconnected"), ("ada@northwind.example", "ada@northwind.example disconnected")],
+)
+def test_a_sentence_begins_with_a_capital_where_the_inbox_has_no_name(inbox: str, what: str) -> None:
+    gone = MailboxDisconnected(at=NOON, inbox=UUID(int=7), identity=ADA)
+    assert said(gone, Words(inbox=inbox)).what == what
 
 
 def test_a_campaign_is_named_as_it_is_now(tmp_path: Path) -> None:

@@ -14,17 +14,18 @@ from heraldry.contracts.base import Accepted, Refused
 from heraldry.contracts.erasure import ErasureStep, ErasureView
 from heraldry.identity import commands
 
-LEAD = UUID(int=1)
+LEAD = UUID(int=1)  # by which it is asked: an enrollment's, say
+PERSON = UUID(int=2)
 AWAY = Refused("service.unavailable", "The part that does this (scheduler) does not answer.", status=503)
 
 
 def view(step: ErasureStep) -> ErasureView:
     at = datetime(2026, 11, 26, 12, tzinfo=UTC)
     return ErasureView(
-        erasure=LEAD,
-        organization=LEAD,
+        erasure=PERSON,
+        organization=PERSON,
         kind="lead",
-        subjects=(LEAD,),
+        subjects=(PERSON,),
         step=step,
         requested_at=at,
         completed_at=None,
@@ -78,7 +79,7 @@ def test_who_does_not_answer_for_a_while_ends_nothing(
 ) -> None:
     looks += [AWAY, view("stopping"), AWAY, view("stopping"), AWAY, view("completed")]
     ended, answer = erased(capsys, "60")
-    assert (ended, answer["step"]) == (0, "completed")
+    assert (ended, answer["step"], answer["asked"]) == (0, "completed", str(LEAD))
 
 
 def test_when_patience_ends_it_says_who_does_not_answer(

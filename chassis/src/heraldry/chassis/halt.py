@@ -32,7 +32,7 @@ class HaltUnknownError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """A flag that is set: where, by whom, why, and since when (the server's clock, UTC)."""
+    """A flag that is set: where, by whom, why, and since when (UTC)."""
 
     scope: str  # system, organization.<id> or account.<id>
     actor: str
@@ -48,6 +48,7 @@ class _Flag(BaseModel):
     halted: bool
     actor: str
     reason: str
+    at: datetime | None = None  # the installation's clock; releases before this one wrote none
 
 
 def organization(identifier: UUID) -> str:
@@ -111,9 +112,9 @@ class HaltFlags:
         found = [_halt(one.subject.removeprefix(PREFIX), one.data, one.time) for one in stored]
         return tuple(sorted(filter(None, found), key=lambda one: (one.scope != SYSTEM, one.scope)))
 
-    async def set(self, scope: str, *, actor: str, reason: str) -> None:
-        """Stop everything in this scope; stored when this returns."""
-        await self._write(scope, _Flag(halted=True, actor=actor, reason=reason))
+    async def set(self, scope: str, *, actor: str, reason: str, at: datetime | None = None) -> None:
+        """Stop everything in this scope; stored when this returns. `at`: now, by the installation's clock."""
+        await self._write(scope, _Flag(halted=True, actor=actor, reason=reason, at=at))
 
     async def clear(self, scope: str, *, actor: str, reason: str) -> None:
         """Let things go again. That it was cleared, by whom and why stays in the bucket."""
@@ -145,4 +146,4 @@ def _halt(scope: str, value: bytes, since: datetime | None) -> Halt | None:
         flag = _Flag.model_validate_json(value)
     except ValidationError:
         return Halt(scope, "system:nats", UNREADABLE, since)  # rather stopped than wrong
-    return Halt(scope, flag.actor, flag.reason, since) if flag.halted else None
+    return Halt(scope, flag.actor, flag.reason, flag.at or since) if flag.halted else None

@@ -20,7 +20,7 @@ import structlog
 from heraldry.chassis.backup.archive import BackupError, Manifest, pack
 from heraldry.chassis.bus import rights
 from heraldry.chassis.bus.direct import DirectGet
-from heraldry.chassis.store.folder import wrong_kind
+from heraldry.chassis.store.folder import asked_address, wrong_kind
 from heraldry.chassis.supervisor import folder as folders
 from heraldry.chassis.supervisor.alone import bus
 from heraldry.contracts.subjects import parked_stream
@@ -42,7 +42,7 @@ AT_ONCE: Final = 50  # messages of one question: a blob's piece has 128 KiB
 WORKING: Final = ".heraldry-backup-"  # how the name of a working folder begins
 LOCK_PATIENCE: Final = 10.0  # seconds
 THE_SERVERS_OWN: Final = (
-    "HERALDRY_STORE_URL names a server that keeps the logs: they are backed up by that server's own means, and restored"
+    "The logs are in KurrentDB: they are backed up by that server's own means, and restored"
     " by them. This command backs up SQLite stores only; see docs/how-to/back-up-and-restore.md."
 )
 
@@ -53,7 +53,7 @@ async def take(data: Path, to: Path, keys_to: Path) -> Manifest:
     The stores of all contexts are of one moment; what else there is, is of a later one, and the keys are of the last:
     nothing in the stores names a secret, a blob or a key that is not there.
     """
-    if os.environ.get("HERALDRY_STORE_URL"):
+    if asked_address() or wrong_kind(data, ""):
         raise BackupError("store-elsewhere", THE_SERVERS_OWN)
     mode = folders.mode_of(data)
     if mode not in {"demo", "live"}:
@@ -85,8 +85,6 @@ def copy_stores(source: Path, to: Path) -> None:
     """
     to.mkdir(parents=True, exist_ok=True, mode=0o700)
     files = sorted(source.glob("*.sqlite3"))
-    if not files and (elsewhere := wrong_kind(source.parent, "")):
-        raise BackupError(*elsewhere)
     if not files:
         raise BackupError("no-stores", f"There are no stores in {source}: nothing was ever recorded here.")
     try:

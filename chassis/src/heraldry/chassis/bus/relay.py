@@ -26,6 +26,7 @@ from heraldry.chassis.vault.keys import KeyUnknownError
 from heraldry.contracts import subjects
 from heraldry.contracts.base import Event
 from heraldry.contracts.checkpoints import Checkpoint
+from heraldry.contracts.markers import Marker
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
@@ -185,7 +186,6 @@ class Relay:
             except RefusedBatchError as error:
                 standby = error.code in LOST_THE_FENCE
                 if standby:
-                    log.info("another relay publishes; this one stands by", context=self._context)
                     self._set(active=False)
                     continue
                 cause = "relay.budget" if error.code in BUDGET_EXHAUSTED else "relay.refused"
@@ -235,8 +235,10 @@ class Relay:
             marker, newest = await last_marker(self._js, self._context)
         except StoreMismatchError:
             return False
-        here = marker is not None and marker.begins_anew and marker.epoch == self._store.epoch
-        return here and newest == fence
+        return self._is_beginning(marker) and newest == fence
+
+    def _is_beginning(self, marker: Marker | None) -> bool:
+        return marker is not None and marker.begins_anew and marker.epoch == self._store.epoch
 
     async def _asked_to_begin_anew(self) -> bool:
         """Whether somebody has left word while nobody of this context ran."""
@@ -357,8 +359,15 @@ class Relay:
         return ack.seq
 
     async def _stand_by(self) -> None:
-        """Return when the other relay has stood still although there is something to publish."""
-        _, fence = await last_marker(self._js, self._context)
+        """Return when the other relay has stood still although there is something to publish.
+
+        At once where the newest marker only says that the log begins anew: nobody else publishes.
+        """
+        marker, fence = await last_marker(self._js, self._context)
+        if self._is_beginning(marker):
+            log.info("this relay publishes from the beginning", context=self._context)
+            return
+        log.info("another relay publishes; this one stands by", context=self._context)
         still_since = monotonic()
         while monotonic() - still_since < STANDBY:
             await asyncio.sleep(LOOK)

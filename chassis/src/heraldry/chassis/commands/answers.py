@@ -48,9 +48,18 @@ class Answers:
         _tell(document)
 
 
+class _Beside(structlog.PrintLogger):
+    """What is logged meanwhile is no answer, and only what is wrong may stand beside it."""
+
+    @staticmethod
+    def info(message: str) -> None:
+        """Nothing: the answer would drown."""
+
+    debug = info
+
+
 def _beside(*_: object) -> structlog.PrintLogger:
-    """What is logged meanwhile is no answer."""
-    return structlog.PrintLogger(sys.stderr)
+    return _Beside(sys.stderr)
 
 
 def _tell(document: Document) -> None:

@@ -5,25 +5,26 @@ from __future__ import annotations
 import argparse
 import asyncio
 import struct
+import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Final, cast
 from uuid import UUID
 
-from heraldry.chassis.audit.history import Problem, witnessed
+from heraldry.chassis.audit.history import UNSIGNED, Problem, witnessed
 from heraldry.chassis.audit.keys import PUBLIC, AuditKeyError, public_key
 from heraldry.chassis.audit.proof import FORMAT, NotAsSignedError, prove
 from heraldry.chassis.audit.signer import folder_of as signer_folder
 from heraldry.chassis.audit.signing import memory_of
 from heraldry.chassis.audit.trail import Trail
-from heraldry.chassis.audit.verify import verify
+from heraldry.chassis.audit.verify import NO_CHECKPOINT, verify
 from heraldry.chassis.bus import border, rights
 from heraldry.chassis.bus.markers import StoreMismatchError, last_marker
 from heraldry.chassis.bus.operator import NotRunningError, operator
 from heraldry.chassis.commands.answers import Answers, add_folder, folder_of
 from heraldry.chassis.settings import Settings
-from heraldry.chassis.store.folder import file_of
+from heraldry.chassis.store.folder import asked_address, file_of
 from heraldry.chassis.store.opening import address_of, open_store
 from heraldry.chassis.store.port import Log, StoreUnavailableError
 from heraldry.chassis.store.reading import LogDamagedError, SqliteReading
@@ -37,6 +38,9 @@ NO_KEY: Final = "audit.no-key"
 NO_LOG: Final = "audit.no-log"
 OTHER_KEY: Final = "audit.other-key"
 DAMAGED: Final = "audit.log-damaged"
+NO_SUCH_IDENTITY: Final = "audit.no-such-identity"
+NOT_SIGNED_YET: Final = "audit.not-signed-yet"
+OF_ANOTHER_KEY: Final = (UNSIGNED, NO_CHECKPOINT)
 _UNREADABLE: Final = (  # the last two: KurrentDB gave what no service ever wrote
     *(StoreUnavailableError, StoreMismatchError, OSError),
     *(ValueError, struct.error),
@@ -131,12 +135,16 @@ async def _verify(
     witnesses: Sequence[Checkpoint],
     answers: Answers,
 ) -> None:
+    other, path = _other_key(data, keys), signer_folder(data) / PUBLIC
+    detail = f"{path} holds another key than was given: if yours is right, the signer's was changed"
+    told = [Problem(OTHER_KEY, detail)] if other else []
     for context in contexts:
         try:
             async with _opened(data, context) as store:
                 marker, trail = await _marker(data, context), Trail.beside(data, context)
                 signed = trail.newest() is not None or (marker is not None and marker.checkpoint is not None)
-                memory = memory_of(signer_folder(data), context, keys, signed=signed)
+                known = [*keys, other] if other else keys
+                memory = memory_of(signer_folder(data), context, known, signed=signed)
                 finding = await verify(
                     context,
                     store,
@@ -144,11 +152,13 @@ async def _verify(
                     keys,
                     witnesses=[*witnesses, *memory.checkpoints],
                     marker=marker,
-                    problems=[*_other_key(data, keys), *_flaws(store), *memory.problems],
+                    problems=[*told, *_flaws(store), *memory.problems],
                 )
         except _UNREADABLE as error:
             answers.bad({"context": context, "ok": False, "code": _code(error), "detail": str(error)})
         else:
+            if other and not finding.checkpoints:  # nothing bears the key that was given: this says it
+                finding.problems = [one for one in finding.problems if one.code not in OF_ANOTHER_KEY]
             (answers.good if finding.ok else answers.bad)(finding.document())
 
 
@@ -166,13 +176,29 @@ async def _proof(
             if found.events:
                 proofs.append(found.document())
     except NotAsSignedError as error:
-        answers.bad({"code": NOT_AS_SIGNED, "detail": str(error)})
+        _unproved(answers, NOT_AS_SIGNED, str(error))
         return
     except _UNREADABLE as error:
-        answers.bad({"code": _code(error), "detail": str(error)})
+        _unproved(answers, _code(error), str(error))
+        return
+    if not proofs and not unsigned:
+        _unproved(answers, NO_SUCH_IDENTITY, f"No log of {data} says anything of an identity {identity}.")
+        return
+    if not proofs:
+        detail = (
+            f"No checkpoint signed with that key covers any of the {unsigned} events of {identity} yet."
+            " Ask again in a minute."
+        )
+        _unproved(answers, NOT_SIGNED_YET, detail)
         return
     document = {"format": FORMAT, "identity": str(identity), "contexts": proofs, "unsigned": unsigned}
-    (answers.good if proofs else answers.bad)(document)
+    answers.good(document)
+
+
+def _unproved(answers: Answers, code: str, detail: str) -> None:
+    """Also beside the answer, which mostly goes to a file."""
+    answers.bad({"code": code, "detail": detail})
+    sys.stderr.write(f"{code}: {detail}\n")
 
 
 def _keys(asked: argparse.Namespace, data: Path) -> Sequence[VerifyKey]:
@@ -187,20 +213,14 @@ def _code(error: Exception) -> str:
     return DAMAGED if isinstance(error, LogDamagedError | ValueError | struct.error) else NO_LOG
 
 
-def _other_key(data: Path, keys: Sequence[VerifyKey]) -> Sequence[Problem]:
-    """Where the signer here has another key than those given: perhaps only the wrong one was given."""
+def _other_key(data: Path, keys: Sequence[VerifyKey]) -> VerifyKey | None:
+    """That of the signer here, if it is none of those given: perhaps only the wrong one was given."""
     path = signer_folder(data) / PUBLIC
     try:
         own = public_key(str(path))
     except AuditKeyError:
-        return ()  # kept elsewhere
-    if own in keys:
-        return ()
-    return [
-        Problem(
-            OTHER_KEY, f"{path} holds another key than was given: if yours is right, the signer's was changed"
-        )
-    ]
+        return None  # kept elsewhere
+    return None if own in keys else own
 
 
 def _flaws(store: Log) -> Sequence[Problem]:
@@ -211,7 +231,12 @@ def _flaws(store: Log) -> Sequence[Problem]:
 async def _opened(data: Path, context: str) -> AsyncGenerator[Log]:
     """Only to be read. Raises StoreUnavailableError, also where there is no log: none is made."""
     settings = Settings.model_validate(
-        {"service": context, "data": data, "mode": folders.mode_of(data) or "live"}
+        {
+            "service": context,
+            "data": data,
+            "mode": folders.mode_of(data) or "live",
+            "store_url": asked_address(),
+        }
     )
     path = file_of(data, context)
     if address_of(settings, context) is None:

@@ -5,19 +5,27 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
 
 from heraldry.chassis import halt
+from heraldry.chassis.bus.direct import DirectGet
 from heraldry.chassis.bus.operator import ACTOR, NotRunningError, operator
 from heraldry.chassis.bus.rpc import Caller
+from heraldry.chassis.clock import SandboxClock
 from heraldry.chassis.commands.answers import Answers, add_folder, folder_of, refused
+from heraldry.chassis.supervisor import folder as folders
 from heraldry.contracts.base import By, Refused
 from heraldry.contracts.gateway import HaltOrganization, ResumeOrganization
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
 UNAVAILABLE: Final = "service.unavailable"
 LONGEST_REASON: Final = 500
+CLOCK: Final = "KV_CLOCK"
+CLOCK_PREFIX: Final = "$KV.CLOCK."
 
 
 def main(argv: Sequence[str]) -> int:
@@ -62,11 +70,13 @@ async def _answer(data: Path, asked: argparse.Namespace) -> int:
                 for found in await flags.all_now():
                     answers.good(_told(found))
             elif asked.organization:
-                await _of_organization(Caller(nc), flags, asked, answers)
+                await _of_organization(nc, data, flags, asked, answers)
             else:
                 scope = halt.SYSTEM if asked.system else asked.account
-                change = flags.set if asked.word == "set" else flags.clear
-                await change(scope, actor=ACTOR, reason=asked.reason)
+                if asked.word == "set":
+                    await flags.set(scope, actor=ACTOR, reason=asked.reason, at=await _now(nc, data))
+                else:
+                    await flags.clear(scope, actor=ACTOR, reason=asked.reason)
                 answers.good({"scope": scope, "halted": asked.word == "set", "reason": asked.reason})
     except (NotRunningError, halt.HaltUnknownError) as error:
         answers.bad({"code": "not-running", "detail": str(error)})
@@ -74,7 +84,7 @@ async def _answer(data: Path, asked: argparse.Namespace) -> int:
 
 
 async def _of_organization(
-    caller: Caller, flags: halt.HaltFlags, asked: argparse.Namespace, answers: Answers
+    nc: Client, data: Path, flags: halt.HaltFlags, asked: argparse.Namespace, answers: Answers
 ) -> None:
     """The gateway also records it in the organization's history. A halt waits for nobody; its end waits for that."""
     organization, reason = asked.organization, asked.reason
@@ -83,14 +93,29 @@ async def _of_organization(
     by = By(organization=organization, actor=ACTOR)
     scope, recorded = halt.organization(organization), True
     try:
-        await caller.send(command, by=by, id=uuid4())
+        await Caller(nc).send(command, by=by, id=uuid4())
     except Refused as refusal:
         if not halting or refusal.code != UNAVAILABLE:
             answers.bad(refused(refusal, scope=scope))
             return
-        await flags.set(scope, actor=ACTOR, reason=reason)
+        await flags.set(scope, actor=ACTOR, reason=reason, at=await _now(nc, data))
         recorded = False
     answers.good({"scope": scope, "halted": halting, "reason": reason, "recorded": recorded})
+
+
+async def _now(nc: Client, data: Path) -> datetime | None:
+    """The installation's clock; None where it cannot be read: no halt waits for the time."""
+    clock = SandboxClock()
+    if folders.mode_of(data) == "demo":
+        direct = DirectGet(nc, CLOCK)
+        try:
+            for moved in await direct.newest([f"{CLOCK_PREFIX}>"]):
+                clock.moved(moved.data.decode())
+        except (NatsError, TimeoutError):
+            return None
+        finally:
+            await direct.stop()
+    return clock.now()
 
 
 def _told(found: halt.Halt) -> dict[str, object]:

@@ -50,6 +50,11 @@ def write(data: Path, context: str, note: Note) -> None:
     beside.replace(path)
 
 
+def asked_address() -> str:
+    """KurrentDB's address by either of its names, as whoever calls a command says it; empty for SQLite."""
+    return os.environ.get("HERALDRY_STORE_URL") or os.environ.get("STORE_URL", "")
+
+
 def wrong_kind(data: Path, url: str, contexts: Sequence[str] = ()) -> tuple[str, str] | None:
     """(code, text) if the folder is of a store of the other kind; without `contexts`, for any of them."""
     found = data / FOLDER
@@ -69,5 +74,5 @@ def wrong_kind(data: Path, url: str, contexts: Sequence[str] = ()) -> tuple[str,
     return (
         "store.address-missing",
         f"The log of {data} is in KurrentDB ({', '.join(mine)}). Set HERALDRY_STORE_URL"
-        " to its address, or choose another folder with --data.",
+        " (or STORE_URL) to its address, or choose another folder with --data.",
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from heraldry.chassis.bus import rights
 from heraldry.chassis.bus.server import ServerFiles, ServerFilesError, binary, prepare
-from heraldry.chassis.store.folder import wrong_kind
+from heraldry.chassis.store.folder import asked_address, wrong_kind
 from heraldry.chassis.supervisor import ports, process
 from heraldry.chassis.supervisor.child import Child
 from heraldry.chassis.supervisor.folder import Folder, installation
@@ -147,7 +147,7 @@ def _linkedin_port(folder: Folder) -> int:
 
 def _store_url(folder: Folder) -> str:
     """The log's address, by either name; empty for SQLite. The folder must be one for it."""
-    url = os.environ.get("HERALDRY_STORE_URL") or os.environ.get("STORE_URL", "")
+    url = asked_address()
     if wrong := wrong_kind(folder.path, url):
         raise CannotStart(*wrong)
     return url

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID
 
 from heraldry.chassis import halt as halts
@@ -15,8 +17,8 @@ from heraldry.gateway.domain import organization as domain
 class Halting:
     """The flag, and what history says of it."""
 
-    def __init__(self, application: Application, flags: halts.HaltFlags) -> None:
-        self._application, self._flags = application, flags
+    def __init__(self, application: Application, flags: halts.HaltFlags, now: Callable[[], datetime]) -> None:
+        self._application, self._flags, self._now = application, flags, now
 
     def register(self, server: Server) -> None:
         """Answer operators, who say on behalf of which organization."""
@@ -43,7 +45,7 @@ class Halting:
         if found is not None and found.scope == scope:
             reason = found.reason
         else:
-            await self._flags.set(scope, actor=by.actor, reason=reason)
+            await self._flags.set(scope, actor=by.actor, reason=reason, at=self._now())
         return await self._application.record_halt(command, by, reason)
 
     async def resume(self, command: UUID, by: By, reason: str) -> Accepted:

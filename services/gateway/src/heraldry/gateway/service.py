@@ -108,7 +108,7 @@ async def _gateway(house: House, core: Application, views: Views, live: Live) ->
             )
         return seal(public, secret.encode())
 
-    halting = Halting(core, house.halt)
+    halting = Halting(core, house.halt, house.clock.now)
     halting.register(house.rpc)
 
     async def admit(subscriber: UUID, organization: UUID) -> SubscriberRights:

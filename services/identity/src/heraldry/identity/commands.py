@@ -89,9 +89,9 @@ async def _answered(
                         raise
                 else:
                     if request is None or view.step == "completed":
-                        return _told(view), ANSWERED
+                        return _told(subject, view), ANSWERED
                     if time.monotonic() >= until:
-                        return _told(view), BAD_NEWS
+                        return _told(subject, view), BAD_NEWS
                 await asyncio.sleep(PAUSE)
     except NotRunningError as error:
         return {"code": "not-running", "detail": str(error)}, BAD_NEWS
@@ -99,5 +99,6 @@ async def _answered(
         return {"code": refusal.code, "detail": refusal.detail}, BAD_NEWS
 
 
-def _told(view: ErasureView) -> dict[str, object]:
-    return view.model_dump(mode="json")
+def _told(subject: UUID, view: ErasureView) -> dict[str, object]:
+    """With the id that was asked by, which may be none of the person's own: a mail's, an enrollment's."""
+    return {"asked": str(subject), **view.model_dump(mode="json")}

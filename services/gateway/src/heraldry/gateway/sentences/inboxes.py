@@ -30,12 +30,14 @@ def said(event: Event, words: Words) -> Said | None:
                 "bad",
             )
         case mailbox.MailboxNeedsReconnect():
-            return Said(f"{words.inbox} needs to be reconnected: {event.diagnosis.cause}", "Reconnect", "bad")
+            return Said(
+                f"{words.the_inbox} needs to be reconnected: {event.diagnosis.cause}", "Reconnect", "bad"
+            )
         case mailbox.MailboxDisconnected():
-            return Said(f"{words.inbox} disconnected", "Disconnected", "idle")
+            return Said(f"{words.the_inbox} disconnected", "Disconnected", "idle")
         case mailbox.MailboxPaused():
-            return Said(f"{words.inbox} paused: {event.reason}", "Paused", "warn")
+            return Said(f"{words.the_inbox} paused: {event.reason}", "Paused", "warn")
         case mailbox.MailboxResumed():
-            return Said(f"{words.inbox} may send again", "Resumed")
+            return Said(f"{words.the_inbox} may send again", "Resumed")
         case _:
             return None

@@ -42,6 +42,11 @@ class Words:
         return at.astimezone(ZoneInfo(self.zone)).strftime("%d %B %Y, %H:%M")
 
     @property
+    def the_inbox(self) -> str:
+        """Where a sentence begins with it."""
+        return "The inbox" if self.inbox == UNNAMED else self.inbox
+
+    @property
     def the_campaign(self) -> str:
         return f"“{self.campaign}”" if self.campaign else "a campaign"
 
