@@ -10,8 +10,10 @@ from uuid import UUID, uuid4
 import pytest
 from heraldry.contracts.base import By, Refused
 from heraldry.contracts.identity import WorkingHours
+from heraldry.contracts.linkedin_steps import GetLinkedInUsage
 from heraldry.contracts.scheduler import (
     EmailRate,
+    FindSender,
     GetUsage,
     RaiseRateCeiling,
     RequestRateIncrease,
@@ -226,3 +228,25 @@ async def test_only_support_raises_a_ceiling_and_the_figures_say_until_when(here
     here.clock.at = until
     usage = await here.scheduling.usage(GetUsage(inbox=inbox), asking())
     assert (usage.ceiling, usage.ceiling_until) == (EmailRate(per_day=80, per_hour=10), None)
+
+
+async def test_operators_learn_whose_a_sending_account_is_by_the_name_its_figures_say(here: Parts) -> None:
+    await here.identity(ADA)
+    inbox = await here.inbox(ADDRESS)
+    await here.member("member-1")
+    names = (
+        (await here.scheduling.usage(GetUsage(inbox=inbox), asking())).sender,
+        (await here.linkedin.usage(GetLinkedInUsage(identity=ADA), asking())).sender,
+    )
+    found = [await here.scheduling.find(FindSender(sender=name), asking(OPERATOR)) for name in names]
+    assert [(one.organization, one.identity, one.inbox) for one in found] == [
+        (NORTHWIND, ADA, inbox),
+        (NORTHWIND, ADA, None),
+    ]
+    for name, by, code in (
+        (names[0], asking(), "operator.needed"),
+        ("0" * 64, asking(OPERATOR), "sender.unknown"),
+    ):
+        with pytest.raises(Refused) as refused:
+            await here.scheduling.find(FindSender(sender=name), by)
+        assert refused.value.code == code

@@ -140,6 +140,7 @@ class LinkedInUsage(Value):
     closed: str = ""
     reason: str = ""
     as_of: Moment | None = None
+    sender: str = ""  # names the account for good, for operators and in events
 
 
 class GetLinkedInUsage(Query[LinkedInUsage]):

@@ -251,6 +251,22 @@ class RaiseRateCeiling(Command):
     until: datetime
 
 
+class KnownSender(Value):
+    """Whose sending account it is. `inbox`: None for a LinkedIn account."""
+
+    organization: UUID
+    identity: UUID
+    inbox: UUID | None
+
+
+class FindSender(Query[KnownSender]):
+    """Of operators. Refused `operator.needed` (403) to an organization, and `sender.unknown` (404)."""
+
+    context: ClassVar[str] = "scheduler"
+    answer: ClassVar[object] = KnownSender
+    sender: str
+
+
 class RequestRateIncrease(Command):
     """R-RATE-3: asks support. Refused `inbox.unknown` (404)."""
 
@@ -277,6 +293,7 @@ class Usage(Value):
         ""  # why nothing leaves at all, as a code: disconnected, reconnect, paused, identity-deleted
     )
     as_of: Moment | None = None
+    sender: str = ""  # names the account for good, for operators and in events
 
 
 class GetUsage(Query[Usage]):

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, cast
+from urllib.parse import urlsplit
 
 from heraldry.chassis.bus import rights
 from heraldry.chassis.bus.client import BusClient
@@ -17,6 +18,7 @@ from nats.errors import Error as NatsError
 
 CONNECT_WITHIN: Final = 5  # seconds
 ACTOR: Final = "system:operator"
+OTHERS: Final = "the real installation in ./data/live is named by --no-sandbox, any other by --data"
 
 
 class NotRunningError(Exception):
@@ -43,8 +45,9 @@ async def operator(data: Path) -> AsyncGenerator[Client]:
             error_cb=_ignore,
         )
     except (NatsError, OSError, TimeoutError) as error:
+        where = f"at {elsewhere()}" if elsewhere() else f"in {data}"
         raise NotRunningError(
-            "Heraldry does not answer. Start it with `heraldry up`, then try again."
+            f"Heraldry does not answer {where}. Start it with `heraldry up`, then try again; {OTHERS}."
         ) from error
     try:
         yield nc
@@ -52,8 +55,14 @@ async def operator(data: Path) -> AsyncGenerator[Client]:
         await nc.close()
 
 
+def elsewhere() -> str:
+    """Host and port that HERALDRY_NATS_URL names, in whose place no folder is looked at; empty without it."""
+    named = urlsplit(os.environ.get("HERALDRY_NATS_URL", ""))
+    return named.netloc.rpartition("@")[2] or named.path
+
+
 def _settings(data: Path) -> Settings:
-    if os.environ.get("HERALDRY_NATS_URL"):
+    if elsewhere():
         return Settings()
     try:
         config = cast(
@@ -69,9 +78,7 @@ def _settings(data: Path) -> Settings:
             "nats_password": keys["passwords"][rights.OPERATOR],
         }
     except (OSError, ValueError, KeyError) as error:
-        raise NotRunningError(
-            f"{data} is no data folder of a Heraldry that runs. Name one with --data."
-        ) from error
+        raise NotRunningError(f"{data} is no data folder of a Heraldry that runs; {OTHERS}.") from error
     return Settings.model_validate(told)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from heraldry.chassis.bus.operator import elsewhere
 from heraldry.chassis.supervisor import folder as folders
 from heraldry.contracts.base import Refused
 
@@ -28,24 +29,33 @@ def folder_of(asked: argparse.Namespace) -> Path:
     return folders.default("live" if asked.no_sandbox else "demo", asked.data)
 
 
+def installation(data: Path) -> Document:
+    """Which one is asked: its folder, and whether that is a demo or a real one; or where its bus is."""
+    if elsewhere():
+        return {"nats": elsewhere()}
+    return {"data": str(data), "mode": folders.mode_of(data)}
+
+
 def refused(refusal: Refused, **about: object) -> Document:
     told: dict[str, object] = {**about, "code": refusal.code, "detail": refusal.detail}
     return {**told, **({"extra": refusal.extra} if refusal.extra else {})}
 
 
 class Answers:
-    """Documents as they are told; `ended` is the exit code: bad news if one of them was."""
+    """Documents as they are told, each with what `about` says; `ended` is the exit code: bad news if one of them
+    was.
+    """
 
-    def __init__(self) -> None:
-        self.ended = ANSWERED
+    def __init__(self, about: Document | None = None) -> None:
+        self.ended, self._about = ANSWERED, about or {}
         structlog.configure(logger_factory=_beside)
 
     def good(self, document: Document) -> None:
-        _tell(document)
+        _tell({**document, **self._about})
 
     def bad(self, document: Document) -> None:
         self.ended = BAD_NEWS
-        _tell(document)
+        _tell({**document, **self._about})
 
 
 class _Beside(structlog.PrintLogger):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -15,15 +16,18 @@ from heraldry.chassis.bus.direct import DirectGet
 from heraldry.chassis.bus.operator import ACTOR, NotRunningError, operator
 from heraldry.chassis.bus.rpc import Caller
 from heraldry.chassis.clock import SandboxClock
-from heraldry.chassis.commands.answers import Answers, add_folder, folder_of, refused
+from heraldry.chassis.commands.answers import Answers, Document, add_folder, folder_of, installation, refused
 from heraldry.chassis.supervisor import folder as folders
 from heraldry.contracts.base import By, Refused
 from heraldry.contracts.gateway import HaltOrganization, ResumeOrganization
+from heraldry.contracts.scheduler import FindSender
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 UNAVAILABLE: Final = "service.unavailable"
+AWAY: Final = 503  # whoever knows is not there, or not up to date
 LONGEST_REASON: Final = 500
+HASH: Final = re.compile(r"[0-9a-f]{64}")
 CLOCK: Final = "KV_CLOCK"
 CLOCK_PREFIX: Final = "$KV.CLOCK."
 
@@ -45,7 +49,10 @@ def main(argv: Sequence[str]) -> int:
             scope.add_argument("--system", action="store_true", help="the whole installation")
             scope.add_argument("--organization", type=UUID, metavar="ID", help="one organization")
             scope.add_argument(
-                "--account", type=_account, metavar="HASH", help="one sending account, by its keyed hash"
+                "--account",
+                type=_account,
+                metavar="HASH",
+                help="one sending account, by its keyed hash: `sender` in its events, and where the API tells its limits",
             )
             one.add_argument(
                 "--reason",
@@ -62,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 async def _answer(data: Path, asked: argparse.Namespace) -> int:
-    answers = Answers()
+    answers = Answers(installation(data))
     try:
         async with operator(data) as nc:
             flags = halt.HaltFlags(nc)
@@ -71,16 +78,42 @@ async def _answer(data: Path, asked: argparse.Namespace) -> int:
                     answers.good(_told(found))
             elif asked.organization:
                 await _of_organization(nc, data, flags, asked, answers)
+            elif asked.account:
+                await _of_account(nc, data, flags, asked, answers)
             else:
-                scope = halt.SYSTEM if asked.system else asked.account
-                if asked.word == "set":
-                    await flags.set(scope, actor=ACTOR, reason=asked.reason, at=await _now(nc, data))
-                else:
-                    await flags.clear(scope, actor=ACTOR, reason=asked.reason)
-                answers.good({"scope": scope, "halted": asked.word == "set", "reason": asked.reason})
+                answers.good(await _change(nc, data, flags, halt.SYSTEM, asked))
     except (NotRunningError, halt.HaltUnknownError) as error:
         answers.bad({"code": "not-running", "detail": str(error)})
     return answers.ended
+
+
+async def _change(
+    nc: Client, data: Path, flags: halt.HaltFlags, scope: str, asked: argparse.Namespace
+) -> Document:
+    if asked.word == "set":
+        await flags.set(scope, actor=ACTOR, reason=asked.reason, at=await _now(nc, data))
+    else:
+        await flags.clear(scope, actor=ACTOR, reason=asked.reason)
+    return {"scope": scope, "halted": asked.word == "set", "reason": asked.reason}
+
+
+async def _of_account(
+    nc: Client, data: Path, flags: halt.HaltFlags, asked: argparse.Namespace, answers: Answers
+) -> None:
+    """A halt of an account that nobody has would look like one. Where nobody can say, it is set; a halt can always
+    be cleared.
+    """
+    scope, checked = halt.account(asked.account), True
+    try:
+        if asked.word == "set":
+            await Caller(nc).ask(FindSender(sender=asked.account), by=By(organization=None, actor=ACTOR))
+    except Refused as refusal:
+        if refusal.status != AWAY:
+            answers.bad(refused(refusal, scope=scope))
+            return
+        checked = False
+    told = await _change(nc, data, flags, scope, asked)
+    answers.good(told if checked else {**told, "checked": False})
 
 
 async def _of_organization(
@@ -129,10 +162,9 @@ def _told(found: halt.Halt) -> dict[str, object]:
 
 
 def _account(text: str) -> str:
-    try:
-        return halt.account(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+    if not HASH.fullmatch(text):
+        raise argparse.ArgumentTypeError("an account's keyed hash: 64 digits and letters from a to f")
+    return text
 
 
 def _reason(text: str) -> str:

@@ -14,7 +14,7 @@ from heraldry.chassis.bus import rights
 from heraldry.chassis.bus.operator import ACTOR, NotRunningError, operator
 from heraldry.chassis.bus.parking import parked_name
 from heraldry.chassis.bus.rpc import Caller
-from heraldry.chassis.commands.answers import Answers, Document, add_folder, folder_of, refused
+from heraldry.chassis.commands.answers import Answers, Document, add_folder, folder_of, installation, refused
 from heraldry.contracts.base import By, Refused
 from heraldry.contracts.operations import DiscardParked, ListParked, ReplayParked, ShowParked
 
@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 async def _answer(data: Path, asked: argparse.Namespace) -> int:
-    answers = Answers()
+    answers = Answers(installation(data))
     try:
         async with operator(data) as nc:
             caller = Caller(nc)

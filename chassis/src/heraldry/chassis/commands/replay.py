@@ -14,7 +14,7 @@ from heraldry.chassis.bus.operator import ACTOR, NotRunningError
 from heraldry.chassis.bus.provision import ProvisionError, ensure
 from heraldry.chassis.bus.replay import leave_word
 from heraldry.chassis.bus.rpc import Caller
-from heraldry.chassis.commands.answers import Answers, Document, add_folder, folder_of, refused
+from heraldry.chassis.commands.answers import Answers, Document, add_folder, folder_of, installation, refused
 from heraldry.chassis.supervisor.alone import bus
 from heraldry.chassis.supervisor.problems import CannotStart
 from heraldry.contracts.base import By, Refused
@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 async def _answer(data: Path, contexts: Sequence[str]) -> int:
-    answers = Answers()
+    answers = Answers(installation(data))
     try:
         async with bus(data) as (nc, runs):
             await ensure(border.jetstream(nc))

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 from heraldry.chassis.bus.operator import ACTOR, NotRunningError, operator
 from heraldry.chassis.bus.rpc import Caller
+from heraldry.chassis.commands.answers import installation
 from heraldry.chassis.supervisor import folder as folders
 from heraldry.contracts.base import By, Refused
 from heraldry.contracts.erasure import ErasureView, GetErasure, Kind, RequestErasure
@@ -67,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
         except ValidationError:
             parser.error("--reason is needed: say in a line why, without a name")
         answer, ended = asyncio.run(_answered(path, request.subject, request, asked.wait))
-    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.write(json.dumps({**answer, **installation(path)}) + "\n")
     return ended
 
 

@@ -31,6 +31,7 @@ from heraldry.contracts.scheduler import (
     ChangeEmailRate,
     ChangeLinkedInLimits,
     ChangeWithdrawalPolicy,
+    FindSender,
     GetUsage,
     GetWithdrawalResults,
     RaiseRateCeiling,
@@ -55,6 +56,7 @@ def register(rpc: Server, scheduling: Scheduling) -> None:
     rpc.command(RequestRateIncrease, scheduling.request_increase)
     rpc.command(RaiseRateCeiling, scheduling.raise_ceiling)
     rpc.query(GetUsage, scheduling.usage)
+    rpc.query(FindSender, scheduling.find)
 
 
 def register_linkedin(rpc: Server, linkedin: LinkedIn, withdrawals: Withdrawals) -> None:

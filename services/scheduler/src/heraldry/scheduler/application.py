@@ -20,7 +20,9 @@ from heraldry.contracts.base import Accepted, Moment, Refused
 from heraldry.contracts.markers import Position
 from heraldry.contracts.scheduler import (
     ChangeEmailRate,
+    FindSender,
     GetUsage,
+    KnownSender,
     RaiseRateCeiling,
     RequestRateIncrease,
     SendMail,
@@ -28,7 +30,7 @@ from heraldry.contracts.scheduler import (
 )
 from heraldry.scheduler.domain import permits, profile, sender, sender_events
 from heraldry.scheduler.domain.sender import UNOPENED, Unopened
-from heraldry.scheduler.projections import campaign_senders
+from heraldry.scheduler.projections import campaign_senders, linkedin_senders
 from heraldry.scheduler.projections import senders as rows
 
 senders: Decider[sender.Command, sender.State, sender_events.Event] = Decider(
@@ -231,7 +233,20 @@ class Scheduling:
             requested=state.requested,
             closed=state.closed,
             as_of=None if query.as_of is None else moment(self._store, query.as_of, known.position),
+            sender=account.sender,
         )
+
+    async def find(self, query: FindSender, asking: Asking) -> KnownSender:
+        """Refused `operator.needed` (403) to an organization, and `sender.unknown` (404)."""
+        if asking.by.organization is not None:
+            raise Refused("operator.needed", "Only operators can ask for a sending account.", status=403)
+        await self.up_to_date()
+        mail = self._model.read(lambda db: rows.of_sender(db, query.sender))
+        other = self._model.read(lambda db: linkedin_senders.of_sender(db, query.sender))
+        if (found := mail or other) is None:
+            raise Refused("sender.unknown", "There is no such sending account.", status=404)
+        inbox = None if mail is None else UUID(mail.inbox)
+        return KnownSender(organization=UUID(found.organization), identity=UUID(found.identity), inbox=inbox)
 
     # --- campaigns
 

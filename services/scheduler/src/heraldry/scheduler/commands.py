@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 from heraldry.chassis.bus.operator import ACTOR, NotRunningError, operator
 from heraldry.chassis.bus.rpc import Caller
+from heraldry.chassis.commands.answers import installation
 from heraldry.chassis.supervisor import folder as folders
 from heraldry.contracts.base import By, Refused
 from heraldry.contracts.scheduler import EmailRate, RaiseRateCeiling
@@ -51,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
         grant.error(str(error.errors(include_url=False)[0]["msg"]))
     path = folders.default("live" if asked.no_sandbox else "demo", asked.data)
     answer, ended = asyncio.run(_raise(path, command))
-    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.write(json.dumps({**answer, **installation(path)}) + "\n")
     return ended
 
 

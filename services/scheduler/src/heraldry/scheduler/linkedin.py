@@ -236,6 +236,7 @@ class LinkedIn:
             closed=state.closed,
             reason=state.reason,
             as_of=None if query.as_of is None else moment(self._store, query.as_of, loaded.position),
+            sender=name,
         )
 
     # --- campaigns
