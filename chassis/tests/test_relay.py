@@ -5,13 +5,14 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from uuid import UUID
 
 import pytest
 from heraldry.chassis.bus import border
 from heraldry.chassis.bus.envelopes import PERSONS
 from heraldry.chassis.bus.markers import Tip, last_marker
-from heraldry.chassis.bus.relay import Relay, Step
+from heraldry.chassis.bus.relay import QUIET, Relay, Step
 from heraldry.chassis.store.port import NewEvent, StoredEvent
 from heraldry.chassis.store.sqlite import SqliteStore
 from heraldry.chassis.tasks import end
@@ -252,11 +253,13 @@ async def test_private_events_move_the_marker_without_a_flood(tmp_path: Path) ->
         nc = await server.client("identity")
         js = border.jetstream(await server.client("operator"))
         store = SqliteStore(tmp_path / "identity.db")
+        began = monotonic()
         async with relaying(Relay(nc, "identity", store, PlainCodec(), TYPES)):
             for number in range(200):
                 await append(store, f"identity.note-{number}", noted())
             await all_published(js, store)
-        assert len(await messages(js, "heraldry.relay.identity")) < 100
+        most = (monotonic() - began) / QUIET + 2  # far below 200, unless the machine is slow
+        assert len(await messages(js, "heraldry.relay.identity")) <= most
         assert await published(js) == []
         await store.close()
 
