@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 from heraldry.gateway.demo.mail import Outside, connect
+from heraldry.gateway.demo.report import moment
 from heraldry.gateway.demo.world import Answer, Story, until
 
 LEADS: Final = ("lena", "omar", "ines", "paul", "rosa", "sven", "tove")
@@ -102,7 +103,9 @@ async def _first_hour(story: Story, outside: Outside, campaign: str, leads: Acco
     said = str(_reason(waiting[0])["text"]) if waiting else "nobody waits"
     until_when = _reason(waiting[0]).get("until") if waiting else None
     story.expect(
-        "Two leads wait, and say why and until when", f"{said} Until {until_when}.", ok=bool(until_when)
+        "Two leads wait, and say why and until when",
+        f"{said} Until {moment(until_when)}.",
+        ok=bool(until_when),
     )
 
 

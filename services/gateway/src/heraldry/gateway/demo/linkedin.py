@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 
 from heraldry.gateway.demo.mail import Outside, connect
 from heraldry.gateway.demo.members import Members
+from heraldry.gateway.demo.report import moment
 from heraldry.gateway.demo.world import Answer, Story, until
 
 PEOPLE: Final = (("Vera", "Lund"), ("Mats", "Ek"), ("Nils", "Hall"))
@@ -214,7 +215,11 @@ async def _first_day(
         "Two invitations are sent, each with its note", said, ok=len(set(sent)) == len(sent) == INVITED
     )
     held = [one for one in found if _reason(one).get("code") == HELD]
-    said = f"{_reason(held[0])['text']} Until {_reason(held[0]).get('until')}." if held else "nobody waits"
+    said = (
+        f"{_reason(held[0])['text']} Until {moment(_reason(held[0]).get('until'))}."
+        if held
+        else "nobody waits"
+    )
     story.expect("The third waits, and says why and until when", said, ok=len(held) == 1)
     names = {str(one["data"]["email"]): one for one in held}
     return sent, next((lead for lead in leads if lead.address in names), None)

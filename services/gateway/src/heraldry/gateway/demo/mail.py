@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 import httpx
+from heraldry.gateway.demo.report import moment
 from heraldry.gateway.demo.world import Answer, Story, until
 
 STEPS: Final = (
@@ -89,7 +90,7 @@ async def _first_mail(story: Story, outside: Outside, inbox: str, theirs: Answer
     asked = await story.call("POST", f"/inboxes/{inbox}/mails", letter)
     refused = await story.refused("POST", f"/inboxes/{inbox}/mails", letter)
     possible = str(cast("Answer", refused.get("extra", {})).get("until", ""))
-    found = f"{refused.get('detail', '')} Possible from {possible or 'unknown'}."
+    found = f"{refused.get('detail', '')} Possible from {moment(possible)}."
     ok = refused.get("code") == "quota.exhausted" and bool(possible)
     story.expect("Ask for two mails at one an hour: the second is refused", found, ok=ok)
 

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.table import Table
@@ -18,6 +19,13 @@ class Step:
     what: str
     ok: bool
     found: str
+
+
+def moment(text: object) -> str:
+    """An instant of the API, as refusals write one; said to be unknown if there is none."""
+    if not text:
+        return "unknown"
+    return f"{datetime.fromisoformat(str(text)).astimezone(UTC):%d %B %Y, %H:%M:%S} UTC"
 
 
 @dataclass(frozen=True, slots=True)
