@@ -200,5 +200,6 @@ async def test_by_command_each_id_has_its_answer_in_order(
     )
     ended, (shown,) = await command("show", broken)
     assert (ended, shown["type"], shown["error"]) == (0, "Broken", "")
-    assert await command("discard", broken) == (0, [{"id": broken, "discarded": True}])
+    ended, (gone,) = await command("discard", broken)
+    assert (ended, gone["id"], gone["discarded"], gone["data"]) == (0, broken, True, str(bench.nats.data))
     assert await command("list", "--context", "mailbox") == (0, [])
