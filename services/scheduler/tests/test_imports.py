@@ -36,7 +36,7 @@ from heraldry.scheduler.domain.tables import MOST_BYTES, MOST_ROWS
 
 from services.scheduler.tests.processes import STRANGER, USER, Service, running
 
-pytestmark = [pytest.mark.parts, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.parts, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 FLAT = 48 * 1024 * 1024  # bytes a process may grow by, whatever is handed to it
 STEP = SendEmail(subject="Hello {{ first_name }}", text="How is {{ grosse | default: 'work' }}?")
 CHUNK = "enrolling.chunk"  # where a process can be held between two chunks of leads
