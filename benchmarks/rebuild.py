@@ -178,14 +178,19 @@ def ours(log: Path, read: Path) -> float:
 STATES: Final = {"EmailClaimed": "claimed", "EmailSubmissionStarted": "started", "EmailSent": "sent"}
 
 
+def prepare(db: sqlite3.Connection) -> None:
+    """The floor's own table and checkpoint, with the settings of a read model."""
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON"):
+        db.execute(f"PRAGMA {pragma}")
+    db.execute(TABLE)
+    db.execute("CREATE TABLE checkpoint (position INTEGER NOT NULL) STRICT")
+    db.execute("INSERT INTO checkpoint VALUES (0)")
+
+
 def floor(log: Path, read: Path) -> float:
     """The same rows by the shortest way: no types, no checks, whole portions."""
     with closing(sqlite3.connect(log)) as source, closing(sqlite3.connect(read, isolation_level=None)) as db:
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON"):
-            db.execute(f"PRAGMA {pragma}")
-        db.execute(TABLE)
-        db.execute("CREATE TABLE checkpoint (position INTEGER NOT NULL) STRICT")
-        db.execute("INSERT INTO checkpoint VALUES (0)")
+        prepare(db)
         started, after = time.perf_counter(), 0
         while stored := source.execute(
             "SELECT position, stream, revision, id, type, version, data, meta FROM events"

@@ -30,7 +30,7 @@ from heraldry.chassis.store.port import NO_STREAM, NewEvent
 from heraldry.chassis.testing.memory import KeysInMemory
 from kurrentdbclient import AsyncKurrentDBClient
 from measure import Figure, in_turns, quiet, ratio, tell
-from rebuild import CONTEXT, MAILS, PORTION, ROW, STATES, TABLE, TYPES, events_of_a_mail
+from rebuild import CONTEXT, MAILS, PORTION, ROW, STATES, TYPES, events_of_a_mail, prepare
 from uuid_utils.compat import uuid7
 
 EVENTS: Final = 30_000
@@ -75,11 +75,7 @@ async def floor(uri: str, events: int, read: Path) -> float:
     client = AsyncKurrentDBClient(uri)
     await client.connect()
     with closing(sqlite3.connect(read, isolation_level=None)) as db:
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON"):
-            db.execute(f"PRAGMA {pragma}")
-        db.execute(TABLE)
-        db.execute("CREATE TABLE checkpoint (position INTEGER NOT NULL) STRICT")
-        db.execute("INSERT INTO checkpoint VALUES (0)")
+        prepare(db)
         started, found = time.perf_counter(), 0
         rows: list[tuple[str, str, str, str]] = []
 
