@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import pytest
 from heraldry.mailbox.domain.kinds import Classification, classify
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 OURS = "<0191d7a0-0000-7000-8000-000000000001@us.example>"
@@ -389,6 +390,22 @@ def test_the_header_alone_names_the_original() -> None:
         of("failed", "5.1.1"), original=ORIGINAL.partition("\n\n")[0] + "\n", kind="text/rfc822-headers"
     )
     assert classify(mail("x", "", sender=DAEMON, head=NULL, body=body)).about == (OURS,)
+
+
+@pytest.mark.parametrize("above", ["--- Kopie ---", "Details:", ""])
+@pytest.mark.parametrize("around", ["<{}>", "{}"])
+@given(attempt=st.uuids())
+@example(attempt=UUID("fca48534-a425-44c5-871e-8b297ad0150d"))
+@example(attempt=UUID("fca48534-45c5-a452-871e-8b297ad0150d"))
+def test_no_digits_of_an_id_pass_for_an_answer(above: str, around: str, attempt: UUID) -> None:
+    """A mail that came back for good does so whatever its Message-ID, also where a notice cites that."""
+    cited = around.format(f"{attempt}@us.example")
+    words = (
+        "Ihre Nachricht konnte nicht zugestellt werden:\n\nbob@lead.example\nDer Empfänger ist unbekannt.\n\n"
+        f"{above}\n\nSubject: Angebot\nMessage-ID: {cited}\n"
+    )
+    found = classify(mail("Unzustellbar: Angebot", words, sender=DAEMON, head=NULL))
+    assert (found.kind, seen(found)) == ("bounce", (("bob@lead.example", True, "unknown-address", ""),))
 
 
 def test_a_receipt_and_a_complaint_say_what_they_are() -> None:

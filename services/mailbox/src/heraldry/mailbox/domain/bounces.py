@@ -33,7 +33,7 @@ _DAEMON_NAME: Final = re.compile(
 )
 _COPY: Final = re.compile(
     r"^[> ]{0,4}(?:-{2,}\s?(?:below this line is a copy|this is a copy of|original message|returned message|the (?:original|header)|header|"
-    r"message (?:header|text)|ursprüngliche|urspr|copia|copie|forwarded|mensaje|messaggio|begin|enclosed|unsent|undelivered|attached).*"
+    r"message (?:header|text)|ursprüngliche|urspr|kopi|copia|copie|cópia|forwarded|mensaje|messaggio|begin|enclosed|unsent|undelivered|attached).*"
     r"|(?:the )?(?:original|returned|undelivered|your) message (?:follows|headers?|header follows|included|is|below)?.{0,20}:"
     r"|received: (?:from|by|\(qmail).*|return-path: ?<.*|original message headers:.*|message headers follow:.*)$",
     re.IGNORECASE | re.MULTILINE,

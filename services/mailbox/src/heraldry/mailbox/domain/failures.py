@@ -31,7 +31,8 @@ HARD: Final[frozenset[Category]] = frozenset({"unknown-address", "domain-unknown
 
 _LONGEST = 2_000  # characters of an answer that are compared
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
-_ANSWER = re.compile(r"(?<![\d.#-])([245]\d\d)(?:[ -]+#?|$)(?:([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d))?")
+_ANSWER = re.compile(r"(?<![\w.#-])([245]\d\d)(?:[ -]+#?|$)(?:([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d))?")
+_BRACKETED = re.compile(r"<[^\s<>@]{1,320}@[^\s<>@]{1,255}>")  # an address or a Message-ID
 _ADDRESS = re.compile(r"[^\s<>()\[\]\",;:]{1,64}@[^\s<>()\[\]\",;:]{1,255}")
 
 
@@ -99,8 +100,8 @@ def category_in(words: str) -> Category | None:
 
 
 def _said(words: str) -> tuple[str, str]:
-    """The number and the enhanced status of the answer within the words."""
-    first = ""
+    """The number and the enhanced status of the answer within the words; what stands in an id is neither."""
+    first, words = "", _BRACKETED.sub("<@>", words)
     for found in _ANSWER.finditer(words):
         if found[2]:
             return found[1], found[2]
