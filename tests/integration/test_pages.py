@@ -37,6 +37,7 @@ JUDGE: Final = """rules => axe.run(
   {resultTypes: ['violations'], ...(rules.length ? {runOnly: rules} : {})},
 ).then(found => found.violations.flatMap(one =>
   one.nodes.map(node => `${one.id}: ${node.target} ${node.failureSummary}`)))"""
+COLOURS: Final = ("color-contrast", "link-in-text-block")
 TOO_SMALL: Final = """
 [...document.querySelectorAll('a, button, input:not([type=hidden], [type=radio]), select, textarea, summary')]
   .filter(part => part.checkVisibility() && !part.matches('.skip, p a') && part.getBoundingClientRect().height < 24)
@@ -248,10 +249,11 @@ def visitor(
     assert witness.said == []
 
 
-def assert_sound(page: Page, name: str, reach: Callable[[], object]) -> None:
+def assert_sound(page: Page, name: str, reach: Callable[[], object], *, everywhere: bool = False) -> None:
     """In both widths and colours: nothing for axe, nothing sideways, nothing too small to press.
 
-    `reach`: come to where it is judged. In the dark only what is about colours can be different.
+    `reach`: come to where it is judged. axe, which takes long, judges all there is on a light phone and the colours
+    on a dark desk; `everywhere`: in each of the four layouts.
     """
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
@@ -260,18 +262,30 @@ def assert_sound(page: Page, name: str, reach: Callable[[], object]) -> None:
             if width == 390:
                 reach()
                 page.evaluate(AXE)
-            rules = [] if scheme == "light" else ["color-contrast", "link-in-text-block"]
-            assert page.evaluate(JUDGE, rules) == [], (name, width, scheme)
+            if everywhere or (scheme == "light") == (width == 390):
+                rules = [] if everywhere or scheme == "light" else list(COLOURS)
+                assert page.evaluate(JUDGE, rules) == [], (name, width, scheme)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
             assert page.evaluate(TOO_SMALL) == [], (name, width)
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_sound_in_every_size_and_colour(browser: Browser, place: Place, name: str) -> None:
+    assert_page_is_sound(browser, place, name)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_every_page_is_sound_in_each_layout_by_every_rule(browser: Browser, place: Place) -> None:
+    for name in PAGES:
+        assert_page_is_sound(browser, place, name, everywhere=True)
+
+
+def assert_page_is_sound(browser: Browser, place: Place, name: str, *, everywhere: bool = False) -> None:
     expected = (404,) if name.startswith("unknown") else ()
     signed_in = name != "sign-in"
     with visitor(browser, place, signed_in=signed_in, expected=expected) as (page, _):
-        assert_sound(page, name, lambda: page.goto(place.paths[name]))
+        assert_sound(page, name, lambda: page.goto(place.paths[name]), everywhere=everywhere)
 
 
 def test_where_nothing_is_whoever_is_signed_in_finds_the_way_on(browser: Browser, place: Place) -> None:
