@@ -14,7 +14,7 @@ from typing import Final
 SAYING: Final = frozenset({"CannotStart", "BackupError", "RefusedError"})
 """What is raised with a code and the words for it."""
 
-SHAPE: Final = re.compile(r"(?:audit|signer|relay|nats|store|keys|file|browser)\.[a-z]+(?:-[a-z]+)*")
+SHAPE: Final = re.compile(r"(?:audit|signer|relay|nats|store|keys|file|browser|traces)\.[a-z]+(?:-[a-z]+)*")
 BARE: Final = re.compile(r"[a-z]+(?:[.-][a-z]+)*")
 LEADING: Final = re.compile(rf"({SHAPE.pattern}): ")
 NO_CODES: Final = frozenset({"nats.conf", "nats.json", "nats.log", "signer.log"})  # names of files
@@ -164,4 +164,6 @@ TOLD: Final[Mapping[str, str]] = {
     "store.unreachable": "See that KurrentDB runs and is in reach; it goes on by itself.",
     "store.wrong-password": "Correct user and password in the address, or in `HERALDRY_STORE_USER` and `HERALDRY_STORE_PASSWORD`.",
     "streams": "The streams cannot be made; the detail says why. See that NATS runs and has room.",
+    "traces.not-taken": "The collector that HERALDRY_OTLP_ENDPOINT names is away or refuses; the line says why. All else goes on."
+    " 2,048 spans of each process wait for it, further ones are dropped and counted.",
 }

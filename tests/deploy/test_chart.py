@@ -43,6 +43,7 @@ CHANGES: Final[Mapping[str, str]] = {
     "publicUrl": '"https://heraldry.example"',
     "port": "9000",
     "logLevel": '"DEBUG"',
+    "otlpEndpoint": '"http://otel-collector.observability:4318"',
     "scrapingPool": "300",
     "staging": "true",
     "recipientAllowList": '["test.example","https://www.linkedin.com/in/ada"]',
@@ -192,6 +193,7 @@ def test_a_service_understands_what_it_is_told(helm: Helm) -> None:
         assert (read.nats_url, read.nats_user) == ("tls://nats.example:4223", service)
         assert read.master_key_file == read.data / "keys" / "master.key"
         assert read.log_level == "DEBUG"
+        assert read.otlp_endpoint == "http://otel-collector.observability:4318"
     assert found["gateway"].public_url == "https://heraldry.example"
     assert found["mailbox"].allow_private_addresses
     assert found["scheduler"].scraping_pool == int(CHANGES["scrapingPool"])
@@ -414,6 +416,7 @@ def test_a_store_that_would_not_be_reached_is_refused(
         ("port=80", "/port"),
         ("recipientAllowList={ada@test.example bob@test.example}", "/recipientAllowList"),
         ("logLevel=loud", "/logLevel"),
+        ("otlpEndpoint=collector:4317", "/otlpEndpoint"),
     ],
 )
 def test_what_is_no_value_is_refused(helm: Helm, argument: str, complaint: str) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from heraldry.chassis import logs
+from heraldry.chassis import logs, tracing
 from heraldry.chassis.audit.checkpointing import Checkpointing
 from heraldry.chassis.audit.trail import Trail
 from heraldry.chassis.bus import border, connect, provision, replay, rights
@@ -144,7 +144,10 @@ def run(
     try:
         address_of(settings, context)  # what is wrong with it is said before anything is waited for
         registry.upcasters(types, upcasters)
-        return asyncio.run(_live(context, settings, build, types, upcasters, projections, own_http=own_http))
+        with tracing.told(settings):
+            return asyncio.run(
+                _live(context, settings, build, types, upcasters, projections, own_http=own_http)
+            )
     except CANNOT_START as error:
         log.critical("cannot start", because=str(error))
         return EXIT_CANNOT_START

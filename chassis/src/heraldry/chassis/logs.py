@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import TextIO, cast
 
 import structlog
+from heraldry.chassis import tracing
 from heraldry.chassis.settings import Settings
 from pydantic import SecretBytes, SecretStr
 from structlog.contextvars import bind_contextvars, bound_contextvars
@@ -35,6 +36,7 @@ QUIET = {  # what these say below this level is of no use to whoever runs Herald
     "httpcore": logging.WARNING,
     "asyncio": logging.WARNING,
     "mail.log": logging.WARNING,
+    "urllib3": logging.ERROR,
     "pymap": logging.WARNING,
 }
 
@@ -48,6 +50,7 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        *((within_span,) if settings.otlp_endpoint else ()),
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -84,6 +87,12 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
     logging.captureWarnings(True)  # noqa: FBT003  the library's signature
     if settings.service:
         bind_contextvars(service=settings.service, replica=settings.replica)
+
+
+def within_span(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Name the trace and the span that a line belongs to."""
+    event.update(tracing.here())
+    return event
 
 
 def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

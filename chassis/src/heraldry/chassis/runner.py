@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
+from heraldry.chassis import tracing
 from heraldry.chassis.codec import Codec, Decoded, Meta, UnknownTypeError, recorded
 from heraldry.chassis.decider import Decider
 from heraldry.chassis.store.port import (
@@ -20,6 +21,7 @@ from heraldry.chassis.store.port import (
     LARGEST_EVENT,
     NO_STREAM,
     START,
+    Appended,
     ConflictError,
     EventStore,
     NewEvent,
@@ -154,11 +156,8 @@ class Runner:
                 return Ran((), loaded.state, loaded.position, loaded.revision, fresh=False)
             new = await self._codec.encode(events, asked.meta())
             _limit(new)
-            try:
-                appended = await self._store.append(
-                    f"{self._context}.{stream}", new, expected=loaded.revision
-                )
-            except ConflictError:
+            appended = await self._append(stream, new, loaded.revision, asked.by.correlation)
+            if appended is None:
                 continue
             state = loaded.state
             for event in events:
@@ -167,6 +166,22 @@ class Runner:
 
     def accepted(self, ran: Ran[S, E]) -> Accepted:
         return Accepted(position=f"{self._context}:{self._store.epoch}:{ran.position}", fresh=ran.fresh)
+
+    async def _append(
+        self, stream: str, events: Sequence[NewEvent], expected: int, correlation: str
+    ) -> Appended | None:
+        """None: somebody else appended meanwhile."""
+        facts: dict[str, tracing.Fact] = {
+            "heraldry.context": self._context,
+            "heraldry.category": stream.partition("-")[0],
+            "heraldry.events": len(events),
+        }
+        with tracing.span("append", "client", facts, correlation=correlation) as told:
+            try:
+                return await self._store.append(f"{self._context}.{stream}", events, expected=expected)
+            except ConflictError:
+                told.tell({"heraldry.conflict": True})
+                return None
 
     async def _newer(self, decider: Decider[C, S, E], stream: str, since: Known[S]) -> Loaded[S, E]:
         stored = await self._store.read_stream(f"{self._context}.{stream}", after=since.revision)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, SecretStr
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -107,6 +108,10 @@ class Settings(BaseSettings):
     """How log lines are written: `json` for programs, `text` for people (`text` under `heraldry up`)."""
     log_level: str = "INFO"
     """The least that is logged: DEBUG, INFO, WARNING or ERROR. DEBUG to look for a fault."""
+    otlp_endpoint: str = ""
+    """The address of an OpenTelemetry collector, such as http://127.0.0.1:4318, which is told by OTLP over HTTP what each
+    request caused; by default nobody is. A path is added (`/v1/traces`) unless the address has one.
+    """
     ready_fd: int | None = None
     """The supervisor's pipe, to which one line is written when the process is ready. Set by `heraldry up` only."""
     test_now: str = ""
@@ -119,6 +124,13 @@ class Settings(BaseSettings):
     """
     sandbox_url: str = ""
     """The sandbox's address in a demo. Set by `heraldry up`."""
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _an_address(cls, given: str) -> str:
+        if given and (urlsplit(given).scheme not in {"http", "https"} or not urlsplit(given).hostname):
+            raise ValueError("wants an address such as http://127.0.0.1:4318")
+        return given
 
     @property
     def sandbox(self) -> bool:

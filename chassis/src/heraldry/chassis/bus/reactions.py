@@ -21,6 +21,7 @@ from faststream import AckPolicy
 from faststream.exceptions import NackMessage
 from faststream.nats import JStream, NatsBroker, NatsMessage, NatsRouter, PullSub
 from faststream.security import SASLPlaintext
+from heraldry.chassis import tracing
 from heraldry.chassis.bus import border, rights
 from heraldry.chassis.bus.client import BusClient
 from heraldry.chassis.bus.parking import Parking, Pointer, redacted
@@ -133,8 +134,10 @@ async def react(reaction: Reaction, envelope: Envelope[Event], send: Send, *, se
         correlation=envelope.correlationid,
         causation=envelope.id,
     )
-    for index, command in enumerate(reaction.handler(envelope)):
-        await send(command, by=by, id=command_id(envelope.id, reaction.name, index))
+    facts = {"heraldry.reaction": reaction.name, "heraldry.event": envelope.type}
+    with tracing.span(f"reaction {reaction.name}", "consumer", facts, correlation=envelope.correlationid):
+        for index, command in enumerate(reaction.handler(envelope)):
+            await send(command, by=by, id=command_id(envelope.id, reaction.name, index))
 
 
 @dataclass(slots=True)

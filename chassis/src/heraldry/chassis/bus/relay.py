@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from uuid import uuid4
 
 import structlog
+from heraldry.chassis import tracing
 from heraldry.chassis.bus import border
 from heraldry.chassis.bus.envelopes import Decoder, Envelopes, Message, NewerReleaseError
 from heraldry.chassis.bus.markers import StoreMismatchError, Tip, fence_of, last_marker, resume
@@ -350,10 +351,12 @@ class Relay:
         marker = batch.tip.marker(self._context, self._store.epoch, self._checkpoint)
         self._unsaid = False
         await self._hook(Step.COMMITTED)
-        answer = await self._nc.request(self._subject, marker, timeout=ACK_DEADLINE, headers=headers)
-        ack = _Ack.model_validate_json(answer.data)
-        if ack.error is not None:
-            raise RefusedBatchError(ack.error)
+        facts = {"heraldry.context": self._context, "heraldry.events": len(batch.messages)}
+        with tracing.span("publish", "producer", facts):
+            answer = await self._nc.request(self._subject, marker, timeout=ACK_DEADLINE, headers=headers)
+            ack = _Ack.model_validate_json(answer.data)
+            if ack.error is not None:
+                raise RefusedBatchError(ack.error)
         _BATCHES.labels(self._context).inc()
         _EVENTS.labels(self._context).inc(len(batch.messages))
         return ack.seq

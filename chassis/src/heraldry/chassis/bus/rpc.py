@@ -16,6 +16,7 @@ from uuid import UUID
 
 import orjson
 import structlog
+from heraldry.chassis import tracing
 from heraldry.chassis.bus import border, rights
 from heraldry.chassis.store.port import OutcomeUnknownError, StoreUnavailableError
 from heraldry.contracts import subjects
@@ -40,6 +41,7 @@ ONE_TRY: Final = 4.0  # seconds one request waits for its reply
 VIEW_DEADLINE: Final = 2.0  # seconds a query waits for what its caller has seen
 NEWER_DEADLINE: Final = 1.0  # seconds a caller looks for a process of the newer release beside older ones
 BETWEEN_TRIES: Final = 0.1
+PARENT: Final = "traceparent"  # the header by which whoever answers knows the caller's span
 
 
 class _Request(BaseModel):
@@ -150,18 +152,20 @@ class Server:
         if not rights.is_asked_by_a_user(message.reply):
             log.error("a request that nobody waits for was left alone", subject=route.subject)
             return
-        reply = await self._answer(route, message.data)
+        reply = await self._answer(route, message)
         try:
             await message.respond(orjson.dumps(reply))
         except NatsError as error:  # the caller repeats; the command's id makes that harmless
             log.warning("a reply could not be sent", subject=route.subject, error=type(error).__name__)
 
-    async def _answer(self, route: _Route, data: bytes) -> dict[str, object]:
+    async def _answer(self, route: _Route, message: Msg) -> dict[str, object]:
         correlation = ""
         try:
-            request = _parsed(_Request, data)
+            request = _parsed(_Request, message.data)
             correlation = request.by.correlation
-            return await route.handle(request)
+            parent = (message.headers or {}).get(PARENT, "")
+            with tracing.span(_told(route.subject), "server", correlation=correlation, parent=parent):
+                return await route.handle(request)
         except Refused as refusal:
             problem = refusal.problem()
         except OutcomeUnknownError as error:
@@ -231,7 +235,9 @@ class Caller:
         id is safe.
         """
         subject = subjects.command(to or command.context, type(command).__name__)
-        reply = await self._request(subject, _payload(command, by, id, ()), deadline, command=True)
+        payload = _payload(command, by, id, ())
+        with tracing.span(_told(subject), "client", correlation=by.correlation):
+            reply = await self._request(subject, payload, deadline, command=True)
         if reply.accepted is None:
             raise ValueError(f"the reply to {subject} holds neither an acceptance nor a problem")
         return reply.accepted
@@ -251,7 +257,8 @@ class Caller:
         """
         subject = subjects.query(to or query.context, type(query).__name__)
         payload = _payload(query, by, _NO_COMMAND, seen)
-        reply = await self._request(subject, payload, deadline, command=False)
+        with tracing.span(_told(subject), "client", correlation=by.correlation):
+            reply = await self._request(subject, payload, deadline, command=False)
         return cast("A", _adapter(type(query)).validate_python(reply.answer, strict=False))
 
     async def _request(self, subject: str, payload: bytes, deadline: float, *, command: bool) -> _Reply:
@@ -259,9 +266,12 @@ class Caller:
         until = loop.time() + deadline
         one_try = ONE_TRY if command else max(ONE_TRY, deadline / 2)
         newer_until, perhaps_done = loop.time() + NEWER_DEADLINE, False
+        headers = tracing.headers()
         while (left := until - loop.time()) > 0:
             try:
-                message = await self._nc.request(subject, payload, timeout=min(left, one_try))
+                message = await self._nc.request(
+                    subject, payload, timeout=min(left, one_try), headers=headers
+                )
             except NoRespondersError:
                 await asyncio.sleep(min(BETWEEN_TRIES, left))
             except (NatsTimeoutError, NatsError):
@@ -290,6 +300,11 @@ class Caller:
             " Try again in a minute.",
             status=503,
         )
+
+
+def _told(subject: str) -> str:
+    """A request's name in traces: `commands.<context>.<name>`."""
+    return subject.removeprefix("heraldry.")
 
 
 _NO_COMMAND: Final = UUID(int=0)  # queries have no id of their own

@@ -26,6 +26,7 @@ from heraldry.gateway.api.withdrawals import WithdrawalsController
 from heraldry.gateway.assets import Asset, Files
 from heraldry.gateway.routes import PAGES
 from heraldry.gateway.state import AnyRequest, Call, Gateway, call_of
+from heraldry.gateway.traced import traced
 from litestar import Litestar, Response, get
 from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
@@ -100,7 +101,7 @@ def application(gateway: Gateway, health: Health, assets: Files) -> ASGIApp:
         openapi_config=description(),
         logging_config=None,
     )
-    return security.with_headers(app)
+    return traced(security.with_headers(app))
 
 
 def file(request: AnyRequest, asset: Asset | None) -> Response[bytes]:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 from urllib.parse import urlencode
-from uuid import uuid4
 
 import structlog
+from heraldry.chassis import tracing
 from heraldry.contracts.base import Refused
 from heraldry.gateway.api.answers import document, retry
 from heraldry.gateway.mistakes import in_words
@@ -58,7 +58,7 @@ def refusal_of(error: Exception) -> Refused:
                 status=503,
             )
         case _:
-            reference = str(uuid4())
+            reference = tracing.correlation()
             log.error("a request failed", reference=reference, exc_info=error)
             return Refused(
                 "internal.error",

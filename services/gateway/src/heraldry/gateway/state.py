@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid5
 
+from heraldry.chassis import tracing
 from heraldry.chassis.bus.rights import SubscriberRights
 from heraldry.chassis.halt import HaltFlags
 from heraldry.contracts.base import By, Refused
@@ -89,7 +90,7 @@ class Call:
     command: UUID
     seen: tuple[str, ...]
     heard: int = 0
-    correlation: str = field(default_factory=lambda: str(uuid4()))
+    correlation: str = field(default_factory=tracing.correlation)
 
     @property
     def by(self) -> By:

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid4, uuid5
 
+from heraldry.chassis import tracing
 from heraldry.contracts.base import By, Refused
 from heraldry.contracts.identity import GetIdentity
 from heraldry.contracts.share_links import LookUpShareLink, ShareLinkStanding, Way
@@ -87,7 +88,7 @@ async def refreshing(request: AnyRequest, gateway: Gateway, token: str, form: UU
 
 
 def _by(link: UUID, organization: UUID | None) -> By:
-    return By(organization=organization, actor=f"link:{link}", correlation=str(uuid4()))
+    return By(organization=organization, actor=f"link:{link}", correlation=tracing.correlation())
 
 
 def check(visit: Visit) -> None:
