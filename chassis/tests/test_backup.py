@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
+import os
 import sqlite3
 import threading
 from collections.abc import Generator
@@ -93,10 +95,11 @@ def test_an_archive_is_whole_private_and_of_its_kind(tmp_path: Path) -> None:
     with pytest.raises(BackupError, match="--from"):
         unpack(archive, tmp_path / "out2", "keys")
     (pieces / "store" / "y").write_bytes(b"more events")
-    pack(pieces, manifest(), archive)
-    archive.write_bytes(archive.read_bytes()[:-40])
+    later = tmp_path / "b.tar.gz"
+    pack(pieces, manifest(), later)
+    later.write_bytes(later.read_bytes()[:-40])
     with pytest.raises(BackupError) as refused:
-        unpack(archive, tmp_path / "out3", "data")
+        unpack(later, tmp_path / "out3", "data")
     assert refused.value.code == "archive-unreadable"
 
 
@@ -115,6 +118,29 @@ def test_nothing_that_is_there_is_written_over(tmp_path: Path) -> None:
             with pytest.raises(BackupError, match="not written over") as refused:
                 archives(to, keys_to, ("a", "b"))
             assert refused.value.code == "file-there"
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_of_two_backups_at_once_to_the_same_name_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, links: bool
+) -> None:
+    if not links:
+        monkeypatch.setattr(os, "link", _no_links)
+    archive = tmp_path / "a.tar.gz"
+    for name in ("first", "second"):  # both of them look before either writes
+        archives(archive, tmp_path / "keys", ("a", "b"))
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x").write_text(name, encoding="utf-8")
+    pack(tmp_path / "first", manifest(), archive)
+    with pytest.raises(BackupError) as refused:
+        pack(tmp_path / "second", manifest(), archive)
+    assert refused.value.code == "file-there"
+    unpack(archive, tmp_path / "out", "data")
+    assert (tmp_path / "out" / "x").read_text(encoding="utf-8") == "first"
+
+
+def _no_links(source: Path, to: Path) -> None:
+    raise OSError(errno.EPERM, "a file system without links")
 
 
 def test_what_a_killed_backup_left_is_removed_and_what_another_is_at_is_not(tmp_path: Path) -> None:

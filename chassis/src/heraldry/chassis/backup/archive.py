@@ -46,9 +46,9 @@ class Message(Value):
 
 
 def pack(folder: Path, manifest: Manifest, to: Path) -> None:
-    """Write an archive of a folder, whole or not at all, readable by its owner only. Raises OSError.
+    """Write an archive of a folder, whole or not at all, readable by its owner only. Raises BackupError, OSError.
 
-    While it is written it stands beside that folder, which is on the same file system as the archive.
+    Nothing that is there is written over, also where another backup came first to the same name. While it is written it stands beside that folder, which is on the same file system as the archive.
     """
     told = manifest.model_copy(update={"files": _digests(folder)})
     (folder / MANIFEST).write_text(told.model_dump_json(indent=1), encoding="utf-8")
@@ -61,7 +61,28 @@ def pack(folder: Path, manifest: Manifest, to: Path) -> None:
                 archive.add(folder / name, name)
         file.flush()
         os.fsync(file.fileno())
-    beside.replace(to)
+    try:
+        os.link(beside, to)  # unlike a renaming, it does not replace
+    except FileExistsError:
+        raise file_there(to) from None
+    except OSError:  # a file system without links
+        require_free(to)
+        beside.replace(to)
+    else:
+        beside.unlink()
+
+
+def require_free(path: Path) -> None:
+    """Raises BackupError if there is something under this name."""
+    if os.path.lexists(path):
+        raise file_there(path)
+
+
+def file_there(path: Path) -> BackupError:
+    return BackupError(
+        "file-there",
+        f"{path} is there already, and is not written over. Name another file, or a folder.",
+    )
 
 
 def unpack(archive: Path, into: Path, kind: str) -> Manifest:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import fcntl
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -17,7 +16,7 @@ from uuid import uuid4
 
 import orjson
 import structlog
-from heraldry.chassis.backup.archive import BackupError, Manifest, pack
+from heraldry.chassis.backup.archive import BackupError, Manifest, pack, require_free
 from heraldry.chassis.bus import rights
 from heraldry.chassis.bus.direct import DirectGet
 from heraldry.chassis.store.folder import asked_address, wrong_kind
@@ -180,11 +179,7 @@ def archives(to: Path, keys_to: Path, names: Sequence[str]) -> tuple[Path, Path]
     for path in (here, there):
         if not path.parent.is_dir():
             raise BackupError("no-folder", f"The folder {path.parent} is not there. Make it first.")
-        if os.path.lexists(path):
-            raise BackupError(
-                "file-there",
-                f"{path} is there already, and is not written over. Name another file, or a folder.",
-            )
+        require_free(path)
     if here.resolve() == there.resolve():
         raise BackupError("same-archive", "The keys do not belong into the archive of the data.")
     return here, there
