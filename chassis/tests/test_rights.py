@@ -7,57 +7,33 @@ import base64
 import json
 import os
 from collections.abc import AsyncIterator
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import nats.errors
 import pytest
 from heraldry.chassis.bus import border, rights
 from heraldry.chassis.bus.follow import Follower
-from heraldry.chassis.bus.rights import SubscriberRights
 from heraldry.chassis.bus.rpc import Asking, Caller, Server
-from heraldry.chassis.bus.subscribers import answer_callouts, delete_consumer, make_consumer
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.testing.waiting import until
 from heraldry.chassis.vault.blobs import Blobs, BlobUnknownError
 from heraldry.chassis.vault.keys import Key, Record
 from heraldry.contracts.base import Accepted, By
 from heraldry.contracts.erasure import RequestErasure
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 
+from chassis.tests.violations import deaf, refused, violated
+
 parts = pytest.mark.parts
 SHORT = 0.4  # seconds; a refused request is never answered
-SAID_WITHIN = 2.0  # seconds in which the server says that it refuses
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[NatsServer]:
     async with NatsServer() as running:
         yield running
-
-
-async def refused(nc: Client, subject: str, document: object = None) -> bool:
-    """Whether the server refuses this publication."""
-    body = b"" if document is None else json.dumps(document).encode()
-    await nc.publish(subject, body, reply=f"{nc.new_inbox()}")
-    return await _violation(nc, rights.written(subject))
-
-
-async def deaf(nc: Client, subject: str) -> bool:
-    """Whether the server refuses this subscription."""
-    await border.subscribe(nc, subject)
-    return await _violation(nc, subject)
-
-
-async def _violation(nc: Client, subject: str) -> bool:
-    await nc.flush()
-    try:
-        await until(lambda: f'"{subject}"'.lower() in str(nc.last_error).lower(), seconds=SAID_WITHIN)
-    except TimeoutError:
-        return False
-    return "permissions violation" in str(nc.last_error).lower()
 
 
 def test_no_service_has_a_right_that_reaches_another_ones_keys_consumers_or_inbox() -> None:
@@ -124,7 +100,7 @@ async def test_a_service_cannot_answer_itself_where_it_may_not_write(
     await nc.publish("heraldry.commands.linkedin-driver.Own", b"", reply=forbidden)
     message = await asyncio.wait_for(asked.get(), 5)
     await message.respond(b"forged")
-    assert await _violation(nc, rights.written(forbidden))
+    assert await violated(nc, rights.written(forbidden))
     await operator.flush()
     assert heard == []
 
@@ -229,7 +205,7 @@ async def test_nothing_is_stored_in_a_service_s_stead_where_it_may_not_write(ser
             timeout=2,
         )
         if target.startswith(rights.WRITTEN):
-            assert await _violation(nc, target)
+            assert await violated(nc, target)
     await js.publish(event, b"last")  # what was asked before is answered by now
     before["HERALDRY"] += own + 1
     after = await _kept(all_rights)
@@ -266,7 +242,7 @@ async def test_nobody_has_the_server_ask_jetstream_for_what_he_may_not(server: N
                 f"$JS.API.CONSUMER.MSG.NEXT.HERALDRY.{durable}", b'{"batch":1,"no_wait":true}', reply=target
             )
             await nc.publish("$JS.API.INFO", b"", reply=target)
-        assert await _violation(nc, rights.written(asked))
+        assert await violated(nc, rights.written(asked))
     await js.publish(lease, b"last")  # what was asked before is answered by now
     keys, vault = await operator.stream_info("KEYS"), await operator.stream_info("KV_VAULT")
     assert (keys.state.messages, keys.state.consumer_count, vault.state.messages) == (1, 0, 1)
@@ -479,143 +455,3 @@ async def test_the_sandbox_moves_the_clock_and_nothing_else(server: NatsServer) 
     for subject in ("$KV.HALT.system", "heraldry.commands.gateway.X", "$JS.API.STREAM.MSG.GET.HERALDRY"):
         assert await refused(nc, subject, {})
     assert await deaf(nc, "heraldry.>")
-
-
-class Subscribers:
-    """The gateway's part: who is known with which password."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, tuple[str, SubscriberRights]] = {}
-        self.asked: list[str] = []
-
-    async def lookup(self, user: str, password: str) -> SubscriberRights | None:
-        self.asked.append(user)
-        if user == "sub_broken":
-            raise RuntimeError(password)
-        found = self.known.get(user)
-        return found[1] if found and found[0] == password else None
-
-
-async def subscriber(server: NatsServer, known: Subscribers, organization: UUID) -> tuple[UUID, Client]:
-    gateway = await server.client("gateway")
-    identifier = uuid4()
-    granted = await make_consumer(border.jetstream(gateway), identifier, organization)
-    known.known[granted.consumer] = ("secret", granted)
-    return identifier, await server.sign_in(granted.consumer, "secret")
-
-
-@parts
-async def test_a_subscriber_reads_its_organization_and_no_other(server: NatsServer) -> None:
-    known, acme, other = Subscribers(), uuid4(), uuid4()
-    gateway = await server.client("gateway")
-    await answer_callouts(gateway, server.files.callout_seed, known.lookup)
-    publisher = border.jetstream(await server.client("mailbox"))
-    identifier, nc = await subscriber(server, known, acme)
-    await publisher.publish(f"heraldry.events.{other}.mailbox._.MailboxConnected", b"theirs")
-    await publisher.publish(f"heraldry.events.{acme}.mailbox._.MailboxConnected", b"ours")
-    await publisher.publish(f"heraldry.internal.mailbox.0.{acme}.StepDispatched", b"private")
-    await publisher.publish("heraldry.relay.mailbox", b"marker")
-
-    events = await border.jetstream(nc).pull_subscribe_bind(
-        consumer=rights.subscriber_name(str(identifier)), stream="HERALDRY"
-    )
-    seen: list[bytes] = []
-    async with asyncio.timeout(10):
-        while len(seen) < 2:
-            for message in await events.fetch(10, timeout=1):
-                seen.append(message.data)
-                await message.ack()
-    assert seen == [b"ours", b"marker"]
-    await nc.flush()
-
-    neighbour, theirs = await subscriber(server, known, other)
-    consumer, mine = rights.subscriber_name(str(neighbour)), rights.subscriber_name(str(identifier))
-    for subject in (
-        f"$JS.API.CONSUMER.MSG.NEXT.HERALDRY.{consumer}",
-        f"$JS.ACK.HERALDRY.{consumer}.1.1.1.1.0",
-        f"$JS.API.CONSUMER.INFO.HERALDRY.{mine}",
-        f"$JS.API.CONSUMER.CREATE.HERALDRY.{mine}",
-        f"$JS.API.CONSUMER.DELETE.HERALDRY.{mine}",
-        "$JS.API.STREAM.MSG.GET.HERALDRY",
-        "$JS.API.DIRECT.GET.HERALDRY",
-        "$JS.API.STREAM.INFO.HERALDRY",
-        "$JS.API.INFO",
-        "$JS.ACK.HERALDRY.mailbox-reactions.1.1.1.1.0",
-        f"heraldry.events.{acme}.mailbox._.MailboxConnected",
-        "heraldry.commands.gateway.X",
-        "heraldry.server.state",
-        "heraldry.server.health",
-        f"_INBOX_{consumer}.x",
-        "$SYS.REQ.USER.AUTH",
-    ):
-        assert await refused(nc, subject, {}), subject
-    for subject in (">", "_INBOX.>", f"_INBOX_{consumer}.>", f"heraldry.events.{acme}.>", "$SYS.>"):
-        assert await deaf(nc, subject), subject
-
-    await delete_consumer(border.jetstream(gateway), identifier)
-    await delete_consumer(border.jetstream(gateway), identifier)
-    await publisher.publish(f"heraldry.events.{acme}.mailbox._.MailboxPaused", b"later")
-    with pytest.raises((nats.errors.Error, APIError, NotFoundError)):
-        await events.fetch(1, timeout=SHORT)
-    assert theirs.is_connected
-
-
-@parts
-async def test_who_is_not_known_does_not_get_in_and_services_are_not_asked_about(server: NatsServer) -> None:
-    known = Subscribers()
-    await answer_callouts(await server.client("gateway"), server.files.callout_seed, known.lookup)
-    for user, password in (("sub_x", "secret"), ("sub_broken", "secret"), ("", ""), ("mailbox", "wrong")):
-        with pytest.raises(nats.errors.Error):
-            await server.sign_in(user, password, reconnect=False)
-    await server.client("mailbox")
-    await server.client("operator")
-    assert known.asked == ["sub_x", "sub_broken", ""]
-
-
-@parts
-@pytest.mark.parametrize(
-    "asked",
-    [
-        b'{"batch":1,"expires":1000000000,"max_bytes":1}',  # answered with a status
-        b'{"batch":1,"no_wait":true}',  # answered with an event
-    ],
-)
-async def test_a_subscriber_cannot_have_answers_written_where_it_may_not_write(
-    server: NatsServer, asked: bytes
-) -> None:
-    known, acme = Subscribers(), uuid4()
-    await answer_callouts(await server.client("gateway"), server.files.callout_seed, known.lookup)
-    operator = border.jetstream(await server.client("operator"))
-    identifier, nc = await subscriber(server, known, acme)
-    consumer = rights.subscriber_name(str(identifier))
-    event = f"heraldry.events.{acme}.mailbox._.MailboxConnected"
-    await border.jetstream(await server.client("mailbox")).publish(event, b"ours")
-    targets = {
-        "$KV.HALT.organization.x": "KV_HALT",
-        "$KV.HALT.system": "KV_HALT",
-        "heraldry.relay.identity": "HERALDRY",
-        f"heraldry.events.{uuid4()}.identity._.Forged": "HERALDRY",
-        "heraldry.keys.identity.x": "KEYS",
-    }
-    before = {name: (await operator.stream_info(name)).state.last_seq for name in targets.values()}
-    for target in targets:
-        await nc.publish(f"$JS.API.CONSUMER.MSG.NEXT.HERALDRY.{consumer}", asked, reply=target)
-        for token in ("1.1.1.1.0", "1.1.1.1.1"):
-            await nc.publish(f"$JS.ACK.HERALDRY.{consumer}.{token}", b"+ACK", reply=target)
-            await nc.publish(f"$JS.ACK.HERALDRY.{consumer}.{token}", b"+NXT", reply=target)
-    await nc.flush()
-    events = await border.jetstream(nc).pull_subscribe_bind(consumer=consumer, stream="HERALDRY")
-    await border.jetstream(await server.client("mailbox")).publish(event, b"last")
-    async with asyncio.timeout(30):  # what was asked before is answered by the time this one comes
-        while b"last" not in [message.data for message in await _fetched(events)]:
-            pass
-    after = {name: (await operator.stream_info(name)).state.last_seq for name in targets.values()}
-    after["HERALDRY"] -= 1  # the last event
-    assert after == before
-
-
-async def _fetched(events: JetStreamContext.PullSubscription) -> list[Msg]:
-    try:
-        return await events.fetch(10, timeout=1)
-    except (nats.errors.TimeoutError, TimeoutError):
-        return []
