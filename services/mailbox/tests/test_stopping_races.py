@@ -87,7 +87,7 @@ class Racing(RuleBasedStateMachine):
             enrollment=LEADS[lead],
             at=self.house.clock.now(),
         )
-        await application.record_incoming(found, NORTHWIND)
+        await application.record_incoming(found, NORTHWIND, "")
 
     @rule(number=numbers)
     def unsubscribe(self, number: int) -> None:

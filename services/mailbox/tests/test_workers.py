@@ -12,6 +12,7 @@ from typing import Literal
 from uuid import UUID, uuid4
 
 import pytest
+from heraldry.chassis import tracing
 from heraldry.chassis.bus import border
 from heraldry.chassis.bus.rpc import Asking
 from heraldry.chassis.clock import MovableClock
@@ -21,7 +22,9 @@ from heraldry.chassis.halt import HaltFlags, organization
 from heraldry.chassis.leases import KvLeases
 from heraldry.chassis.readmodel import ReadModel, StoreFeed
 from heraldry.chassis.runner import Runner
+from heraldry.chassis.settings import Settings
 from heraldry.chassis.store.sqlite import SqliteStore
+from heraldry.chassis.testing.collector import Collector
 from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.testing.waiting import until
 from heraldry.chassis.vault.keys import KeyRing
@@ -35,6 +38,7 @@ from heraldry.mailbox import projections
 from heraldry.mailbox.adapters.check import MailChecker
 from heraldry.mailbox.adapters.imap import ImapMailbox
 from heraldry.mailbox.adapters.kept import KeptConnections
+from heraldry.mailbox.adapters.traced import TracedChecker, TracedMailbox, TracedSubmitter
 from heraldry.mailbox.application import Application
 from heraldry.mailbox.domain.diagnosis import Failure, diagnose_failure
 from heraldry.mailbox.ports import Accepted, Account, NotSent, Outcome, Submission, Submitter, Trust
@@ -164,12 +168,12 @@ class World:
         application = Application(runner, store, model, keys, secrets, private, self.clock)
         trust = Trust(self.host.ca_file, allow_private_addresses=True)
         desk = Desk(application, secrets, halt, model, self.clock, self.real)
-        mailbox = ImapMailbox(trust)
+        mailbox = TracedMailbox(ImapMailbox(trust))
         leases = KvLeases(border.jetstream(nc), "mailbox.reader", name, self.real)
         crew = Crew(
             model,
-            CheckWorker(desk, MailChecker(trust)),
-            SendWorker(desk, submitter or KeptConnections(trust), mailbox),
+            CheckWorker(desk, TracedChecker(MailChecker(trust))),
+            SendWorker(desk, submitter or TracedSubmitter(KeptConnections(trust)), mailbox),
             ReadWorker(desk, mailbox, leases, Places(self.folder / f"{name}-places")),
         )
         replica = Replica(application, model, halt, private, self.clock, self.real, crew, stack)
@@ -275,6 +279,43 @@ async def test_a_mail_leaves_once_is_copied_once_and_its_answer_is_read(world: W
     email = replica.email(wanted.attempt)
     assert email is not None
     assert email.replies == ("Yes, on Monday.",)
+
+
+@pytest.mark.requirement("R-OPS-3", "R-ACC-5")
+async def test_a_mail_is_one_trace_up_to_its_answer_and_nothing_is_told_of_whom(world: World) -> None:
+    correlation = uuid4()
+    with Collector() as collector:
+        with tracing.told(Settings(service="mailbox", otlp_endpoint=collector.url)):
+            replica = await world.replica()
+            replica.start()
+            await replica.application.know(ADA, "Ada Bergström", 0, asking())
+            await replica.application.connect(world.connect(replica.private, "wrong horse"), asking())
+            failed = await replica.application.inbox_id(NORTHWIND, ADDRESS)
+            await until(lambda: _state(replica, failed) == "failed")
+            inbox = await world.connected(replica)
+            wanted = step(inbox, world.clock)
+            by = By(organization=NORTHWIND, actor="user:ada", correlation=str(correlation))
+            await replica.application.queue(wanted, Asking(uuid4(), by))
+            await until(lambda: "EmailCopyKept" in replica.steps(wanted.attempt))
+            world.host.reply(KIM, "Yes, on Monday.", message_id=f"<{wanted.attempt}@northwind.example>")
+            await until(lambda: bool((found := replica.email(wanted.attempt)) and found.replies))
+            await replica.kill()
+        of_mail = collector.of(correlation.hex)
+    (mail,) = [span for span in of_mail.values() if span.name == "mail"]
+    within = [span for span in of_mail.values() if span.parent == mail.id]
+    (smtp,) = [span for span in within if span.name == "smtp"]
+    assert (smtp.facts, smtp.failed) == ({"heraldry.outcome": "Accepted"}, False)
+    begun = [span for span in of_mail.values() if span.parent == smtp.id]
+    assert {span.facts["heraldry.category"] for span in begun} == {"email"}
+    appends = [span.facts["heraldry.category"] for span in of_mail.values() if span.name == "append"]
+    assert appends.count("email") >= 6  # queued, claimed, begun, sent, copy claimed, copy kept
+    assert appends.count("reply") == 1
+    tried = [span for span in collector.spans if span.name == "mail servers tried"]
+    assert [span.facts.get("error.type") for span in tried] == ["credentials.invalid", None]
+    assert any(span.name == "imap" and not span.failed for span in collector.spans)
+    words = (ADDRESS, KIM, "northwind", "fabrikam", "horse", "Bergstr", "Hello", "shall we talk", "Monday")
+    told = collector.bytes.lower()
+    assert [word for word in words if word.lower().encode() in told] == []
 
 
 def automatic(message_id: str) -> bytes:

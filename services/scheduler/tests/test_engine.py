@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack
@@ -204,6 +205,15 @@ async def test_each_lead_gets_each_step_once_and_the_follow_up_in_the_thread(one
     assert (await one.lead(enrollment)).state == "finished"
     one.parts.clock.forward(timedelta(days=3))
     assert len(await one.until_quiet()) == 2
+
+
+async def test_all_that_comes_of_a_step_has_its_attempt_as_the_correlation(one: Works) -> None:
+    await one.parts.inbox("ada@northwind.example")
+    await one.campaign(2)
+    attempts = {str(step.attempt) for step in await one.until_quiet()}
+    stored = [event for event, told in await one.parts.log() if isinstance(told, StepDispatched)]
+    assert {json.loads(event.meta)["correlation"] for event in stored} == attempts
+    assert len(attempts) == 2
 
 
 async def test_follow_ups_go_before_first_contacts(one: Works) -> None:

@@ -81,6 +81,11 @@ class Loaded(Generic[S, E]):
     position: int
     decoded: tuple[Decoded, ...]  # oldest first; the window's part of the stream
 
+    @property
+    def correlation(self) -> str:
+        """Of the first event that was read: in the stream of one attempt, of what had it begun."""
+        return self.decoded[0].meta.correlation if self.decoded else ""
+
 
 class Known(Protocol[S_co]):
     """A stream's state at a revision: what `load` and `run` answered."""

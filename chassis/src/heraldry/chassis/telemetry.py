@@ -50,6 +50,7 @@ class _Told:
 
     def __init__(self, span: trace.Span) -> None:
         self._span = span
+        self.failed = False
 
     def tell(self, facts: Mapping[str, Fact]) -> None:
         self._span.set_attributes(facts)
@@ -58,6 +59,7 @@ class _Told:
         self._span.update_name(name)
 
     def fail(self, kind: str) -> None:
+        self.failed = True
         self._span.set_attribute("error.type", kind)
         self._span.set_status(Status(StatusCode.ERROR))
 
@@ -99,7 +101,8 @@ class Telemetry:
                     told.fail(refusal.code)
                 raise
             except Exception as error:
-                told.fail(type(error).__name__)
+                if not told.failed:  # else it is known better already
+                    told.fail(type(error).__name__)
                 raise
 
     def correlation(self) -> UUID | None:

@@ -42,12 +42,15 @@ PEOPLE: Final = ("user:", "key:", "link:")  # how the actors begin who are no se
 
 @dataclass(frozen=True, slots=True)
 class Whose:
-    """An action as commands about it name it. `actor`: who asked for it, as the history says."""
+    """An action as commands about it name it. `actor`: who asked for it, as the history says; `correlation`: of what had
+    it queued.
+    """
 
     attempt: UUID
     organization: UUID
     identity: UUID
     actor: str = SYSTEM
+    correlation: str = ""
 
 
 class Actions:
@@ -100,7 +103,7 @@ class Actions:
         `known`: how the action stood a moment ago, if that was read or written.
         """
         actor = whose.actor if isinstance(command, action.Finish) else SYSTEM
-        asked = self._fresh(whose.organization, whose.identity, actor)
+        asked = self._fresh(whose.organization, whose.identity, actor, whose.correlation)
         return await self._runner.run(ACTION, action_stream(whose.attempt), command, asked, known=known)
 
     async def decide_outcome(self, command: DecideActionOutcome, asking: Asking) -> Accepted:
@@ -127,7 +130,7 @@ class Actions:
         """`whose`: the action it is known by."""
         stream = await self._between(whose.organization, sender, profile)
         if stream is not None:
-            asked = self._fresh(whose.organization, whose.identity)
+            asked = self._fresh(whose.organization, whose.identity, correlation=whose.correlation)
             await self._runner.run(PENDING, stream, command, asked)
 
     async def note(self, event: InvitationSent | InvitationWithdrawn) -> None:
@@ -136,7 +139,12 @@ class Actions:
         queued = next((one for one in loaded.decoded if isinstance(one.event, LinkedInActionQueued)), None)
         if queued is None or not isinstance(queued.event, LinkedInActionQueued):
             return
-        whose = Whose(event.attempt, UUID(queued.meta.organization), event.identity)
+        whose = Whose(
+            event.attempt,
+            UUID(queued.meta.organization),
+            event.identity,
+            correlation=queued.meta.correlation,
+        )
         wanted = queued.event
         await self.about_both(whose, wanted.sender, wanted.profile, noted(event))
 
@@ -168,8 +176,9 @@ class Actions:
         except KeyDestroyedError:
             return  # an erased person: what is recorded of them is recorded as erased
 
-    def _fresh(self, organization: UUID, identity: UUID, actor: str = SYSTEM) -> Asked:
-        return Asked(uuid7(), By(organization=organization, actor=actor), self._clock.now(), identity)
+    def _fresh(self, organization: UUID, identity: UUID, actor: str = SYSTEM, correlation: str = "") -> Asked:
+        by = By(organization=organization, actor=actor, correlation=correlation)
+        return Asked(uuid7(), by, self._clock.now(), identity)
 
 
 def noted(event: InvitationSent | InvitationWithdrawn) -> pending.Command:

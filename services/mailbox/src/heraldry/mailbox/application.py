@@ -213,12 +213,14 @@ class Application:
         identity: UUID,
         command: email.Command,
         known: Known[email.State] | None = None,
+        *,
+        correlation: str,
     ) -> Ran[email.State, email.Event]:
         """A command of a worker of ours, under a fresh id: *fresh* means that this call did it.
 
-        `known`: how the mail stood a moment ago, if that was read or written.
+        `known`: how the mail stood a moment ago, if that was read or written. `correlation`: of what had it queued.
         """
-        asked = self._fresh(organization, identity)
+        asked = self._fresh(organization, identity, correlation)
         return await self._runner.run(EMAIL, email_stream(attempt), command, asked, known=known)
 
     async def decide_outcome(self, command: DecideOutcome, asking: Asking) -> Accepted:
@@ -232,12 +234,12 @@ class Application:
         ran = await self._runner.run(EMAIL, email_stream(command.attempt), decision, asked)
         return self._runner.accepted(ran)
 
-    async def record_incoming(self, found: reply.Incoming, organization: UUID) -> bool:
-        """Record an answer or a report. Whether it is new."""
+    async def record_incoming(self, found: reply.Incoming, organization: UUID, correlation: str) -> bool:
+        """Record an answer or a report. Whether it is new. `correlation`: of the mail that it is about."""
         await self._ensure_key(found.person)
         key = await self._keys.create(organization_subject(organization))
         stream = reply_stream(keyed_hash(key, reply.told_by(found)))
-        asked = self._fresh(organization, found.identity)
+        asked = self._fresh(organization, found.identity, correlation)
         return (await self._runner.run(REPLY, stream, reply.Record(found), asked)).fresh
 
     async def _mail(self, attempt: UUID, command: email.Command, identity: UUID, asking: Asking) -> None:
@@ -295,8 +297,9 @@ class Application:
         except KeyDestroyedError:
             return  # an erased person: what is recorded of them is recorded as erased
 
-    def _fresh(self, organization: UUID, identity: UUID) -> Asked:
-        return Asked(uuid7(), By(organization=organization, actor=SYSTEM), self._clock.now(), identity)
+    def _fresh(self, organization: UUID, identity: UUID, correlation: str = "") -> Asked:
+        by = By(organization=organization, actor=SYSTEM, correlation=correlation)
+        return Asked(uuid7(), by, self._clock.now(), identity)
 
 
 def _no_identity() -> Refused:

@@ -20,6 +20,7 @@ from heraldry.mailbox.adapters.imap import ImapMailbox
 from heraldry.mailbox.adapters.kept import KeptConnections
 from heraldry.mailbox.adapters.links import UnsubscribeLinks
 from heraldry.mailbox.adapters.tls import return_buffers
+from heraldry.mailbox.adapters.traced import TracedChecker, TracedMailbox, TracedSubmitter
 from heraldry.mailbox.application import Application
 from heraldry.mailbox.domain.types import TYPES, UPCASTERS
 from heraldry.mailbox.erasing import ErasingHere
@@ -74,15 +75,15 @@ def crew(house: House, application: Application, private_key: PrivateKey) -> Cre
         Recipients.of(settings),
     )
     patience = Patience.of(settings.mail_silence_seconds)
-    mailbox, submitter = ImapMailbox(trust, patience), KeptConnections(trust, patience)
-    house.stack.push_async_callback(submitter.close)
+    mailbox, connections = TracedMailbox(ImapMailbox(trust, patience)), KeptConnections(trust, patience)
+    house.stack.push_async_callback(connections.close)
     places = Places(settings.data / "read" / f"{settings.process}-places")
     leased = timedelta(seconds=settings.lease_seconds)
     leases = KvLeases(house.js, "mailbox.reader", settings.process, real, leased)
     return Crew(
         house.model,
-        CheckWorker(desk, MailChecker(trust, patience)),
-        SendWorker(desk, submitter, mailbox, house.points),
+        CheckWorker(desk, TracedChecker(MailChecker(trust, patience))),
+        SendWorker(desk, TracedSubmitter(connections), mailbox, house.points),
         ReadWorker(desk, mailbox, leases, places, house.points),
     )
 

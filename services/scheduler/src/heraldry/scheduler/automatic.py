@@ -96,7 +96,7 @@ class Automatic:
         attempt = known.next_attempt()
         if known.sent is None or attempt is None or known.ended or known.undecided:
             return now + AFTER_TROUBLE
-        by = By(organization=state.organization, actor="system:scheduler")
+        by = By(organization=state.organization, actor="system:scheduler", correlation=str(attempt))
         asking = Asking(attempt, by)
         try:
             action = withdrawing(known.sent, automatic=True)

@@ -294,7 +294,10 @@ class Engine:
         return connected == (settings.steps[lead.step].only_if == "connected")
 
     async def _dispatch(self, at: Lane, campaign: Running, lead: Enrollment) -> datetime | None:
-        asking, settings = Asking(lead.attempt, self._by(at)), self._settings_of(campaign)
+        by = self._by(at).model_copy(
+            update={"correlation": str(lead.attempt)}
+        )  # of all that comes of this step
+        asking, settings = Asking(lead.attempt, by), self._settings_of(campaign)
         try:
             await self._channels[at.kind].dispatch(lead, at, settings, asking)
         except UnwritableError as problem:

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from uuid import UUID, uuid4
 
 import structlog
+from heraldry.chassis import tracing
 from heraldry.chassis.crew import OUR_TROUBLE, Hands
 from heraldry.chassis.runner import Known, Loaded
 from heraldry.contracts.linkedin import LinkedInActionQueued, Obstacle
@@ -34,9 +35,11 @@ from heraldry.linkedin_driver.domain.obstacles import (
 )
 from heraldry.linkedin_driver.ports import (
     Cause,
+    Click,
     Done,
     DrivenElsewhere,
     Hindered,
+    Member,
     NotDone,
     Outcome,
     Unsure,
@@ -127,10 +130,13 @@ class ActionWorker:
 
     async def act(self, attempt: UUID) -> None:
         """Claim behind the last gate, do it, record. Whoever is not answered *fresh* does nothing."""
-        desk, known = self.desk, await self._actions.load(attempt)
-        if not isinstance(known.state, action.Waiting | action.InHand):
-            return
-        wanted = known.state.action
+        known = await self._actions.load(attempt)
+        if isinstance(known.state, action.Waiting | action.InHand):
+            with tracing.span("action", correlation=known.correlation):
+                await self._act(known.state.action, known)
+
+    async def _act(self, wanted: LinkedInActionQueued, known: Loaded[action.State, action.Event]) -> None:
+        desk = self.desk
         of = await desk.application.account(wanted.account)
         gate = await last_gate(desk, self._actions, wanted, of)
         if of is None or gate.closed or desk.clock.now() >= wanted.valid_until - action.MARGIN:
@@ -174,7 +180,7 @@ class ActionWorker:
         try:
             async with self._driving.inside(piece.of) as visit:
                 click = _Click(self, piece, visit)
-                outcome = await visit.member.act(wanted, click)
+                outcome = await acted(visit.member, wanted, click)
                 await self.desk.points("action.verified")
                 await self._record(piece, outcome, click.begun)
         except HangUp:
@@ -364,9 +370,19 @@ class ActionWorker:
                 return Unsure()
 
 
+async def acted(member: Member, wanted: Wanted, click: Click) -> Outcome:
+    """Do it, as a span: which kind of action, and by its code why it was not done. Never to whom."""
+    with tracing.span(f"linkedin {wanted.kind}", "client") as told:
+        outcome = await member.act(wanted, click)
+        told.tell({"heraldry.outcome": type(outcome).__name__})
+        if isinstance(outcome, NotDone):
+            told.fail(outcome.diagnosis.code)
+        return outcome
+
+
 def _whose(known: Loaded[action.State, action.Event], wanted: LinkedInActionQueued) -> Whose:
     meta = known.decoded[0].meta
-    return Whose(wanted.attempt, UUID(meta.organization), wanted.identity, asked_by(known))
+    return Whose(wanted.attempt, UUID(meta.organization), wanted.identity, asked_by(known), meta.correlation)
 
 
 def _wanted(queued: LinkedInActionQueued) -> Wanted | None:

@@ -32,6 +32,7 @@ class Claimed:
 
     mail: EmailQueued
     known: Known[email.State]
+    correlation: str
 
 
 class CopyWorker:
@@ -88,7 +89,12 @@ class CopyWorker:
                     continue
                 kept = email.KeepCopy(put, desk.clock.now())
                 await desk.application.about_mail(
-                    attempt, through.organization, mail.identity, kept, claimed.known
+                    attempt,
+                    through.organization,
+                    mail.identity,
+                    kept,
+                    claimed.known,
+                    correlation=claimed.correlation,
                 )
 
     async def _next(self, found: UUID, passed: set[UUID]) -> UUID | None:
@@ -115,5 +121,7 @@ class CopyWorker:
             return None
         take = email.ClaimCopy(uuid4(), desk.real.now(), desk.clock.now(), desk.held)
         identity = state.mail.identity
-        ran = await desk.application.about_mail(attempt, through.organization, identity, take, known)
-        return Claimed(state.mail, ran) if ran.fresh else None
+        ran = await desk.application.about_mail(
+            attempt, through.organization, identity, take, known, correlation=known.correlation
+        )
+        return Claimed(state.mail, ran, known.correlation) if ran.fresh else None

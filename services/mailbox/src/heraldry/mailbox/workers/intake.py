@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import structlog
@@ -25,6 +26,14 @@ LONGEST_ANSWER: Final = 2_000  # bytes of a server's words that are kept
 Begun: TypeAlias = email.Leaving | email.Closed
 
 
+@dataclass(frozen=True, slots=True)
+class _Ours:
+    """A mail of ours that somebody answered; `correlation`: of what had it sent."""
+
+    state: Begun
+    correlation: str
+
+
 class Intake:
     """Tells mails apart and records what concerns one of ours. What is read twice is one event."""
 
@@ -37,44 +46,50 @@ class Intake:
         told = classify(raw) if len(raw) < LARGE else await asyncio.to_thread(classify, raw)
         if told.kind in {"other", "feedback"}:
             return
-        state = await self._ours(through, told)
-        if state is None:
+        ours = await self._ours(through, told)
+        if ours is None:
             return
+        state = ours.state
         match told.kind:
             case "reply":
-                await self._replied(through, told, state)
+                await self._replied(through, told, ours)
             case "bounce":
-                await self._bounced(through, told, state)
+                await self._bounced(through, told, ours)
             case _:
                 log.info("a program answered", inbox=str(through.id), kind=told.kind)
         if _is_open(state):  # whoever answers it has got it
             proof = email.Accept(f"Looked up: {PROOFS[told.kind]}", self._desk.clock.now())
             await self._desk.application.about_mail(
-                state.mail.attempt, through.organization, state.mail.identity, proof
+                state.mail.attempt,
+                through.organization,
+                state.mail.identity,
+                proof,
+                correlation=ours.correlation,
             )
 
-    async def _ours(self, through: inbox.Inbox, told: Classification) -> Begun | None:
+    async def _ours(self, through: inbox.Inbox, told: Classification) -> _Ours | None:
         """The mail it is about, if its own stream says that it left this inbox under that Message-ID."""
         for message_id in told.about:
             attempt = attempt_in(message_id)
             if attempt is None:
                 continue
-            state = (await self._desk.application.mail(attempt)).state
+            known = await self._desk.application.mail(attempt)
+            state = known.state
             if (
                 isinstance(state, email.Leaving | email.Closed)
                 and state.message_id == message_id
                 and state.mail.inbox == through.id
             ):
-                return state
+                return _Ours(state, known.correlation)
         return None
 
-    async def _replied(self, through: inbox.Inbox, told: Classification, state: Begun) -> None:
-        desk, mail, incoming = self._desk, state.mail, told.incoming
+    async def _replied(self, through: inbox.Inbox, told: Classification, ours: _Ours) -> None:
+        desk, mail, incoming = self._desk, ours.state.mail, told.incoming
         attempt, known_as = str(mail.attempt), incoming.message_id
         text = shortened(incoming.reply_text, LONGEST_TEXT)
         if desk.model.read(lambda db: projections.is_known_reply(db, attempt, known_as, text)):
             return
-        await self._stop(through, state, "replied")
+        await self._stop(through, ours, "replied")
         found = ReplyReceived(
             inbox=through.id,
             identity=mail.identity,
@@ -87,10 +102,10 @@ class Intake:
             enrollment=mail.enrollment,
             at=desk.clock.now(),
         )
-        await self._record(found, through)
+        await self._record(found, through, ours)
 
-    async def _bounced(self, through: inbox.Inbox, told: Classification, state: Begun) -> None:
-        desk, mail = self._desk, state.mail
+    async def _bounced(self, through: inbox.Inbox, told: Classification, ours: _Ours) -> None:
+        desk, mail = self._desk, ours.state.mail
         who = _of(told.recipients, email.text_of(mail.to))
         if who is None:
             return
@@ -98,7 +113,7 @@ class Intake:
         if desk.model.read(lambda db: projections.is_known_bounce(db, attempt, status, hard=who.hard)):
             return
         if who.hard:
-            await self._stop(through, state, "bounced")
+            await self._stop(through, ours, "bounced")
         found = EmailBounced(
             inbox=through.id,
             identity=mail.identity,
@@ -112,19 +127,20 @@ class Intake:
             enrollment=mail.enrollment,
             at=desk.clock.now(),
         )
-        await self._record(found, through)
+        await self._record(found, through, ours)
 
-    async def _stop(self, through: inbox.Inbox, state: Begun, why: conversation.Why) -> None:
+    async def _stop(self, through: inbox.Inbox, ours: _Ours, why: conversation.Why) -> None:
         """End the sequence of a lead before anybody is told, so that nothing is begun in it any more."""
-        mail, by = state.mail, By(organization=through.organization, actor=SYSTEM)
+        mail = ours.state.mail
+        by = By(organization=through.organization, actor=SYSTEM, correlation=ours.correlation)
         if mail.enrollment is not None:
             await self._desk.application.stopping.stop_conversation(
                 mail.enrollment, mail.person, mail.identity, why, by
             )
 
-    async def _record(self, found: reply.Incoming, through: inbox.Inbox) -> None:
+    async def _record(self, found: reply.Incoming, through: inbox.Inbox, ours: _Ours) -> None:
         await self._points("reading.known")
-        if await self._desk.application.record_incoming(found, through.organization):
+        if await self._desk.application.record_incoming(found, through.organization, ours.correlation):
             what = type(found).__name__
             log.info("a mail of ours was answered", what=what, attempt=str(found.attempt))
 

@@ -9,11 +9,12 @@ from typing import Final
 from uuid import UUID, uuid4
 
 import structlog
+from heraldry.chassis import tracing
 from heraldry.chassis.crew import OUR_TROUBLE, Hands
 from heraldry.chassis.points import Points
 from heraldry.chassis.points import none as no_points
-from heraldry.chassis.runner import Known
-from heraldry.contracts.mailbox import Diagnosed
+from heraldry.chassis.runner import Known, Loaded
+from heraldry.contracts.mailbox import Diagnosed, EmailQueued
 from heraldry.mailbox import projections
 from heraldry.mailbox.domain import email, inbox
 from heraldry.mailbox.domain.compose import ATTEMPT_HEADER, Unmailable, message_id
@@ -74,6 +75,7 @@ class _Piece:
     state: email.InHand
     claim: UUID
     claimed: Known[email.State]  # the stream with the claim in it
+    correlation: str
 
     @property
     def who(self) -> tuple[UUID, UUID, UUID]:
@@ -116,11 +118,13 @@ class SendWorker:
 
     async def send(self, attempt: UUID) -> None:
         """Claim behind the last gate, submit, record. Whoever is not answered *fresh* does nothing."""
+        known = await self._desk.application.mail(attempt)
+        if isinstance(known.state, email.Waiting | email.InHand):
+            with tracing.span("mail", correlation=known.correlation):
+                await self._send(attempt, known.state.mail, known)
+
+    async def _send(self, attempt: UUID, mail: EmailQueued, known: Loaded[email.State, email.Event]) -> None:
         desk = self._desk
-        known = await desk.application.mail(attempt)
-        if not isinstance(known.state, email.Waiting | email.InHand):
-            return
-        mail = known.state.mail
         through = await desk.inbox(mail.inbox)
         if through is None:
             log.error("a mail is for an inbox nobody knows", attempt=str(attempt), inbox=str(mail.inbox))
@@ -128,11 +132,13 @@ class SendWorker:
         gate, claim = await last_gate(desk, mail, through), uuid4()
         await self._points("mail.before-claim")
         take = email.Claim(claim, gate, desk.real.now(), desk.clock.now(), desk.held)
-        ran = await desk.application.about_mail(attempt, through.organization, mail.identity, take, known)
+        ran = await desk.application.about_mail(
+            attempt, through.organization, mail.identity, take, known, correlation=known.correlation
+        )
         if not ran.fresh or not isinstance(ran.state, email.InHand) or through.live is None:
             return
         await self._points("mail.claimed")
-        await self._submit(_Piece(attempt, through, through.live, ran.state, claim, ran))
+        await self._submit(_Piece(attempt, through, through.live, ran.state, claim, ran, known.correlation))
 
     async def _submit(self, piece: _Piece) -> None:
         desk, mail = self._desk, piece.state.mail
@@ -161,7 +167,9 @@ class SendWorker:
             gate = await last_gate(desk, mail)
             await self._points("mail.before-start")
             start = email.Start(piece.claim, ours, gate, desk.clock.now())
-            ran = await desk.application.about_mail(*piece.who, start, piece.claimed)
+            ran = await desk.application.about_mail(
+                *piece.who, start, piece.claimed, correlation=piece.correlation
+            )
             if not ran.fresh or not isinstance(ran.state, email.Leaving):
                 raise HangUp
             begun = ran
@@ -204,7 +212,9 @@ class SendWorker:
         """Store what happened, however long the store is away; a crash here ends in a look-up."""
         while True:
             try:
-                await self._desk.application.about_mail(*piece.who, outcome, known)
+                await self._desk.application.about_mail(
+                    *piece.who, outcome, known, correlation=piece.correlation
+                )
             except OUR_TROUBLE as error:
                 log.error("an outcome cannot be stored yet", attempt=str(piece.attempt), because=str(error))  # noqa: TRY400  the reason is all there is
                 await asyncio.sleep(STORE_AGAIN)
@@ -226,7 +236,8 @@ class SendWorker:
         Not found proves nothing; after 30 minutes a person decides.
         """
         desk = self._desk
-        state = (await desk.application.mail(attempt)).state
+        known = await desk.application.mail(attempt)
+        state = known.state
         if not isinstance(state, email.Leaving):
             return
         through = await desk.inbox(state.mail.inbox)
@@ -238,7 +249,9 @@ class SendWorker:
             if where is None
             else email.Accept(f"Looked up: it lies in the folder {where}.", desk.clock.now())
         )
-        await desk.application.about_mail(attempt, through.organization, state.mail.identity, command)
+        await desk.application.about_mail(
+            attempt, through.organization, state.mail.identity, command, correlation=known.correlation
+        )
 
     async def _found_in(self, attempt: UUID, through: inbox.Inbox, ours: str) -> str | None:
         if through.settings is None:
