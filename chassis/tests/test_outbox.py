@@ -146,8 +146,8 @@ async def test_a_batch_that_it_does_not_take_does_not_hold_up_the_others(said: l
     assert len(warnings(said)) == 1
 
 
-def test_a_process_that_stops_waits_at_most_two_seconds_for_it() -> None:
-    assert GRACE == 2
+def test_a_process_that_stops_waits_a_second_at_most_for_it() -> None:
+    assert GRACE == 1
     let_go = threading.Event()
 
     def silent(_: BaseHTTPRequestHandler) -> None:

@@ -126,7 +126,7 @@ class Telemetry:
         return carrier
 
     def stop(self) -> None:
-        """What is not sent yet has 2 seconds."""
+        """What is not sent yet has a second."""
         self._provider.shutdown()
 
     def _begin(

@@ -128,7 +128,7 @@ def listen(tracer: Tracer | None) -> None:
 
 @contextmanager
 def told(settings: Settings) -> Generator[None]:
-    """Tell the collector that the settings name, if they name one; what is not sent at the end has 2 seconds."""
+    """Tell the collector that the settings name, if they name one; what is not sent at the end has a second."""
     if not settings.otlp_endpoint:
         yield
         return

@@ -41,6 +41,7 @@ ONE_TRY: Final = 4.0  # seconds one request waits for its reply
 VIEW_DEADLINE: Final = 2.0  # seconds a query waits for what its caller has seen
 NEWER_DEADLINE: Final = 1.0  # seconds a caller looks for a process of the newer release beside older ones
 BETWEEN_TRIES: Final = 0.1
+SERVER_ERROR: Final = 500
 PARENT: Final = "traceparent"  # the header by which whoever answers knows the caller's span
 
 
@@ -159,42 +160,21 @@ class Server:
             log.warning("a reply could not be sent", subject=route.subject, error=type(error).__name__)
 
     async def _answer(self, route: _Route, message: Msg) -> dict[str, object]:
-        correlation = ""
         try:
             request = _parsed(_Request, message.data)
-            correlation = request.by.correlation
-            parent = (message.headers or {}).get(PARENT, "")
-            with tracing.span(_told(route.subject), "server", correlation=correlation, parent=parent):
-                return await route.handle(request)
         except Refused as refusal:
-            problem = refusal.problem()
-        except OutcomeUnknownError as error:
-            log.warning(
-                "store did not answer", subject=route.subject, correlation=correlation, detail=str(error)
-            )
-            problem = Problem(
-                code="store.outcome-unknown",
-                detail="The history did not answer, so it is not known whether this was done. Look before you try again.",
-                status=503,
-            )
-        except StoreUnavailableError as error:
-            log.warning(
-                "store unavailable", subject=route.subject, correlation=correlation, detail=str(error)
-            )
-            problem = Problem(
-                code="store.unavailable",
-                detail="Nothing can be stored at the moment, and nothing was changed. Try again in a minute.",
-                status=503,
-            )
-        except Exception:
-            log.exception("a request failed", subject=route.subject, correlation=correlation)
-            problem = Problem(
-                code="internal.error",
-                detail="Something went wrong on our side. Try again; if it stays, tell your operator.",
-                status=500,
-                extra={"correlation": correlation},
-            )
-        return {"problem": problem.model_dump(mode="json")}
+            return _refused(refusal.problem())
+        parent = (message.headers or {}).get(PARENT, "")
+        correlation = request.by.correlation
+        with tracing.span(_told(route.subject), "server", correlation=correlation, parent=parent) as told:
+            try:
+                return await route.handle(request)
+            except Exception as error:  # noqa: BLE001  whatever it is, the caller is answered
+                problem = _problem(error, route.subject, correlation)
+            told.tell({"heraldry.refusal": problem.code})
+            if problem.status >= SERVER_ERROR:
+                told.fail(problem.code)
+        return _refused(problem)
 
     async def _wait_for(self, seen: Sequence[str]) -> None:
         if self._reached is None:
@@ -300,6 +280,39 @@ class Caller:
             " Try again in a minute.",
             status=503,
         )
+
+
+def _refused(problem: Problem) -> dict[str, object]:
+    return {"problem": problem.model_dump(mode="json")}
+
+
+def _problem(error: Exception, subject: str, correlation: str) -> Problem:
+    """What to tell about an error; it is logged if it is ours."""
+    match error:
+        case Refused():
+            return error.problem()
+        case OutcomeUnknownError():
+            log.warning("store did not answer", subject=subject, correlation=correlation, detail=str(error))
+            return Problem(
+                code="store.outcome-unknown",
+                detail="The history did not answer, so it is not known whether this was done. Look before you try again.",
+                status=503,
+            )
+        case StoreUnavailableError():
+            log.warning("store unavailable", subject=subject, correlation=correlation, detail=str(error))
+            return Problem(
+                code="store.unavailable",
+                detail="Nothing can be stored at the moment, and nothing was changed. Try again in a minute.",
+                status=503,
+            )
+        case _:
+            log.error("a request failed", subject=subject, correlation=correlation, exc_info=error)
+            return Problem(
+                code="internal.error",
+                detail="Something went wrong on our side. Try again; if it stays, tell your operator.",
+                status=500,
+                extra={"correlation": correlation},
+            )
 
 
 def _told(subject: str) -> str:
