@@ -12,7 +12,7 @@ import pytest
 from heraldry.chassis.cli import GROUP
 from heraldry.chassis.cli_words import GROUPS
 
-from tools import docs
+from tools import docs, docs_problems
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,7 +38,7 @@ def test_a_link_to_a_file_or_heading_that_is_not_there_is_found(
 
 
 def test_every_refusal_and_every_variable_can_be_read_off_the_source() -> None:
-    found, unreadable = docs.refusals()
+    found, unreadable = docs_problems.refusals()
     assert (list(unreadable), list(docs.unlisted_variables())) == ([], [])
     assert len(found) > 50
 
@@ -57,10 +57,10 @@ def test_every_setting_says_what_it_is_for() -> None:
 
 
 def test_every_code_of_commands_readiness_and_logs_says_what_to_do() -> None:
-    assert list(docs.codes_without_words()) == []
-    page = docs.problems()
+    assert list(docs_problems.codes_without_words()) == []
+    page = docs_problems.problems()
     named = {
-        *docs.codes_of_commands(),
+        *docs_problems.codes_of_commands(),
         "linkedin.session-ended",
         "not-running",
         "other-archive",
@@ -76,7 +76,7 @@ raise CannotStart("new-port", f"Port {port} is new. Close it.")
 raise StoreUnavailableError(f"store.new: {shown} is new.")
 answers.bad({"code": "new-answer", "detail": str(error)})
 """
-    found = docs.command_codes.found([(Path("commands.py"), ast.parse(source))])
+    found = docs_problems.command_codes.found([(Path("commands.py"), ast.parse(source))])
     assert {name: list(words) for name, words in found.items()} == {
         "audit.new-one": [],
         "new-port": ["Port … is new. Close it."],
@@ -86,7 +86,7 @@ answers.bad({"code": "new-answer", "detail": str(error)})
 
 
 def test_the_page_of_problems_says_why_leads_fail_and_what_is_wrong_with_rows() -> None:
-    page = docs.problems()
+    page = docs_problems.problems()
     leads = ("inbox.disconnected", "identity.deleted", "template.variable-missing")
     rows = ("variable.missing", "address.missing", "address.unsupported", "column.missing", "row.too-wide")
     assert [one for one in (*leads, *rows) if f"| `{one}` |" not in page] == []
