@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from time import monotonic
 
@@ -72,6 +72,13 @@ def said() -> Iterator[list[EventDict]]:
         yield lines
 
 
+@pytest.fixture(autouse=True)
+async def ended() -> AsyncIterator[None]:
+    """What a test let go does not speak up in the next one."""
+    yield
+    await until(lambda: not any(each.name == "spans" for each in threading.enumerate()), seconds=40)
+
+
 def dropped() -> float:
     return REGISTRY.get_sample_value("heraldry_trace_spans_dropped_total") or 0.0
 
@@ -90,7 +97,7 @@ async def test_a_collector_out_of_its_mind_is_told_once_and_told_again_when_it_i
 ) -> None:
     with Collector(behave=behave) as collector:
         telling, before = Telling(collector.url), dropped()
-        assert telling.spans(500) < 2
+        assert telling.spans(500) < 5
         await until(lambda: collector.requests >= 4 and bool(warnings(said)))
         await until(lambda: dropped() - before >= 500 - MOST)
         collector.behave = None
@@ -137,7 +144,7 @@ async def test_a_batch_that_it_does_not_take_does_not_hold_up_the_others(said: l
     with Collector(behave=picky) as collector:
         telling, before = Telling(collector.url), dropped()
         telling.spans(1, "poison")
-        await until(lambda: dropped() - before == 1)
+        await until(lambda: dropped() - before >= 1)
         telling.spans(1, "next")
         await until(lambda: collector.behave is None)
         telling.spans(1, "after")
@@ -150,12 +157,13 @@ def test_a_process_that_stops_waits_a_second_at_most_for_it() -> None:
     assert GRACE == 1
     let_go = threading.Event()
 
-    def silent(_: BaseHTTPRequestHandler) -> None:
+    def silent(request: BaseHTTPRequestHandler) -> None:
         let_go.wait(20)
+        answer(200)(request)
 
     with Collector(behave=silent) as collector:
         telling = Telling(collector.url, patience=15.0, grace=0.3)
-        assert telling.spans(500) < 2
+        assert telling.spans(500) < 5
         began = monotonic()
         telling.provider.shutdown()
         assert monotonic() - began < 5
@@ -164,7 +172,7 @@ def test_a_process_that_stops_waits_a_second_at_most_for_it() -> None:
 
 def test_what_is_not_sent_yet_is_sent_when_the_process_stops() -> None:
     with Collector() as collector:
-        telling = Telling(collector.url)
+        telling = Telling(collector.url, grace=20)
         telling.spans(15, "late")
         telling.provider.shutdown()
         assert len(collector.spans) == 15

@@ -49,6 +49,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         ):
             secrets = do(stack, us)
             collector.wait_for("reaction mailbox-imports")
+            collector.wait_for("queries.identity.GetIdentity", refused_by_identity)
+            collector.wait_for("publish", of_one_event)
             collector.wait_for("_OTHER")
         yield Scene(collector, secrets)
 
@@ -73,6 +75,14 @@ def do(stack: Stack, us: Admin) -> Sequence[str]:
     link = urlsplit(shared).path.rpartition("/")[2]
     found = [*DETAILS.values(), *name.split(), "hunter2", us.email, us.password, token, link, UNSUBSCRIBE]
     return [word for word in found if word]
+
+
+def refused_by_identity(span: Told) -> bool:
+    return span.service == "heraldry-identity" and "heraldry.refusal" in span.facts
+
+
+def of_one_event(span: Told) -> bool:
+    return (span.service, span.facts["heraldry.events"]) == ("heraldry-identity", "1")
 
 
 def created(scene: Scene) -> Told:
@@ -121,18 +131,13 @@ def test_the_trace_that_a_request_came_with_is_linked(scene: Scene) -> None:
 
 
 def test_a_refusal_is_told_where_it_was_made(scene: Scene) -> None:
-    refused = scene.collector.wait_for(
-        "queries.identity.GetIdentity", lambda span: span.service == "heraldry-identity"
-    )
+    refused = scene.collector.wait_for("queries.identity.GetIdentity", refused_by_identity)
     assert refused.facts["heraldry.refusal"] == "identity.unknown"
     assert not refused.failed
 
 
 def test_the_relay_tells_of_batches(scene: Scene) -> None:
-    batch = scene.collector.wait_for(
-        "publish", lambda span: (span.service, span.facts["heraldry.events"]) == ("heraldry-identity", "1")
-    )
-    assert not batch.failed
+    assert not scene.collector.wait_for("publish", of_one_event).failed
 
 
 @pytest.mark.requirement("R-OPS-3", "R-ACC-5")

@@ -300,6 +300,7 @@ async def test_a_mail_is_one_trace_up_to_its_answer_and_nothing_is_told_of_whom(
             world.host.reply(KIM, "Yes, on Monday.", message_id=f"<{wanted.attempt}@northwind.example>")
             await until(lambda: bool((found := replica.email(wanted.attempt)) and found.replies))
             await replica.kill()
+        await until(lambda: any(span.facts.get("heraldry.category") == "reply" for span in collector.spans))
         of_mail = collector.of(correlation.hex)
     (mail,) = [span for span in of_mail.values() if span.name == "mail"]
     within = [span for span in of_mail.values() if span.parent == mail.id]

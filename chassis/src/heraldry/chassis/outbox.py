@@ -6,7 +6,6 @@ import contextvars
 import logging
 import threading
 from collections import deque
-from time import monotonic
 from typing import Final
 
 import structlog
@@ -81,14 +80,10 @@ class Outbox(SpanProcessor):
             self._wake.set()
 
     def shutdown(self) -> None:
-        """Give the collector its last seconds; then nobody waits for it any more."""
+        """Have the rest sent. Nobody waits for that longer than a moment, and it ends with the process."""
         self._stopping.set()
         self._wake.set()
-        until = monotonic() + self._grace
         self._thread.join(self._grace)
-        if self._thread.is_alive():
-            self._exporter.shutdown()
-            self._thread.join(max(0.0, until - monotonic()))
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002  the SDK's signature
         """Have it sent now; nobody waits for that."""
