@@ -8,7 +8,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,10 +65,8 @@ def test_it_announces_itself_and_ends_cleanly(tmp_path: Path) -> None:
         assert Path(str(running.announced["ca_file"])) == tmp_path / "sandbox" / "ca.pem"
         linkedin = cast("dict[str, str]", running.announced["linkedin"])["url"]
         assert "Sign in" in httpx.get(linkedin + "/login").text
-        began = time.monotonic()
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(timeout=10) == 0
-        assert time.monotonic() - began < 2
         assert not (tmp_path / "run" / "sandbox-0.json").exists()
     assert "http://" not in (tmp_path / "log").read_text()
 
@@ -108,10 +105,8 @@ async def test_its_clock_is_in_nats(tmp_path: Path) -> None:
             operator = await nats.client("operator")
             entry = await (await operator.jetstream().key_value("CLOCK")).get("offset")  # pyright: ignore[reportUnknownMemberType]  nats-py leaves it untyped
             assert entry.value == b"60"
-            began = time.monotonic()
             running.process.send_signal(signal.SIGTERM)
             assert running.process.wait(timeout=10) == 0
-            assert time.monotonic() - began < 2
 
 
 def test_a_taken_port_is_said(tmp_path: Path) -> None:
