@@ -48,6 +48,21 @@ async def test_what_was_appended_is_there_after_reopening(tmp_path: Path) -> Non
     await again.close()
 
 
+async def test_what_cannot_be_stored_at_all_is_refused_alone_and_holds_nobody_up(
+    store: SqliteStore, another: Another
+) -> None:
+    async with asyncio.timeout(20):
+        asked = [store.append(f"s-{number}", [new_event()], expected=NO_STREAM) for number in range(5)]
+        no_text = store.append("s-\ud800", [new_event()], expected=NO_STREAM)
+        *_, refused, last = await asyncio.gather(
+            *asked, no_text, store.append("s-5", [new_event()], expected=NO_STREAM), return_exceptions=True
+        )
+        assert isinstance(refused, UnicodeEncodeError)
+        assert not isinstance(last, BaseException)
+        await (await another()).append("s-6", [new_event()], expected=NO_STREAM)
+    assert [event.stream for event in await store.read_all()] == [f"s-{number}" for number in range(7)]
+
+
 async def test_a_file_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailableError, match="Nothing was stored"):
         SqliteStore(tmp_path / "missing" / "events.sqlite3")

@@ -205,6 +205,12 @@ class SqliteStore:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
             return [_unavailable(self._path, error) for _ in appends]
+        except Exception as error:  # noqa: BLE001  one that cannot be stored at all (a name that is no text)
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            if len(appends) == 1:
+                return [error]
+            return [self._commit([each])[0] for each in appends]
         return outcomes
 
 
