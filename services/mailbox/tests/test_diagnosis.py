@@ -87,6 +87,7 @@ SMTP = (
     ("recipient", "550 5.4.5 Daily user sending limit exceeded", "provider.quota-exceeded", "transient"),
     ("content", "550 5.4.5 Daily user sending limit exceeded", "provider.quota-exceeded", "transient"),
     ("recipient", "550 5.1.1 no such user", "recipient.unknown", "person"),
+    ("recipient", "550 5.1.1 <bob@dkim-lab.example>: User unknown", "recipient.unknown", "person"),
     ("recipient", "450 4.2.1 receiving mail too quickly", "recipient.later", "transient"),
     ("recipient", "552 5.2.2 mailbox full", "recipient.full", "person"),
     ("sender", "421 4.7.0 unusual rate of unsolicited mail", "provider.throttled", "transient"),

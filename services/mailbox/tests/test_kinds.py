@@ -408,6 +408,35 @@ def test_no_digits_of_an_id_pass_for_an_answer(above: str, around: str, attempt:
     assert (found.kind, seen(found)) == ("bounce", (("bob@lead.example", True, "unknown-address", ""),))
 
 
+OUR_SUBJECTS = (
+    "Bob, is this account closed?",
+    "No longer at Siemens?",
+    "Your user does not exist yet",
+    "A successful launch",
+    "No more delayed invoices",
+    "Vertraging?",
+    "421 new customers",
+    "How 450 firms doubled sales",
+    "Spam-free outreach",
+    "Is your mailbox full?",
+)
+OF_NO_REASON = "Your message\n\n  Subject: {}\n\nwas not delivered to:\n\n  bob@lead.example\n\nbecause:\n\n  It ended.\n"
+FOR_GOOD = OF_NO_REASON.replace("It ended", "No such user")
+
+
+@pytest.mark.parametrize("subject", OUR_SUBJECTS)
+@pytest.mark.parametrize("before", ["Undeliverable", "Unzustellbar", "Échec de la remise ", "配信不能"])
+def test_the_subject_of_our_own_mail_decides_nothing(before: str, subject: str) -> None:
+    for text, hard, category in ((OF_NO_REASON, False, "other"), (FOR_GOOD, True, "unknown-address")):
+        for raw in (
+            mail(f"{before}: {subject}", text.format(subject), sender=DAEMON, head=NULL),
+            dsn(of("failed", "5.0.0", "554 computer says no"), text=text.format(subject)),
+        ):
+            found = classify(raw)
+            ((address, *verdict, _),) = seen(found)
+            assert (found.kind, address, verdict) == ("bounce", "bob@lead.example", [hard, category])
+
+
 def test_a_receipt_and_a_complaint_say_what_they_are() -> None:
     assert classify(mail("Read", "", body=RECEIPT)).detail == "displayed"
     assert classify(mail("Read", "", body=RECEIPT)).about == (OURS,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from heraldry.mailbox.domain import reports
-from heraldry.mailbox.domain.failures import HARD, category_in, status_in, verdict
+from heraldry.mailbox.domain.failures import HARD, Verdict, category_in, status_in, verdict
 from heraldry.mailbox.domain.mime import groups_of_fields
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,6 +88,52 @@ def test_what_is_not_about_the_address_is_never_hard(status: str, words: str) ->
 )
 def test_words_that_prove_nothing_are_not_hard(words: str) -> None:
     assert not verdict("5.0.0", words).hard
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "User unknown (queue {} )",
+        "Message of {} KB: user unknown",
+        "after {} ms: user unknown",
+        "smtp.lead.example:{} said: user unknown",
+        "user unknown, ticket {} of today",
+        "550 unknown user, {} of them",
+    ],
+)
+@given(number=st.integers(100, 599))
+def test_a_number_that_no_answer_begins_with_decides_nothing(words: str, number: int) -> None:
+    assert verdict("", words.format(number)) == Verdict("unknown-address", hard=True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "450 mailbox unavailable",
+        "Not delivered within 240 hours: 450 mailbox unavailable",
+        "host mx.lead.example[192.0.2.1] said: 450 mailbox unavailable",
+        "after 250 tries:\n  >>> 450-mailbox unavailable",
+        "<bob@lead.example>: 421 user unknown for now",
+    ],
+)
+def test_what_a_server_says_for_now_is_not_hard(words: str) -> None:
+    assert not verdict("", words).hard
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "d123456a.ess.barracudanetworks.com[192.0.2.1]",
+        "mx1.spamexperts.com",
+        "mail.virusfree.example (192.0.2.1)",
+        "mx.reputation-junk.example:25",
+    ],
+)
+def test_the_name_of_a_server_softens_nothing(server: str) -> None:
+    said = verdict("", f"host {server} said: 550 5.1.1 User unknown (in reply to RCPT TO command)")
+    assert said == Verdict("unknown-address", hard=True, status="5.1.1")
+    blocked = verdict("5.7.1", f"host {server} said: 550 5.7.1 [192.0.2.9] blocked using bl.spamcop.net")
+    assert blocked.category == "blocked-reputation"
 
 
 @given(st.text(max_size=300), st.text(max_size=300))

@@ -326,6 +326,28 @@ def automatic(message_id: str) -> bytes:
     ).encode()
 
 
+async def test_a_person_who_answers_under_our_own_subject_is_no_program(world: World) -> None:
+    """Whatever it is about: their mail program has put no "Re:" before it."""
+    replica = await world.replica()
+    replica.start()
+    inbox = await world.connected(replica)
+    subject = "Absence: how do you track it?"
+    wanted = step(inbox, world.clock).model_copy(update={"subject": subject})
+    await replica.application.queue(wanted, asking())
+    await until(lambda: replica.state(wanted.attempt) == "sent")
+    (message_id,) = world.delivered()
+    for said, text in (("Absence: back on Monday", "I am away."), (subject, "On paper.")):
+        world.host.deliver(
+            ADDRESS,
+            f"From: {KIM}\r\nTo: {ADDRESS}\r\nSubject: {said}\r\nMessage-ID: <{uuid4()}@fabrikam.example>\r\n"
+            f"In-Reply-To: {message_id}\r\n\r\n{text}\r\n".encode(),
+        )
+    await until(lambda: bool((found := replica.email(wanted.attempt)) and found.replies))
+    email = replica.email(wanted.attempt)
+    assert email is not None
+    assert email.replies == ("On paper.",)
+
+
 async def test_a_report_is_a_bounce_once_and_a_delay_or_an_automatic_answer_is_none(world: World) -> None:
     replica = await world.replica()
     replica.start()

@@ -113,6 +113,7 @@ _ASSISTANCE: Final = re.compile(
 )
 _FORWARDED: Final = re.compile(r"\(?(?:generated from|ultimately generated from|expanded from:?|reached via|from an original recipient|original recipient:?)\s{0,3}<?", re.IGNORECASE)  # fmt: skip
 _LINE: Final = 400
+_GENERAL: Final = re.compile(r"report|notif|status|system|warning|rapport|bericht", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +175,8 @@ def notice(
     signs = structure(head, *sender)
     if not signs or responder(head):
         return None
-    own = own_words(text)
-    by_subject = outcome_in(subject) if not REPLIES_AND_FORWARDS.match(subject) else None
+    own = failures.own(own_words(text))
+    by_subject = outcome_in(_before(subject)) if not REPLIES_AND_FORWARDS.match(subject) else None
     by_words = outcome_in(own[:_OPENING])
     weight = (
         sum(_WEIGHTS[sign] for sign in signs)
@@ -256,6 +257,12 @@ def outcome_in(words: str) -> Outcome | None:
     if _DELAYED_RE.search(words):
         return "delayed"
     return "arrived" if _ARRIVED_RE.search(words) else None
+
+
+def _before(subject: str) -> str:
+    """What stands before the subject of the mail it is about, where that alone says what became of it."""
+    said, colon, _ = subject.replace("\uff1a", ":").partition(":")
+    return said if colon and outcome_in(said) and not _GENERAL.search(said) else subject
 
 
 def own_words(text: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
+from heraldry.mailbox.domain import failures
 from heraldry.mailbox.domain.findings import FINDINGS, Kind
 
 Protocol: TypeAlias = Literal["imap", "smtp"]
@@ -331,7 +332,7 @@ def _smtp(stage: Stage, words: str) -> str:
     found = _SMTP_ANSWER.match(words)
     number = (found and found["number"]) or ""
     enhanced = (found and found["enhanced"]) or ""
-    if code := _by_text(_SMTP_AMBIGUOUS, words):
+    if code := _by_text(_SMTP_AMBIGUOUS, failures.without_addresses(words)):
         return code
     if stage == "login" and (enhanced == "4.7.0" or number == "454"):
         return "too-many-attempts"

@@ -31,7 +31,22 @@ HARD: Final[frozenset[Category]] = frozenset({"unknown-address", "domain-unknown
 
 _LONGEST = 2_000  # characters of an answer that are compared
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
-_ANSWER = re.compile(r"(?<![\w.#-])([245]\d\d)(?:[ -]+#?|$)(?:([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d))?")
+_ANSWER = re.compile(r"(?<![\w.#-])([45]\d\d)(?:[ -]+#?|$)(?:([45]\.\d{1,3}\.\d{1,3})(?![\d.]*\d))?")
+_BEFORE_AN_ANSWER = re.compile(  # a number elsewhere is a size, a time, a port, a ticket's
+    r"(?:^|[\n;\"'«„“(\[<>]|:\s|(?:said|reply|error|code|status|answer|response|returned|responded|was|reason|with):?\s)"
+    r"[\s#>*\"'(<\[-]{0,12}$",
+    re.IGNORECASE,
+)
+_CITED = re.compile(  # fields of the mail a notice is about: its sender's words
+    r"^[> \t]{0,12}(?:subject|betreff|objet|asunto|assunto|oggetto|onderwerp|temat|emne|ämne|aihe|předmět|predmet|tárgy|тема|konu"
+    r"|件名|主题|主旨|제목|sent|date|message-id|in-reply-to|references)\s{0,4}[:\uff1a].*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_SPEAKER = re.compile(  # a server's name says nothing about the mail: it may be that of a filter's maker
+    r"(?:\b(?:host|server|relay|gateway|mta)[:=]?\s{1,3}<?|dns;\s?)(?:[\w-]{1,63}\.){1,10}[a-z]{2,24}\b"
+    r"|(?<![\w./@-])(?:[\w-]{1,63}\.){1,10}[a-z]{2,24}(?=\s?[\[(]\d|:\d|\s?#\d|\s(?:said|rejected|responded|replied|gave)\b)",
+    re.IGNORECASE,
+)
 _BRACKETED = re.compile(r"<[^\s<>@]{1,320}@[^\s<>@]{1,255}>")  # an address or a Message-ID
 _ADDRESS = re.compile(r"[^\s<>()\[\]\",;:]{1,64}@[^\s<>()\[\]\",;:]{1,255}")
 
@@ -52,7 +67,7 @@ class Verdict:
 
 def verdict(status: str, words: str) -> Verdict:
     """What a status (may be empty) and the server's words mean for the address."""
-    words = words[:_LONGEST]
+    words = own(words)[:_LONGEST]
     number, said = _said(words)
     known = status_in(status)
     if said and _is_general(known) and not _is_general(said):
@@ -77,6 +92,16 @@ def verdict(status: str, words: str) -> Verdict:
     return Verdict(by_text, hard=by_text in HARD, status=known)
 
 
+def own(words: str) -> str:
+    """What a server says itself: without the subject and the ids of the mail that it speaks of."""
+    return _CITED.sub("", words)
+
+
+def without_addresses(words: str) -> str:
+    """The words with `@` for every address: whose it is says nothing about the mail."""
+    return _ADDRESS.sub("@", words)
+
+
 def status_in(text: str) -> str:
     """The first enhanced status (RFC 3463) in a text; the numbers of an IP address are none."""
     found = _STATUS.search(text)
@@ -95,7 +120,7 @@ def is_open(status: str, words: str) -> bool:
 
 def category_in(words: str) -> Category | None:
     """What the words alone say, in the languages and phrases that servers use."""
-    plain = _ADDRESS.sub("@", words[:_LONGEST])
+    plain = _SPEAKER.sub("host", without_addresses(own(words)[:_LONGEST]))
     return next((category for category, pattern in _PHRASES if pattern.search(plain)), None)
 
 
@@ -105,7 +130,8 @@ def _said(words: str) -> tuple[str, str]:
     for found in _ANSWER.finditer(words):
         if found[2]:
             return found[1], found[2]
-        first = first or found[1]
+        if not first and _BEFORE_AN_ANSWER.search(words, max(0, found.start() - 40), found.start()):
+            first = found[1]
     return first, status_in(words)
 
 

@@ -51,7 +51,7 @@ def judged(recipient: Recipient, words: str) -> Recipient:
         return recipient
     if not failures.is_open(recipient.status, recipient.diagnostic):
         return recipient
-    found = failures.verdict(recipient.status, f"{recipient.diagnostic} {words}")
+    found = failures.verdict(recipient.status, f"{recipient.diagnostic}\n{words}")
     if found.category == "other":
         return recipient
     hard = found.hard and recipient.action == "failed"

@@ -14,7 +14,7 @@ from heraldry.contracts.base import By
 from heraldry.contracts.mailbox import EmailBounced, ReplyReceived
 from heraldry.mailbox import ports, projections
 from heraldry.mailbox.domain import conversation, email, inbox, reply
-from heraldry.mailbox.domain.kinds import Classification, classify
+from heraldry.mailbox.domain.kinds import Classification, Kind, classify
 from heraldry.mailbox.domain.reply import LONGEST_SUBJECT, LONGEST_TEXT, attempt_in, shortened
 from heraldry.mailbox.domain.reports import Recipient
 from heraldry.mailbox.streams import SYSTEM
@@ -50,15 +50,16 @@ class Intake:
         if ours is None:
             return
         state = ours.state
-        match told.kind:
+        kind: Kind = "reply" if _says_so_in_our_words(told, state) else told.kind
+        match kind:
             case "reply":
                 await self._replied(through, told, ours)
             case "bounce":
                 await self._bounced(through, told, ours)
             case _:
-                log.info("a program answered", inbox=str(through.id), kind=told.kind)
+                log.info("a program answered", inbox=str(through.id), kind=kind)
         if _is_open(state):  # whoever answers it has got it
-            proof = email.Accept(f"Looked up: {PROOFS[told.kind]}", self._desk.clock.now())
+            proof = email.Accept(f"Looked up: {PROOFS[kind]}", self._desk.clock.now())
             await self._desk.application.about_mail(
                 state.mail.attempt,
                 through.organization,
@@ -143,6 +144,13 @@ class Intake:
         if await self._desk.application.record_incoming(found, through.organization, ours.correlation):
             what = type(found).__name__
             log.info("a mail of ours was answered", what=what, attempt=str(found.attempt))
+
+
+def _says_so_in_our_words(told: Classification, state: Begun) -> bool:
+    """Whether nothing says that a program answered but a subject which is our own ("Absence: how to track it")."""
+    said, ours = told.incoming.subject, email.text_of(state.mail.subject)
+    only_so = told.kind == "auto_reply" and told.reasons == ("subject",)
+    return only_so and said.split() == ours.split()
 
 
 def _is_open(state: Begun) -> bool:
