@@ -17,13 +17,18 @@ from structlog.types import EventDict, Processor, WrappedLogger
 
 HIDDEN = "***"
 SECRET_KEY = re.compile(
-    r"password|passwd|passphrase|token|secret|cookie|authorization|api_?key|seed|master", re.IGNORECASE
+    r"password|passwd|passphrase|token|secret|cookie|authorization|api[_-]?key|seed|master", re.IGNORECASE
 )
+_IS = r"\\*[\"']?\s*[=:]+>?\s*"
+_QUOTED = (  # with escapes, also within a text that is quoted itself; without an end it ends with the text
+    r"[bru]{0,2}(?:\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?|(\\+[\"'])(?:(?!(?<!\\)\2).)*(?:\2)?)"
+)
+HEADER_IN_TEXT = re.compile(rf"(?is)((?:cookies?|authorization){_IS})(?:{_QUOTED}|[^\r\n]+)")
 SECRET_IN_TEXT = re.compile(
-    r"(?i)\b((?:password|passwd|token|secret|cookie|authorization|api_?key)[\"']?\s*[=:]\s*)"
-    r"(\"[^\"]*\"|'[^']*'|(?:(?:bearer|basic)\s+)?[^\s,;&\"']+)"
+    r"(?is)((?:password|passwd|passphrase|token|secret|seed|(?:api|private|master)[_-]?key|li_at|jsessionid)"
+    rf"(?:[_-]?keys?|s)?{_IS})(?:{_QUOTED}|(?:(?:bearer|basic)\s+)?\S+)"
 )
-USER_IN_ADDRESS = re.compile(r"(?<=://)[^/\s@]+@")
+USER_IN_ADDRESS = re.compile(r"(?<=://)[^/\s]+@")
 ADDRESS = re.compile(r"http://", re.IGNORECASE)
 QUIET = {  # what these say below this level is of no use to whoever runs Heraldry
     "uvicorn": logging.WARNING,
@@ -102,11 +107,10 @@ def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
 
 def scrub(text: str) -> str:
     """A text without passwords it quotes, and without `http://`."""
-    text = SECRET_IN_TEXT.sub(rf"\g<1>{HIDDEN}", text)
+    for known in (HEADER_IN_TEXT, SECRET_IN_TEXT):
+        text = known.sub(rf"\g<1>{HIDDEN}", text)
     text = USER_IN_ADDRESS.sub(f"{HIDDEN}@", text)
-    while ADDRESS.search(text):
-        text = ADDRESS.sub("", text)
-    return text
+    return ADDRESS.sub("http: //", ADDRESS.sub("", text))  # what was taken out may have parted another one
 
 
 def _hidden(key: str, value: object) -> object:
