@@ -13,6 +13,7 @@ from heraldry.chassis.supervisor import ports
 from heraldry.chassis.supervisor.child import CRASHES, WINDOW, Child, State, how_it_ended
 from heraldry.chassis.supervisor.folder import Folder, default, running
 from heraldry.chassis.supervisor.output import LogFile
+from heraldry.chassis.supervisor.plan import metrics_ports
 from heraldry.chassis.supervisor.problems import CannotStart, explain
 from heraldry.chassis.supervisor.rebuild import rebuild
 from heraldry.chassis.supervisor.services import SERVICES, Service, replicas, services
@@ -21,6 +22,15 @@ from heraldry.chassis.supervisor.status import status
 
 def refused(code: str) -> pytest.RaisesExc[CannotStart]:
     return pytest.RaisesExc(CannotStart, check=lambda problem: problem.code == code)
+
+
+def room(count: int) -> int:
+    """The first of so many free ports in a row."""
+
+    def is_free(port: int) -> bool:
+        return not ports.is_taken("127.0.0.1", port)
+
+    return next(first for first in iter(ports.free_port, 0) if all(map(is_free, range(first, first + count))))
 
 
 @pytest.fixture(autouse=True)
@@ -162,18 +172,40 @@ def test_an_error_of_the_system_becomes_a_finding(number: int, code: str) -> Non
 class TestPorts:
     def test_a_taken_one_is_refused_or_replaced(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
-            taken = int(other.getsockname()[1])
+            port = int(other.getsockname()[1])
             with refused("port-taken") as caught:
-                ports.asked_port("127.0.0.1", taken, "--nats-port")
-            assert f"./justw up --nats-port {taken + 10}" in str(caught.value)
-            assert ports.preferred_port("127.0.0.1", taken) != taken
-            assert ports.listening(taken)
-        assert ports.preferred_port("127.0.0.1", taken) == taken
-        assert not ports.listening(taken)
+                ports.asked_port("127.0.0.1", port, "--nats-port")
+            assert f"./justw up --nats-port {port + 10}" in str(caught.value)
+            assert ports.preferred_port("127.0.0.1", port) != port
+            assert ports.listening(port)
+        assert ports.preferred_port("127.0.0.1", port) == port
+        assert not ports.listening(port)
 
     def test_a_free_one_is_below_those_of_outgoing_connections(self) -> None:
         assert ports.free_port() < 32_768
         assert ports.asked_port("127.0.0.1", 0, "--port") < 32_768
+
+    def test_those_of_the_metrics_are_in_a_row_and_all_or_nothing(self) -> None:
+        wanted = {service: 2 if service.is_gateway else 1 for service in SERVICES}
+        begin = room(7)
+        assert metrics_ports(wanted, 0, taken=()) == {}
+        with refused("port-taken"):
+            metrics_ports(wanted, begin, taken={begin + 3})
+        with refused("port-taken"):
+            metrics_ports(wanted, 65_533, taken=())
+        one = Service("mailbox", "x")
+        assert metrics_ports({one: 1}, begin, taken=()) == {("mailbox", 0): begin}
+        with socket.create_server(("127.0.0.1", begin)), refused("port-taken"):
+            metrics_ports({one: 1}, begin, taken=())
+
+    def test_the_gateway_at_its_own_port_and_the_sandbox_are_not_among_them(self) -> None:
+        wanted = {Service("sandbox", "x"): 1, Service("identity", "x"): 2, Service("gateway", "x"): 2}
+        begin = room(3)
+        assert list(metrics_ports(wanted, begin, taken=()).items()) == [
+            (("identity", 0), begin),
+            (("identity", 1), begin + 1),
+            (("gateway", 1), begin + 2),
+        ]
 
     def test_an_address_that_is_not_ours_is_refused(self) -> None:
         with refused("bad-host"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ LOOPBACK = "127.0.0.1"
 NATS = "nats"
 PROVISION = "provision"
 SANDBOX_PORT = 8701
+LAST_PORT = 65535  # TCP's
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ def make(
     host: str,
     port: int,
     nats_port: int,
+    metrics_port: int,
     complain: Callable[[str], None],
 ) -> Plan:
     """Choose the ports, write NATS' configuration and name every process. Raises CannotStart."""
@@ -77,6 +79,7 @@ def make(
         raise CannotStart(
             "port-taken", f"--nats-port {nats_port} is the port of {other}. Choose another for NATS."
         )
+    measured = metrics_ports(wanted, metrics_port, taken={public, sandbox_port, nats_port})
     files = _nats_files(folder, wanted, ports.asked_port(LOOPBACK, nats_port, "--nats-port"))
 
     def log(name: str) -> LogFile:
@@ -110,7 +113,7 @@ def make(
                 if service.is_gateway and first
                 else sandbox_port
                 if service.is_sandbox and first
-                else 0
+                else measured.get((service.name, replica), 0)
             ),
             "HERALDRY_PUBLIC_URL": url,
             "HERALDRY_NATS_USER": credential.user if credential else "",
@@ -143,6 +146,32 @@ def _linkedin_port(folder: Folder) -> int:
         return ports.preferred_port(LOOPBACK, int(kept.read_text(encoding="ascii")))
     except (OSError, ValueError):
         return ports.free_port()
+
+
+def metrics_ports(
+    wanted: Mapping[Service, int], begin: int, *, taken: Collection[int]
+) -> Mapping[tuple[str, int], int]:
+    """Where each service and replica answers /metrics, if it is asked that this be the same at every start. Raises
+    CannotStart.
+    """
+    if not begin:
+        return {}
+    asked = [
+        (service.name, replica)
+        for service, count in wanted.items()
+        if not service.is_sandbox
+        for replica in range(1 if service.is_gateway else 0, count)
+    ]
+    found = dict(zip(asked, range(begin, begin + len(asked)), strict=True))
+    for port in found.values():
+        if port in taken or port > LAST_PORT:
+            raise CannotStart(
+                "port-taken",
+                f"--metrics-port {begin} needs the {len(asked)} ports from there on, and {port} cannot be one of"
+                " them. Choose another.",
+            )
+        ports.asked_port(LOOPBACK, port, "--metrics-port")
+    return found
 
 
 def _store_url(folder: Folder) -> str:

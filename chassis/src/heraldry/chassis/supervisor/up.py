@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
         folder = Folder.claim(folders.default(mode, asked.data), mode)
         folder.require_whole()
         wanted = {service: counts[service.name] for service in known}
-        return Installation(folder, asked.host).run(asked.port, asked.nats_port, wanted)
+        return Installation(folder, asked.host).run(asked.port, asked.nats_port, asked.metrics_port, wanted)
     except CannotStart as problem:
         write_all(2, f"heraldry up: {problem} [{problem.code}]\n".encode())
         return BAD_NEWS
@@ -55,7 +55,7 @@ class Installation:
         self._announced = False
         self._complained = False
 
-    def run(self, port: int, nats_port: int, wanted: dict[plans.Service, int]) -> int:
+    def run(self, port: int, nats_port: int, metrics_port: int, wanted: dict[plans.Service, int]) -> int:
         """Start everything, watch it until somebody asks to stop, stop it. Raises CannotStart."""
         if self._folder.mode == "demo":
             self._folder.sign_in()
@@ -65,6 +65,7 @@ class Installation:
             host=self._host,
             port=port,
             nats_port=nats_port,
+            metrics_port=metrics_port,
             complain=self._complain,
         )
         self._folder.keep_read_models_of(
@@ -251,6 +252,13 @@ def _parser() -> argparse.ArgumentParser:
         type=_port,
         default=0,
         help="where event subscribers connect, on this machine (default: a free one, another at each start)",
+    )
+    parser.add_argument(
+        "--metrics-port",
+        type=_port,
+        default=0,
+        help="where the first service answers /metrics and /health, the others behind it, on this machine"
+        " (default: free ones, others at each start)",
     )
     parser.add_argument("--data", type=Path, help="the data folder (default: ./data/demo or ./data/live)")
     parser.add_argument(
