@@ -299,6 +299,21 @@ def test_a_day_has_the_hours_it_has(tmp_path: Path, day: date, hours: int) -> No
     assert len(board.messages) == hours
 
 
+@pytest.mark.parametrize(
+    ("ends", "hours"),
+    [(datetime(2026, 4, 5, 13, 30, tzinfo=UTC), 25), (datetime(2026, 10, 4, 13, 0, tzinfo=UTC), 24)],
+)
+def test_a_day_is_counted_to_its_end_where_clocks_change_by_half_an_hour(
+    tmp_path: Path, ends: datetime, hours: int
+) -> None:
+    there, day = "Australia/Lord_Howe", ends.date()
+    moments = (timedelta(minutes=-1), timedelta())
+    with views(tmp_path, *(sent(n, at=ends + moment) for n, moment in enumerate(moments))) as found:
+        board = count(found, US, there, {ADA: there}, day, day)
+    assert len(board.messages) == hours
+    assert board.messages[-1] == board.by_identity[ADA].messages_sent == 1
+
+
 def test_where_nothing_happened_there_is_no_trend(tmp_path: Path) -> None:
     with views(tmp_path, connected()) as found:
         assert count(found, US, "UTC", {ADA: "UTC"}, TODAY, TODAY) == Dashboard(

@@ -79,12 +79,12 @@ class _Days:
 
     @cached_property
     def steps(self) -> tuple[str, ...]:
-        """Where each step of a trend begins, and where the last one ends."""
+        """Where each step of a trend begins, and where the last one ends: an hour later, or less on a change of clocks."""
         if self.first != self.last:
             return self.midnights
         begin, end = (datetime.fromisoformat(at) for at in self.midnights)
-        hours = int((end - begin) / timedelta(hours=1))
-        return tuple(instant(begin + timedelta(hours=n)) for n in range(hours + 1))
+        hours = -((begin - end) // timedelta(hours=1))
+        return *(instant(begin + timedelta(hours=n)) for n in range(hours)), instant(end)
 
 
 def count(
