@@ -61,6 +61,33 @@ async def test_a_halt_stands_since_when_the_clock_of_the_installation_said() -> 
         assert found.since == NOW
 
 
+async def test_whoever_halts_what_is_halted_changes_nothing_and_is_told_what_is_in_force() -> None:
+    async with NatsServer() as server:
+        flags = HaltFlags(await server.client("gateway"))
+        command = uuid4()
+        first = await flags.set(halt.SYSTEM, actor="user:ann", reason="one", at=NOW, command=command)
+        assert not first.already
+        for again, already in ((uuid4(), True), (command, False)):
+            later = NOW + timedelta(hours=1)
+            told = await flags.set(halt.SYSTEM, actor="user:bea", reason="two", at=later, command=again)
+            assert (told.halt, told.halt.since, told.already) == (first.halt, NOW, already)
+        assert await flags.in_force(halt.SYSTEM) == first.halt
+        await flags.clear(halt.SYSTEM, actor="user:ann", reason="")
+        assert await flags.in_force(halt.SYSTEM) is None
+        told = await flags.set(halt.SYSTEM, actor="user:bea", reason="two")
+        assert (told.halt.reason, told.already) == ("two", False)
+
+
+async def test_of_those_who_halt_in_the_same_moment_one_is_the_first() -> None:
+    async with NatsServer() as server:
+        people = [HaltFlags(await server.client("gateway")) for _ in range(4)]
+        told = await asyncio.gather(
+            *(one.set(halt.SYSTEM, actor=f"user:{n}", reason=f"{n}") for n, one in enumerate(people))
+        )
+        assert sorted(one.already for one in told) == [False, True, True, True]
+        assert len({one.halt.reason for one in told}) == 1
+
+
 async def test_operators_halt_by_the_clock_of_the_installation(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,7 +95,7 @@ async def test_operators_halt_by_the_clock_of_the_installation(
     async with NatsServer() as server:
         js, flags = (
             border.jetstream(await server.client("sandbox")),
-            HaltFlags(await server.client("mailbox")),
+            HaltFlags(await server.client("gateway")),
         )
         await js.publish("$KV.CLOCK.offset", b"90000", stream="KV_CLOCK")
         for mode, moved in (("demo", timedelta(seconds=90000)), ("live", timedelta())):
@@ -77,6 +104,7 @@ async def test_operators_halt_by_the_clock_of_the_installation(
             asked = ["set", "--system", "--reason", mode, "--data", str(server.data)]
             assert await asyncio.to_thread(command.main, asked) == 0
             found = await flags.check_now()
+            await flags.clear(halt.SYSTEM, actor="user:ann", reason="")
             assert found is not None
             assert found.since is not None
             assert before <= found.since - moved <= datetime.now(UTC)

@@ -10,21 +10,28 @@ from pathlib import Path
 
 import pytest
 from heraldry.chassis.commands import halt as command
+from heraldry.chassis.halt import Halt, Set
 from heraldry.contracts.base import Refused
 
 HASH = "ab" * 32
+OURS = "018f4e9a-0000-7000-8000-000000000001"
+AT = datetime(2026, 11, 26, tzinfo=UTC)
 UNKNOWN = Refused("sender.unknown", "There is no such sending account.", status=404)
 NOBODY = Refused("service.unavailable", "The scheduler does not answer.", status=503)
 
 
 class Flags:
-    """The flags that were set and cleared."""
+    """The flags that were set and cleared; `there` is in force before."""
 
     def __init__(self) -> None:
         self.changed: list[tuple[str, bool]] = []
+        self.there: Halt | None = None
 
-    async def set(self, scope: str, **_: object) -> None:
+    async def set(self, scope: str, *, actor: str, reason: str, at: datetime, **_: object) -> Set:
+        if self.there is not None:
+            return Set(self.there, already=True)
         self.changed.append((scope, True))
+        return Set(Halt(scope, actor, reason, at), already=False)
 
     async def clear(self, scope: str, **_: str) -> None:
         self.changed.append((scope, False))
@@ -42,7 +49,7 @@ def flags(monkeypatch: pytest.MonkeyPatch) -> Flags:
         return made
 
     async def now(*_: object) -> datetime:
-        return datetime(2026, 11, 26, tzinfo=UTC)
+        return AT
 
     monkeypatch.delenv("HERALDRY_NATS_URL", raising=False)
     monkeypatch.setattr(command, "operator", reached)
@@ -58,6 +65,8 @@ def answered(monkeypatch: pytest.MonkeyPatch, answer: Refused | None) -> None:
         async def ask(self, _: object, **__: object) -> None:
             if answer is not None:
                 raise answer
+
+        send = ask
 
     monkeypatch.setattr(command, "Caller", Asked)
 
@@ -90,6 +99,37 @@ def test_an_account_is_halted_if_there_is_one_or_nobody_can_say(
     got, told = said(capsys, tmp_path, "set", "--account", HASH, "--reason", "strange")
     assert (got, flags.changed, told.get("code")) == (ended, changed, code)
     assert told.get("checked", True) is (answer is not NOBODY)
+
+
+@pytest.mark.parametrize("scope", [("--system",), ("--account", HASH), ("--organization", OURS)])
+def test_whoever_halts_what_is_halted_is_told_of_the_halt_in_force(
+    scope: tuple[str, ...],
+    flags: Flags,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answered(monkeypatch, None)
+    flags.there = Halt("here", "user:ann", "one", AT)
+    ended, told = said(capsys, tmp_path, "set", *scope, "--reason", "three")
+    assert (ended, told["reason"], told["actor"], told["already"]) == (0, "one", "user:ann", True)
+    assert (told["since"], told["halted"], flags.changed) == (AT.isoformat(), True, [])
+
+
+@pytest.mark.parametrize(
+    "code", ["halt.unrecorded", "command.unconfirmed", "service.unavailable", "store.unavailable"]
+)
+def test_an_organization_is_halted_even_if_nobody_can_record_it(
+    code: str,
+    flags: Flags,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answered(monkeypatch, Refused(code, "Later.", status=503))
+    ended, told = said(capsys, tmp_path, "set", "--organization", OURS, "--reason", "strange")
+    assert (ended, told["recorded"], told["already"]) == (0, False, False)
+    assert flags.changed == [(f"organization.{OURS}", True)]
 
 
 def test_the_halt_of_an_account_that_nobody_has_can_be_cleared(

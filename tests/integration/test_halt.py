@@ -40,7 +40,7 @@ def test_a_halt_keeps_a_mail_and_history_says_who_and_why(us: Admin, outside: Ou
     ours, theirs = outside.account(), outside.account("lea")
     inbox = us.connected(us.identity(zone=outside.zone_about()), ours)
     halted = us.call("POST", "/halt", {"reason": f" {REASON} "})
-    assert halted == us.get("/halt")
+    assert halted == {**us.get("/halt"), "already": False, "recorded": True}
     assert (halted["halted"], halted["reason"]) == (True, REASON)
     assert datetime.fromisoformat(halted["since"]).tzinfo is not None
 
@@ -65,7 +65,7 @@ def test_halting_and_resuming_again_changes_nothing(us: Admin) -> None:
     key = uuid4()
     first = us.call("POST", "/halt", {"reason": REASON}, key=key)
     assert us.call("POST", "/halt", {"reason": REASON}, key=key) == first
-    assert us.call("POST", "/halt", {"reason": "Another"}) == first
+    assert us.call("POST", "/halt", {"reason": "Another"}) == {**first, "already": True}
     assert len(halts(us)) == 1
     for _ in range(2):
         assert us.call("DELETE", "/halt") == us.get("/halt")

@@ -94,7 +94,9 @@ def test_operators_halt_an_organization_and_its_history_says_so(us: Admin, comma
     ours = ("--organization", us.organization)
     ended, (said,) = command(halt.main, "set", *ours, "--reason", "Strange mails")
     scope = f"organization.{us.organization}"
-    assert (ended, said["scope"], said["recorded"]) == (0, scope, True)
+    assert (ended, said["scope"], said["recorded"], said["already"]) == (0, scope, True, False)
+    _, (again,) = command(halt.main, "set", *ours, "--reason", "Others")
+    assert again == {**said, "already": True}
     shown = us.get("/halt")
     assert shown["reason"] == "Strange mails"
     _, halts = command(halt.main, "show")

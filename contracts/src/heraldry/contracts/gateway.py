@@ -90,7 +90,8 @@ class SubscriberRevoked(Published):
 class HaltOrganization(Command):
     """By operators, on behalf of the organization: nothing of it leaves any more, and its history says so.
 
-    Refused `organization.unknown`, `halt.reason-missing`, `halt.reason-long`.
+    A halt in force stays as it is. Refused `organization.unknown`, `halt.reason-missing`, `halt.reason-long`, and
+    `halt.unrecorded` (503): it is in force, and not recorded yet.
     """
 
     context: ClassVar[str] = "gateway"
@@ -98,7 +99,7 @@ class HaltOrganization(Command):
 
 
 class ResumeOrganization(Command):
-    """By operators, on behalf of the organization: things leave again. Refused as `HaltOrganization`."""
+    """By operators, on behalf of the organization: things leave again. Refused `organization.unknown`, `halt.reason-long`."""
 
     context: ClassVar[str] = "gateway"
     reason: str = ""

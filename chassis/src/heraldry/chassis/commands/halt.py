@@ -91,10 +91,9 @@ async def _change(
     nc: Client, data: Path, flags: halt.HaltFlags, scope: str, asked: argparse.Namespace
 ) -> Document:
     if asked.word == "set":
-        await flags.set(scope, actor=ACTOR, reason=asked.reason, at=await _now(nc, data))
-    else:
-        await flags.clear(scope, actor=ACTOR, reason=asked.reason)
-    return {"scope": scope, "halted": asked.word == "set", "reason": asked.reason}
+        return _of(await flags.set(scope, actor=ACTOR, reason=asked.reason, at=await _now(nc, data)))
+    await flags.clear(scope, actor=ACTOR, reason=asked.reason)
+    return _ended(scope, asked.reason)
 
 
 async def _of_account(
@@ -121,19 +120,23 @@ async def _of_organization(
 ) -> None:
     """The gateway also records it in the organization's history. A halt waits for nobody; its end waits for that."""
     organization, reason = asked.organization, asked.reason
-    halting = asked.word == "set"
+    halting, id_ = asked.word == "set", uuid4()
     command = (HaltOrganization if halting else ResumeOrganization)(reason=reason)
     by = By(organization=organization, actor=ACTOR)
     scope, recorded = halt.organization(organization), True
     try:
-        await Caller(nc).send(command, by=by, id=uuid4())
+        await Caller(nc).send(command, by=by, id=id_)
     except Refused as refusal:
-        if not halting or refusal.code != UNAVAILABLE:
+        if not halting or refusal.status != AWAY:
             answers.bad(refused(refusal, scope=scope))
             return
-        await flags.set(scope, actor=ACTOR, reason=reason, at=await _now(nc, data))
         recorded = False
-    answers.good({"scope": scope, "halted": halting, "reason": reason, "recorded": recorded})
+    if not halting:
+        answers.good({**_ended(scope, reason), "recorded": recorded})
+        return
+    now = await _now(nc, data)
+    told = await flags.set(scope, actor=ACTOR, reason=reason, at=now, command=id_)
+    answers.good({**_of(told), "recorded": recorded})
 
 
 async def _now(nc: Client, data: Path) -> datetime | None:
@@ -149,6 +152,14 @@ async def _now(nc: Client, data: Path) -> datetime | None:
         finally:
             await direct.stop()
     return clock.now()
+
+
+def _of(found: halt.Set) -> dict[str, object]:
+    return {**_told(found.halt), "already": found.already}
+
+
+def _ended(scope: str, reason: str) -> dict[str, object]:
+    return {"scope": scope, "halted": False, "reason": reason}
 
 
 def _told(found: halt.Halt) -> dict[str, object]:

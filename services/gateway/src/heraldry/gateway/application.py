@@ -131,8 +131,8 @@ class Application:
     async def change_zone(self, command: UUID, by: By, zone: str) -> Accepted:
         return await self._of_organization(command, by, organization.ChangeZone(zone, self._now()))
 
-    async def record_halt(self, command: UUID, by: By, reason: str) -> Accepted:
-        return await self._of_organization(command, by, organization.RecordHalt(reason, self._now()))
+    async def record_halt(self, command: UUID, by: By, reason: str, since: datetime) -> Accepted:
+        return await self._of_organization(command, by, organization.RecordHalt(reason, since))
 
     async def record_resumption(self, command: UUID, by: By, reason: str) -> Accepted:
         return await self._of_organization(command, by, organization.RecordResumption(reason, self._now()))

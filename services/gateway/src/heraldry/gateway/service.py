@@ -110,6 +110,7 @@ async def _gateway(house: House, core: Application, views: Views, live: Live) ->
 
     halting = Halting(core, house.halt, house.clock.now)
     halting.register(house.rpc)
+    house.background(halting.keep_recorded(), "halts recorded")
 
     async def admit(subscriber: UUID, organization: UUID) -> SubscriberRights:
         return await make_consumer(house.js, subscriber, organization)

@@ -46,7 +46,8 @@ def written(position: str, id_: UUID | None = None, *, status: int = 200) -> Res
 
 
 def with_position(content: Any, position: str, status: int) -> Response[Any]:
-    return Response(content, status_code=status, headers={POSITION: position})
+    """`position` empty: nothing of it is stored yet."""
+    return Response(content, status_code=status, headers={POSITION: position} if position else {})
 
 
 def document(refusal: Refused, problems: Sequence[RowProblem] = ()) -> Response[Any]:

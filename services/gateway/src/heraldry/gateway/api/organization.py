@@ -77,12 +77,21 @@ class Reason(Body):
 
 
 class Halted(Body):
-    """`actor` and `since`: who set the flag, and when by the server's clock."""
+    """`actor` and `since`: who set the flag, and when by the installation's clock."""
 
     halted: bool
     reason: str = ""
     actor: str = ""
     since: datetime | None = None
+
+
+class NowHalted(Halted):
+    """What is in force. `already`: since before, and nothing was changed. `recorded` false: the history cannot be written
+    now, and has it as soon as it can.
+    """
+
+    already: bool
+    recorded: bool
 
 
 class OrganizationController(Controller):
@@ -179,10 +188,18 @@ class OrganizationController(Controller):
     @post("/halt", status_code=200, summary="Let nothing leave any more")
     async def halt(
         self, data: JSONBody[Reason], call: NamedDependency[Call], gateway: NamedDependency[Gateway]
-    ) -> Response[Halted]:
+    ) -> Response[NowHalted]:
         call.require_admin()
-        position = await halt(gateway, call, data.reason)
-        return with_position(await _halted(gateway, call), position, 200)
+        found = await gateway.halting.halt(call.command, call.by, data.reason)
+        now = NowHalted(
+            halted=True,
+            reason=found.halt.reason,
+            actor=found.halt.actor,
+            since=found.halt.since,
+            already=found.already,
+            recorded=bool(found.position),
+        )
+        return with_position(now, found.position, 200)
 
     @delete("/halt", status_code=200, summary="Let things leave again")
     async def resume(
@@ -204,11 +221,6 @@ async def revoke(gateway: Gateway, call: Call, subscriber: UUID) -> str:
     accepted = await gateway.application.revoke_subscriber(call.command, call.by, subscriber)
     await gateway.expel(subscriber)
     return accepted.position
-
-
-async def halt(gateway: Gateway, call: Call, reason: str) -> str:
-    """The position of what history says of it."""
-    return (await gateway.halting.halt(call.command, call.by, reason)).position
 
 
 async def resume(gateway: Gateway, call: Call, reason: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heraldry.contracts.base import Refused
-from heraldry.gateway.api.organization import halt, resume
+from heraldry.gateway.api.organization import resume
 from heraldry.gateway.pages.forms import HaltForm, filled
 from heraldry.gateway.pages.models import HaltPage
 from heraldry.gateway.routes.shown import asked, errors_of, html, is_answerable, posted, redirect, shell
@@ -30,14 +30,21 @@ class HaltingController(Controller):
         form = await posted(request)
         call = asked(call, form)
         try:
-            position = await halt(gateway, call, form.text("reason"))
+            found = await gateway.halting.halt(call.command, call.by, form.text("reason"))
         except Refused as wrong:
             if not is_answerable(wrong):
                 raise
             page = HaltPage(form=filled(HaltForm, form.values, errors_of(wrong)))
             around = await shell(request, gateway, call, "organization")
             return html("halt.html", around, page, status=422)
-        return redirect(request, "/identities", positions=[position])
+        if not found.position:
+            return redirect(request, "/identities", flash="halted-unrecorded")
+        return redirect(
+            request,
+            "/identities",
+            positions=[found.position],
+            flash="halted-already" if found.already else "",
+        )
 
     @post("/resume", status_code=200)
     async def resume(

@@ -35,6 +35,11 @@ FLASHES: Final[Mapping[str, Flash]] = {
     "campaign-paused": Flash("No further step begins."),
     "campaign-resumed": Flash("The campaign goes on."),
     "campaign-started": Flash("The campaign was started. Each lead says below when it is its turn."),
+    "halted-already": Flash("Everything was halted already: that halt stays as it is.", "info"),
+    "halted-unrecorded": Flash(
+        "Everything is halted. The activity history cannot be written now, and has it as soon as it can.",
+        "info",
+    ),
     "identity-added": Flash("The identity was added. Connect an inbox to send from it."),
     "identity-deleted": Flash("The identity was deleted."),
     "import-undone": Flash("The import was dropped. None of its leads was taken."),
