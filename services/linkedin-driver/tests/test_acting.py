@@ -348,3 +348,16 @@ async def test_who_is_not_at_linkedin_is_said_so_after_it_was_begun(scene: Scene
     with pytest.raises(Hindered) as hindered:
         await scene.act("scraping", "nobody-of-this-name")
     assert (hindered.value.obstacle, hindered.value.cause) == (met.NO_SUCH_PROFILE, "not found")
+
+
+@pytest.mark.parametrize(
+    ("layout", "headline"),
+    [
+        (Layout(), "404: Diese Seite existiert nicht | Webdesign"),
+        (Layout(profile="legacy"), "This page doesn't exist: 404 pages that sell"),
+    ],
+)
+async def test_whoever_writes_of_missing_pages_is_there(scene: Scene, layout: Layout, headline: str) -> None:
+    scene.linkedin.change_layout(layout)
+    slug = scene.person(headline=headline)
+    assert await scene.act("invitation", slug) == Done(PENDING_SHOWN)

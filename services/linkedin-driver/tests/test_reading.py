@@ -11,7 +11,9 @@ import pytest
 from heraldry.chassis import cli
 from heraldry.linkedin_driver.adapters import evidence
 from heraldry.linkedin_driver.adapters.pages import checkpoint, invite, lists, login, profile, withdraw
+from heraldry.linkedin_driver.adapters.pages.obstacles import SHORT, Seen, told_by
 from heraldry.linkedin_driver.adapters.pages.parts import number_in
+from heraldry.linkedin_driver.adapters.problems import NotFound, Problem, Restricted, SlowDown
 from heraldry.linkedin_driver.adapters.site import hindrance, invited_by, member_of, place_of, without_overlay
 
 
@@ -236,3 +238,26 @@ def test_a_state_that_cannot_be_read_is_named(capsys: pytest.CaptureFixture[str]
 )
 def test_a_wrong_command_line_is_misuse(line: list[str]) -> None:
     assert cli.main(["linkedin", "probe", *line]) == 2
+
+
+GONE = "This page doesn’t exist"
+
+
+@pytest.mark.parametrize(
+    ("seen", "problem"),
+    [
+        (Seen(f"{GONE} Please check your URL"), NotFound),
+        (Seen(f"{GONE} Please check your URL", headings=GONE), NotFound),
+        (Seen(f"Home My Network {GONE}", headings=GONE, let_in=True), NotFound),
+        (Seen(f"Home My Network Ada Berg: “{GONE}”", headings="Ada Berg", let_in=True), None),
+        (Seen(f"Home My Network {GONE} 2nd", headings=GONE, let_in=True, shows_member=True), None),
+        (Seen(f"Ada Berg {GONE}", shows_member=True), None),
+        (Seen(GONE + "." * SHORT, headings=GONE), None),
+        (Seen("Access to your account has been temporarily restricted"), Restricted),
+        (Seen("Too many requests"), SlowDown),
+        (Seen(f"{GONE} Too many requests", shows_member=True), SlowDown),
+        (Seen("Home My Network Too many requests: how to cope", let_in=True), None),
+    ],
+)
+def test_a_page_is_told_by_words_that_are_not_a_members(seen: Seen, problem: type[Problem] | None) -> None:
+    assert type(told_by(seen)) is (problem or type(None))
