@@ -81,7 +81,9 @@ TOLD: Final[Mapping[str, str]] = {
     "audit.line-damaged": "A line of the checkpoints cannot be read. A crash leaves at most the last one so; any other was changed.",
     "audit.log-changed": "What is stored is not what was published, so it is not signed. Find out who wrote to the store, and"
     " verify the log before anything else.",
-    "audit.log-damaged": "The log's file, or a row in it, is no log any more. Restore a backup; the other logs are still verified.",
+    "audit.log-damaged": "The log's file, a row in it or its index is no log any more, and the detail says what. Stop,"
+    " keep a copy of the folder, and restore a backup; if only the index is damaged, see"
+    " [Verify the log](../how-to/verify-the-log.md#if-events-are-hidden). The other logs are still verified.",
     "audit.no-checkpoint": "Nothing was signed yet, or all checkpoints were removed. Wait a minute on a new installation;"
     " else give `--witness`.",
     "audit.no-key": "The public key is not there yet. Start the installation once, so that the signer makes it.",

@@ -6,7 +6,7 @@ kept beside the checkpoint are compared one by one: they are true if their tree 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -85,9 +85,10 @@ async def verify(
     *,
     witnesses: Iterable[Checkpoint] = (),
     marker: Marker | None = None,
-    problems: Sequence[Problem] = (),
+    problems: Callable[[], Sequence[Problem]] = tuple,
 ) -> Finding:
-    """Compare a log with its checkpoints, the witnesses' and the newest marker. `problems`: what is known to be wrong.
+    """Compare a log with its checkpoints, the witnesses' and the newest marker. `problems` tells what else is
+    wrong, and is asked when the events are read.
 
     Raises StoreUnavailableError, OSError.
     """
@@ -104,9 +105,9 @@ async def verify(
         restores=len(history.epochs),
         given_up=history.given_up,
         published=marker.count if marker is not None else None,
-        problems=[*problems, *history.problems],
     )
     await _Reading(store, finding, marker).compare(_signed(evidence, history))
+    finding.problems = [*problems(), *history.problems, *finding.problems]
     finding.unsigned = finding.events - finding.proven
     if finding.first is None:
         finding.problems += _left_over(store, history, finding)

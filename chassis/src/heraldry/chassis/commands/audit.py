@@ -8,6 +8,7 @@ import struct
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Final, cast
 from uuid import UUID
@@ -152,7 +153,7 @@ async def _verify(
                     keys,
                     witnesses=[*witnesses, *memory.checkpoints],
                     marker=marker,
-                    problems=[*told, *_flaws(store), *memory.problems],
+                    problems=partial(_wrong, store, [*told, *memory.problems]),
                 )
         except _UNREADABLE as error:
             answers.bad({"context": context, "ok": False, "code": _code(error), "detail": str(error)})
@@ -172,6 +173,8 @@ async def _proof(
             async with _opened(data, context) as store:
                 trail = Trail.beside(data, context)
                 found = await prove(identity, context, store, trail, keys, witnesses)
+                if flaws := _flaws(store):
+                    raise LogDamagedError(f"{flaws[0].detail}. `heraldry audit verify` says more.")
             unsigned += found.unsigned
             if found.events:
                 proofs.append(found.document())
@@ -223,8 +226,12 @@ def _other_key(data: Path, keys: Sequence[VerifyKey]) -> VerifyKey | None:
     return None if own in keys else own
 
 
+def _wrong(store: Log, known: Sequence[Problem]) -> Sequence[Problem]:
+    return [*known, *_flaws(store)]
+
+
 def _flaws(store: Log) -> Sequence[Problem]:
-    return [Problem(DAMAGED, flaw) for flaw in store.flaws] if isinstance(store, SqliteReading) else []
+    return [Problem(DAMAGED, flaw) for flaw in store.flaws()] if isinstance(store, SqliteReading) else []
 
 
 @asynccontextmanager
