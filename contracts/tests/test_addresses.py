@@ -28,6 +28,24 @@ def test_different_addresses_are_different() -> None:
 
 def test_an_address_travels_with_its_domain_in_ascii() -> None:
     assert travelling("Ada@bücher.example") == "Ada@xn--bcher-kva.example"
+    assert travelling("eva@münchen.de") == "eva@xn--mnchen-3ya.de"
+
+
+@pytest.mark.parametrize(
+    ("address", "written"),
+    [
+        ("eva@faß.de", "eva@xn--fa-hia.de"),
+        ("eva@FAẞ.de", "eva@xn--fa-hia.de"),
+        ("eva@ελλάς.gr", "eva@xn--hxarsa0b.gr"),
+        ("eva@a\u200cb.de", "eva@xn--ab-j1t.de"),
+        ("eva@a\u200db.de", "eva@xn--ab-m1t.de"),
+    ],
+)
+def test_a_domain_that_is_read_in_two_ways_has_to_be_written_in_ascii(address: str, written: str) -> None:
+    with pytest.raises(Malformed, match="xn--") as refused:
+        travelling(address)
+    assert refused.value.code == "address.ambiguous"
+    assert travelling(written) == written == normalised(written)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +75,8 @@ def test_an_address_that_can_exist_travels_as_it_is(address: str) -> None:
         ("<ada@northwind.example>", "address.invalid"),
         ("ada@northwind.example\r\nBcc: eve@elsewhere.example", "address.invalid"),
         ("ada@" + "a" * 64 + ".example", "address.invalid"),
+        ("ada@" + "ä" * 60 + ".example", "address.invalid"),
+        ("ada@" + "ä" * 100_000 + ".example", "address.invalid"),
         ("ada..l@northwind.example", "address.invalid"),
         (".ada@northwind.example", "address.invalid"),
         ("ada.@northwind.example", "address.invalid"),

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Final
 
 _SPECIAL: Final = frozenset('()<>[]:;@\\," ')
+_READ_IN_TWO_WAYS: Final = frozenset("ßẞς\u200c\u200d")  # IDNA 2003 makes another owner's domain of them
 _LONGEST_LOCAL: Final = 64
 _LONGEST_DOMAIN: Final = 253
 _LABEL: Final = re.compile(r"(?!-)[^.]{1,63}(?<!-)").fullmatch
@@ -32,6 +33,8 @@ def normalised(address: str) -> str:
 def travelling(address: str) -> str:
     """An address as it travels, its domain in ASCII. Raises Malformed."""
     local, _, domain = address.strip().rpartition("@")
+    if _READ_IN_TWO_WAYS & set(domain):
+        raise Malformed("address.ambiguous", "A letter of the domain is read in two ways. Write it as xn--….")
     if not (local and domain) or not address.isprintable() or _SPECIAL & set(local):
         raise _none()
     if not all(local.split(".")) or len(local) > _LONGEST_LOCAL:
