@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, cast
 
 import pytest
+from heraldry.chassis.halt import HaltUnknownError
 from heraldry.chassis.health import Health
+from heraldry.chassis.store.port import OutcomeUnknownError, StoreUnavailableError
 from heraldry.gateway.api import queries
 from heraldry.gateway.app import API, application
 from heraldry.gateway.assets import Files
@@ -53,6 +56,44 @@ def test_an_address_that_is_not_there_is_told_as_such_whatever_is_asked_of_it() 
             assert answer.status_code == 404
             assert answer.json()["code"] == "route.unknown"
         assert client.get("/api/v1/openapi.json").json()["info"]["title"] == "Heraldry"
+
+
+class Away:
+    """The parts of a gateway that signing in asks; whether a password is right cannot be said."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def check(self, *_: object) -> None: ...
+
+    async def count(self, *_: object) -> None: ...
+
+    async def signed_in(self, *_: object) -> None:
+        raise self.error
+
+
+def without_store(error: Exception) -> Gateway:
+    there: dict[str, Any] = dict.fromkeys(one.name for one in fields(Gateway))
+    away = Away(error)
+    return Gateway(**{**there, "throttles": away, "application": away, "public_url": "http://here.example"})
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (StoreUnavailableError("away"), "store.unavailable"),
+        (OutcomeUnknownError("silent"), "store.outcome-unknown"),
+        (HaltUnknownError("away"), "service.unavailable"),
+    ],
+)
+def test_whoever_signs_in_while_the_store_is_away_is_told_that(error: Exception, code: str) -> None:
+    app = application(without_store(error), cast("Health", None), cast("Files", None))
+    with TestClient(app) as client:
+        answer = client.post(
+            "/api/v1/sessions", json={"email": "ada@northwind.example", "password": "secret"}
+        )
+    assert (answer.status_code, answer.json()["code"]) == (503, code)
+    assert answer.headers["retry-after"]
 
 
 def test_the_query_parameters_an_address_takes_are_those_its_description_names() -> None:

@@ -18,6 +18,7 @@ import orjson
 import structlog
 from heraldry.chassis import tracing
 from heraldry.chassis.bus import border, rights
+from heraldry.chassis.store import away
 from heraldry.chassis.store.port import OutcomeUnknownError, StoreUnavailableError
 from heraldry.contracts import subjects
 from heraldry.contracts.base import NEWER_RELEASE, Accepted, By, Command, Problem, Query, Refused
@@ -293,18 +294,10 @@ def _problem(error: Exception, subject: str, correlation: str) -> Problem:
             return error.problem()
         case OutcomeUnknownError():
             log.warning("store did not answer", subject=subject, correlation=correlation, detail=str(error))
-            return Problem(
-                code="store.outcome-unknown",
-                detail="The history did not answer, so it is not known whether this was done. Look before you try again.",
-                status=503,
-            )
+            return away.refusal(error).problem()
         case StoreUnavailableError():
             log.warning("store unavailable", subject=subject, correlation=correlation, detail=str(error))
-            return Problem(
-                code="store.unavailable",
-                detail="Nothing can be stored at the moment, and nothing was changed. Try again in a minute.",
-                status=503,
-            )
+            return away.refusal(error).problem()
         case _:
             log.error("a request failed", subject=subject, correlation=correlation, exc_info=error)
             return Problem(

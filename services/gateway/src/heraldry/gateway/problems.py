@@ -9,6 +9,9 @@ from urllib.parse import urlencode
 
 import structlog
 from heraldry.chassis import tracing
+from heraldry.chassis.halt import HaltUnknownError
+from heraldry.chassis.store import away
+from heraldry.chassis.store.port import StoreUnavailableError
 from heraldry.contracts.base import Refused
 from heraldry.gateway.api.answers import document, retry
 from heraldry.gateway.mistakes import in_words
@@ -50,7 +53,10 @@ def refusal_of(error: Exception) -> Refused:
             return Refused(code, detail, status=error.status_code)
         case RecursionError() | OverflowError():  # JSON in JSON in JSON; a day beyond the calendar
             return Refused("input.malformed", "Something in the request is too large to be read.", status=422)
-        case NatsError() | TimeoutError():
+        case StoreUnavailableError():
+            log.warning("the store is away", error=type(error).__name__, detail=str(error))
+            return away.refusal(error)
+        case NatsError() | TimeoutError() | HaltUnknownError():
             log.warning("the bus is away", error=type(error).__name__)
             return Refused(
                 "service.unavailable",
