@@ -17,6 +17,7 @@ from heraldry.chassis.testing.nats import NatsServer
 from heraldry.chassis.testing.waiting import until
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from structlog.testing import capture_logs
 
 pytestmark = pytest.mark.parts
 
@@ -76,6 +77,29 @@ async def test_whoever_halts_what_is_halted_changes_nothing_and_is_told_what_is_
         assert await flags.in_force(halt.SYSTEM) is None
         told = await flags.set(halt.SYSTEM, actor="user:bea", reason="two")
         assert (told.halt.reason, told.already) == ("two", False)
+
+
+async def test_whoever_follows_logs_a_halt_of_the_installation_and_its_end() -> None:
+    async with NatsServer() as server:
+        people, worker = HaltFlags(await server.client("gateway")), HaltFlags(await server.client("mailbox"))
+        account, ours = halt.account("a1b2"), halt.organization(uuid4())
+        with capture_logs() as logged:
+            await people.set(account, actor="system:operator", reason="complaints", at=NOW)
+            await worker.start()
+            await people.set(ours, actor="user:ann", reason="wrong list")
+            await people.set(halt.SYSTEM, actor="system:operator", reason="moving", at=NOW)
+            for scope in (account, ours, halt.SYSTEM):
+                await people.clear(scope, actor="system:operator", reason="moved")
+            await until(lambda: [one["event"] for one in logged].count("halt ended") == 2)
+            await worker.stop()
+        told = [one for one in logged if one["event"] in {"halted", "halt ended"}]
+        assert [(one["event"], one["scope"], one["reason"]) for one in told] == [
+            ("halted", account, "complaints"),
+            ("halted", halt.SYSTEM, "moving"),
+            ("halt ended", account, "moved"),
+            ("halt ended", halt.SYSTEM, "moved"),
+        ]
+        assert {(one["log_level"], one["actor"]) for one in told} == {("warning", "system:operator")}
 
 
 async def test_of_those_who_halt_in_the_same_moment_one_is_the_first() -> None:

@@ -119,6 +119,11 @@ def test_a_halt_of_the_whole_installation_is_on_every_page(us: Admin, command: C
         with httpx.Client(base_url=us.stack.url, cookies={"heraldry_session": token}) as http:
             page = http.get("/identities").text
         assert "The whole installation is halted" in page
+        assert "Only the operators let things leave again." in page
+        us.call("POST", "/halt", {"reason": "Ours"})
+        assert us.call("DELETE", "/halt") == us.get("/halt")
+        left = us.get("/halt")
+        assert (left["halted"], left["installation"], left["reason"]) == (True, True, "Moving house")
         assert "The operators" in page
         assert "Moving house" in page
         assert us.get("/halt")["actor"] == "system:operator"

@@ -73,9 +73,10 @@ class Away:
 
 
 def without_store(error: Exception) -> Gateway:
-    there: dict[str, Any] = dict.fromkeys(one.name for one in fields(Gateway))
     away = Away(error)
-    return Gateway(**{**there, "throttles": away, "application": away, "public_url": "http://here.example"})
+    there: dict[str, Any] = dict.fromkeys(one.name for one in fields(Gateway))
+    there |= {"throttles": away, "application": away, "public_url": "http://here.example"}
+    return Gateway(**there)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID, uuid4
 
+import structlog
 from heraldry.chassis.bus import border
 from heraldry.chassis.bus.direct import DirectGet
 from heraldry.chassis.bus.follow import SILENCE, Entry, Follower
@@ -22,6 +23,7 @@ from nats.errors import Error as NatsError
 from nats.js.errors import APIError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+log = structlog.stdlib.get_logger(__name__)
 STREAM = "KV_HALT"
 PREFIX = "$KV.HALT."
 SYSTEM = "system"
@@ -196,10 +198,15 @@ class HaltFlags:
     def _take(self, entry: Entry) -> None:
         scope = entry.subject.removeprefix(PREFIX)
         halt = _halt(scope, entry.data, entry.time)
-        if halt is None:
-            self._set.pop(scope, None)
-        else:
+        before = self._set.pop(scope, None)
+        if halt is not None:
             self._set[scope] = halt
+        if organization_of(scope) is not None:
+            return  # its history says so
+        if halt is not None and halt != before:
+            log.warning("halted", scope=scope, actor=halt.actor, reason=halt.reason, since=_iso(halt.since))
+        elif halt is None and before is not None:
+            log.warning("halt ended", scope=scope, **_ending(entry.data))
 
 
 def _halt(scope: str, value: bytes, since: datetime | None) -> Halt | None:
@@ -210,3 +217,16 @@ def _halt(scope: str, value: bytes, since: datetime | None) -> Halt | None:
     except ValidationError:
         return Halt(scope, "system:nats", UNREADABLE, since)  # rather stopped than wrong
     return Halt(scope, flag.actor, flag.reason, flag.at or since, flag.command) if flag.halted else None
+
+
+def _ending(value: bytes) -> Mapping[str, str]:
+    """Who ended a halt and why, as far as the bucket says."""
+    try:
+        flag = _Flag.model_validate_json(value)
+    except ValidationError:
+        return {}
+    return {"actor": flag.actor, "reason": flag.reason}
+
+
+def _iso(at: datetime | None) -> str:
+    return at.isoformat() if at else ""

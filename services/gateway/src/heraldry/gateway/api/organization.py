@@ -77,12 +77,15 @@ class Reason(Body):
 
 
 class Halted(Body):
-    """`actor` and `since`: who set the flag, and when by the installation's clock."""
+    """`actor` and `since`: who set the flag, and when by the installation's clock. `installation`: the whole installation
+    is halted, and only its operators end that.
+    """
 
     halted: bool
     reason: str = ""
     actor: str = ""
     since: datetime | None = None
+    installation: bool = False
 
 
 class NowHalted(Halted):
@@ -232,4 +235,10 @@ async def _halted(gateway: Gateway, call: Call) -> Halted:
     found = await gateway.halt.check_now(halts.organization(call.organization))
     if found is None:
         return Halted(halted=False)
-    return Halted(halted=True, reason=found.reason, actor=found.actor, since=found.since)
+    return Halted(
+        halted=True,
+        reason=found.reason,
+        actor=found.actor,
+        since=found.since,
+        installation=found.scope == halts.SYSTEM,
+    )

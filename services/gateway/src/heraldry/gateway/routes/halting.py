@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heraldry.chassis.halt import SYSTEM
 from heraldry.contracts.base import Refused
 from heraldry.gateway.api.organization import resume
 from heraldry.gateway.pages.forms import HaltForm, filled
@@ -54,4 +55,6 @@ class HaltingController(Controller):
         form = await posted(request)
         call = asked(call, form)
         position = await resume(gateway, call, form.text("reason"))
-        return redirect(request, "/identities", positions=[position], flash="resumed")
+        left = await gateway.halt.in_force(SYSTEM)
+        flash = "resumed-for-us" if left else "resumed"
+        return redirect(request, "/identities", positions=[position], flash=flash)

@@ -58,6 +58,11 @@ FLASHES: Final[Mapping[str, Flash]] = {
     "step-decided": Flash("Noted: it is in the activity history, with your name."),
     "step-known": Flash("What became of this step is known meanwhile; nothing was changed.", "info"),
     "resumed": Flash("Things leave again."),
+    "resumed-for-us": Flash(
+        "Your organization's halt has ended. Nothing leaves all the same: the whole installation is halted, and only its"
+        " operators end that.",
+        "info",
+    ),
     "subscriber-revoked": Flash("The credentials were revoked."),
     "suppressed": Flash("The address is on the list: nobody writes to it any more."),
     "unsuppressed": Flash("The address was taken off the list."),
