@@ -112,6 +112,7 @@ TOLD: Final[Mapping[str, str]] = {
     "file.unreadable": "Check the file's name and that you may read it.",
     "file.unusable": "The file is none of those the command reads; `error` says why.",
     "folder-unusable": "Choose another folder with `--data`.",
+    "inside-data": "Name a place outside of the data folder.",
     "keys.unusable": "The detail says which key cannot be used or why nothing answers. Start Heraldry where it does not run.",
     "ledger-damaged": "A line of the ledger of erasures cannot be read. Take a copy of it that is whole: without it, who was"
     " erased would come back.",
@@ -134,7 +135,8 @@ TOLD: Final[Mapping[str, str]] = {
     "relay.store-mismatch": "What is published and what is stored do not belong together. See"
     " [Publish a log anew](../how-to/publish-a-log-anew.md).",
     "relay.store-unavailable": "Nothing is lost: publishing goes on by itself when the store answers.",
-    "same-archive": "Name another file with `--keys-to`.",
+    "same-archive": "Name another file with `--keys-to`, in another folder.",
+    "same-folder": "Name another folder with `--keys-to`.",
     "signer-away": "See the signer's own log, `run/log/signer.log`.",
     "signer-refused": "Restore data and keys of the same backup.",
     "signer.behind": "Another replica was first. It is asked again by itself.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
+import json
 import os
 import sqlite3
 import threading
@@ -15,11 +16,22 @@ from pathlib import Path
 
 import pytest
 from heraldry.chassis.backup.archive import BackupError, Manifest, pack, unpack
-from heraldry.chassis.backup.taking import WORKING, archives, copy_stores, remove_if_left, take
+from heraldry.chassis.backup.taking import (
+    WORKING,
+    Taken,
+    archives,
+    copy_stores,
+    damaged_in,
+    remove_if_left,
+    take,
+)
+from heraldry.chassis.commands import backup
 from heraldry.chassis.store.folder import Note, write
+from heraldry.chassis.store.sqlite import SqliteStore
 from heraldry.chassis.supervisor import folder as folders
 from heraldry.chassis.supervisor.folder import Folder, Installation
 from heraldry.chassis.supervisor.problems import CannotStart
+from heraldry.chassis.testing.bus import append, noted
 
 
 def manifest(kind: str = "data") -> Manifest:
@@ -103,32 +115,69 @@ def test_an_archive_is_whole_private_and_of_its_kind(tmp_path: Path) -> None:
     assert refused.value.code == "archive-unreadable"
 
 
-def test_keys_never_go_where_the_data_goes(tmp_path: Path) -> None:
-    assert archives(tmp_path, tmp_path, ("a", "b")) == (tmp_path / "a", tmp_path / "b")
-    with pytest.raises(BackupError) as refused:
-        archives(tmp_path / "same", tmp_path / "same", ("a", "b"))
-    assert refused.value.code == "same-archive"
+NAMES = ("a", "b")
 
 
-def test_nothing_that_is_there_is_written_over(tmp_path: Path) -> None:
+def placed(to: Path | str, keys_to: Path | str, data: Path = Path("/nowhere/data")) -> tuple[Path, Path]:
+    return archives(str(to), str(keys_to), NAMES, data)
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    made = tmp_path / "keys"
+    made.mkdir()
+    return made
+
+
+def test_each_archive_goes_into_its_folder_or_to_its_name(tmp_path: Path, keys: Path) -> None:
+    assert placed(tmp_path, keys) == (tmp_path / "a", keys / "b")
+    assert placed(f"{tmp_path}/", f"{keys}/") == (tmp_path / "a", keys / "b")
+    assert placed(tmp_path / "x", keys / "y") == (tmp_path / "x", keys / "y")
+
+
+def test_keys_never_go_where_the_data_goes(tmp_path: Path, keys: Path) -> None:
+    (tmp_path / "link").symlink_to(keys)
+    for to, keys_to, code in (
+        (tmp_path / "same", tmp_path / "same", "same-archive"),
+        (tmp_path, tmp_path, "same-folder"),
+        (tmp_path / "x", tmp_path / "y", "same-folder"),
+        (tmp_path / "link", keys, "same-folder"),
+    ):
+        with pytest.raises(BackupError) as refused:
+            placed(to, keys_to)
+        assert refused.value.code == code
+
+
+def test_no_archive_goes_into_the_folder_that_is_copied(tmp_path: Path, keys: Path) -> None:
+    data = tmp_path / "data"
+    (data / "store").mkdir(parents=True)
+    for inside in (data, data / "store", data / "x"):
+        for to, keys_to in ((inside, keys), (keys, inside)):
+            with pytest.raises(BackupError, match="lost with it") as refused:
+                placed(to, keys_to, data)
+            assert refused.value.code == "inside-data"
+    assert placed(tmp_path, keys, data) == (tmp_path / "a", keys / "b")
+
+
+def test_nothing_that_is_there_is_written_over(tmp_path: Path, keys: Path) -> None:
     (tmp_path / "old.tar.gz").write_bytes(b"the backup of yesterday")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for named in (tmp_path / "old.tar.gz", tmp_path / "link", Path("/dev/null")):
-        for to, keys_to in ((named, tmp_path / "keys"), (tmp_path / "data", named)):
+        for to, keys_to in ((named, keys / "keys"), (keys / "data", named)):
             with pytest.raises(BackupError, match="not written over") as refused:
-                archives(to, keys_to, ("a", "b"))
+                placed(to, keys_to)
             assert refused.value.code == "file-there"
 
 
 @pytest.mark.parametrize("links", [True, False])
 def test_of_two_backups_at_once_to_the_same_name_one_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, links: bool
+    tmp_path: Path, keys: Path, monkeypatch: pytest.MonkeyPatch, *, links: bool
 ) -> None:
     if not links:
         monkeypatch.setattr(os, "link", _no_links)
     archive = tmp_path / "a.tar.gz"
     for name in ("first", "second"):  # both of them look before either writes
-        archives(archive, tmp_path / "keys", ("a", "b"))
+        placed(archive, keys)
         (tmp_path / name).mkdir()
         (tmp_path / name / "x").write_text(name, encoding="utf-8")
     pack(tmp_path / "first", manifest(), archive)
@@ -159,10 +208,50 @@ def test_what_a_killed_backup_left_is_removed_and_what_another_is_at_is_not(tmp_
     assert not busy.exists()
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BackupError, match="Make it first") as refused:
-        archives(tmp_path / "missing" / "data", tmp_path / "keys", ("a", "b"))
-    assert refused.value.code == "no-folder"
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path, keys: Path) -> None:
+    missing = tmp_path / "missing"
+    for to, keys_to in ((missing / "data", keys), (f"{missing}/", keys), (tmp_path, f"{missing}/")):
+        with pytest.raises(BackupError, match=f"{missing} is not there. Make it first") as refused:
+            placed(to, keys_to)
+        assert refused.value.code == "no-folder"
+
+
+async def test_a_log_that_is_copied_with_a_damage_is_told(tmp_path: Path) -> None:
+    source = tmp_path / "store"
+    source.mkdir()
+    for name in ("identity", "mailbox"):
+        store = SqliteStore(source / f"{name}.sqlite3")
+        await append(store, f"{name}.note-1", *(noted() for _ in range(9)))
+        await store.close()
+    log = source / "mailbox.sqlite3"
+    log.write_bytes(log.read_bytes().replace(b"mailbox.note-1\x06\x07", b"mailbox.note-2\x06\x07"))
+    copy_stores(source, tmp_path / "copies")
+    before = {path: path.read_bytes() for path in (tmp_path / "copies").iterdir()}
+    found = damaged_in(tmp_path / "copies")
+    assert list(found) == ["mailbox"]
+    assert "position 7 is hidden" in found["mailbox"][0]
+    assert {path: path.read_bytes() for path in (tmp_path / "copies").iterdir()} == before
+    (tmp_path / "copies" / "identity.sqlite3").write_bytes(b"rubbish")
+    assert list(damaged_in(tmp_path / "copies")) == ["identity", "mailbox"]
+
+
+def test_a_backup_with_a_damaged_log_is_made_and_is_bad_news(
+    tmp_path: Path, keys: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for damaged, ended, code in (
+        ({}, 0, None),
+        ({"mailbox": ["an event is hidden"]}, 1, "audit.log-damaged"),
+    ):
+
+        async def taken(*_: Path, damaged: dict[str, list[str]] = damaged) -> Taken:
+            await asyncio.sleep(0)
+            return Taken(manifest(), damaged)
+
+        monkeypatch.setattr(backup, "take", taken)
+        words = ("--to", str(tmp_path), "--keys-to", str(keys), "--data", str(tmp_path / "data"))
+        assert backup.back_up(words) == ended
+        told = json.loads(capsys.readouterr().out)
+        assert (told.get("code"), told.get("damaged", {}), told["backup"]) == (code, damaged, "b")
 
 
 def test_a_folder_whose_log_a_server_keeps_is_never_asked_for_its_address(

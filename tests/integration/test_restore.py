@@ -49,7 +49,9 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
 
 
 def taken(command: Command, data: Path, to: Path) -> tuple[Path, Path]:
-    archive, keys = to / "data.tar.gz", to / "keys.tar.gz"
+    apart = to / "keys"
+    apart.mkdir(exist_ok=True)
+    archive, keys = to / "data.tar.gz", apart / "keys.tar.gz"
     ended, told = command(backup.back_up, "--data", data, "--to", archive, "--keys-to", keys)
     assert ended == 0, told
     return archive, keys

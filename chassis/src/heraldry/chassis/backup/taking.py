@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import fcntl
+import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -20,6 +23,7 @@ from heraldry.chassis.backup.archive import BackupError, Manifest, pack, require
 from heraldry.chassis.bus import rights
 from heraldry.chassis.bus.direct import DirectGet
 from heraldry.chassis.store.folder import asked_address, wrong_kind
+from heraldry.chassis.store.reading import LogDamagedError, SqliteReading
 from heraldry.chassis.supervisor import folder as folders
 from heraldry.chassis.supervisor.alone import bus
 from heraldry.contracts.subjects import parked_stream
@@ -46,7 +50,15 @@ THE_SERVERS_OWN: Final = (
 )
 
 
-async def take(data: Path, to: Path, keys_to: Path) -> Manifest:
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was written, and of each log in it what is damaged: it is copied as it is."""
+
+    manifest: Manifest
+    damaged: Mapping[str, Sequence[str]]
+
+
+async def take(data: Path, to: Path, keys_to: Path) -> Taken:
     """Write both archives. Raises BackupError, CannotStart, NotRunningError, OSError.
 
     The stores of all contexts are of one moment; what else there is, is of a later one, and the keys are of the last:
@@ -60,6 +72,7 @@ async def take(data: Path, to: Path, keys_to: Path) -> Manifest:
     async with bus(data) as (nc, _), _pieces(to) as pieces, _pieces(keys_to) as keys:
         taken = datetime.now(UTC)
         copy_stores(data / "store", pieces / "store")
+        damaged = await asyncio.to_thread(damaged_in, pieces / "store")
         direct = {name: DirectGet(nc, name) for name in (*STREAMS, rights.KEYS)}
         counts = {name: await _export(direct[name], pieces, name) for name in STREAMS}
         _copy_tree(data / "audit", pieces / "audit")
@@ -74,7 +87,7 @@ async def take(data: Path, to: Path, keys_to: Path) -> Manifest:
         manifest = Manifest.model_validate({**told, "kind": "data", "streams": counts})
         pack(keys, Manifest.model_validate({**told, "kind": "keys", "streams": of_keys}), keys_to)
         pack(pieces, manifest, to)
-    return manifest
+    return Taken(manifest, damaged)
 
 
 def copy_stores(source: Path, to: Path) -> None:
@@ -104,6 +117,20 @@ def copy_stores(source: Path, to: Path) -> None:
         raise BackupError(
             "store-unreadable", f"The stores in {source} cannot be copied ({error})."
         ) from error
+
+
+def damaged_in(copies: Path) -> Mapping[str, Sequence[str]]:
+    """What is damaged of the logs that were copied, by context. Not whether they are as signed: that is the audit's."""
+    found: dict[str, Sequence[str]] = {}
+    for file in sorted(copies.glob("*.sqlite3")):
+        try:
+            with closing(SqliteReading(file)) as reading:
+                flaws = reading.flaws()
+        except LogDamagedError as error:
+            flaws = [str(error)]
+        if flaws:
+            found[file.stem] = flaws
+    return found
 
 
 def _opened(stack: ExitStack, file: Path) -> sqlite3.Connection:
@@ -171,15 +198,30 @@ def remove_if_left(folder: Path) -> None:
             log.warning("what a backup left could not be removed", folder=str(folder), error=str(error))
 
 
-def archives(to: Path, keys_to: Path, names: Sequence[str]) -> tuple[Path, Path]:
+def archives(to: str, keys_to: str, names: Sequence[str], data: Path) -> tuple[Path, Path]:
     """Where they go: into a folder under the name given, or to the file that is named. Raises BackupError."""
-    here, there = (
-        path / name if path.is_dir() else path for path, name in zip((to, keys_to), names, strict=True)
-    )
+    here, there = (_place(text, name) for text, name in zip((to, keys_to), names, strict=True))
     for path in (here, there):
         if not path.parent.is_dir():
             raise BackupError("no-folder", f"The folder {path.parent} is not there. Make it first.")
+        if path.parent.resolve().is_relative_to(data.resolve()):
+            raise BackupError(
+                "inside-data",
+                f"{path} is in the folder that is copied, and is lost with it. Name a place on another disk.",
+            )
         require_free(path)
     if here.resolve() == there.resolve():
         raise BackupError("same-archive", "The keys do not belong into the archive of the data.")
+    if here.parent.resolve() == there.parent.resolve():
+        raise BackupError(
+            "same-folder",
+            f"The keys do not belong into {here.parent}, where the data goes: who has both can read all of it. Name"
+            " another folder with --keys-to, best on another machine.",
+        )
     return here, there
+
+
+def _place(text: str, name: str) -> Path:
+    """A slash at its end says that a folder is meant."""
+    path = Path(text)
+    return path / name if text.endswith(os.sep) or path.is_dir() else path

@@ -38,7 +38,7 @@ from nats.errors import Error as NatsError
 NO_KEY: Final = "audit.no-key"
 NO_LOG: Final = "audit.no-log"
 OTHER_KEY: Final = "audit.other-key"
-DAMAGED: Final = "audit.log-damaged"
+DAMAGED: Final = LogDamagedError.code
 NO_SUCH_IDENTITY: Final = "audit.no-such-identity"
 NOT_SIGNED_YET: Final = "audit.not-signed-yet"
 OF_ANOTHER_KEY: Final = (UNSIGNED, NO_CHECKPOINT)

@@ -7,30 +7,35 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from heraldry.chassis.backup.archive import BackupError
 from heraldry.chassis.backup.restoring import restore
 from heraldry.chassis.backup.taking import archives, take
 from heraldry.chassis.bus.operator import NotRunningError
 from heraldry.chassis.bus.provision import ProvisionError
-from heraldry.chassis.commands.answers import Answers, Document, add_folder, folder_of
+from heraldry.chassis.commands.answers import Answers, add_folder, folder_of
+from heraldry.chassis.store.reading import LogDamagedError
 from heraldry.chassis.supervisor.problems import CannotStart
 from nats.errors import Error as NatsError
 
+AS_IT_IS: Final = "Keep older backups, and run `heraldry audit verify`, which says more."
+
 
 def back_up(argv: Sequence[str]) -> int:
-    """0: done; 1: not done, and why; 2: a wrong command line."""
+    """0: done; 1: not done, and why, or done, and a log in it is damaged; 2: a wrong command line."""
     parser = argparse.ArgumentParser(
         prog="heraldry backup",
         description="Copy an installation, whether it runs or not: its logs as they are at one moment, secrets, blobs,"
         " halts and parked messages to one archive, the keys to another one. Keep them apart: together they can be"
         " read.",
     )
+    parser.add_argument("--to", required=True, metavar="FILE|FOLDER", help="the archive of the data")
     parser.add_argument(
-        "--to", type=Path, required=True, metavar="FILE|FOLDER", help="the archive of the data"
-    )
-    parser.add_argument(
-        "--keys-to", type=Path, required=True, metavar="FILE|FOLDER", help="the archive of the keys"
+        "--keys-to",
+        required=True,
+        metavar="FILE|FOLDER",
+        help="the archive of the keys, in another folder",
     )
     add_folder(parser)
     asked = parser.parse_args(argv)
@@ -38,13 +43,20 @@ def back_up(argv: Sequence[str]) -> int:
     moment = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     names = (f"heraldry-{moment}.tar.gz", f"heraldry-{moment}-keys.tar.gz")
 
-    async def work() -> Document:
-        to, keys_to = archives(asked.to, asked.keys_to, names)
-        manifest = await take(data, to, keys_to)
-        told = manifest.model_dump(mode="json", include={"backup", "installation", "taken", "streams"})
-        return {**told, "to": str(to), "keys_to": str(keys_to)}
+    answers = Answers()
 
-    return _answer(work())
+    async def work() -> None:
+        to, keys_to = archives(asked.to, asked.keys_to, names, data)
+        taken = await take(data, to, keys_to)
+        told = taken.manifest.model_dump(mode="json", include={"backup", "installation", "taken", "streams"})
+        told |= {"to": str(to), "keys_to": str(keys_to)}
+        if not taken.damaged:
+            answers.good(told)
+            return
+        detail = f"The backup is written, with the damage of its logs: {', '.join(taken.damaged)}. {AS_IT_IS}"
+        answers.bad({**told, "code": LogDamagedError.code, "detail": detail, "damaged": taken.damaged})
+
+    return _answer(work(), answers)
 
 
 def put_back(argv: Sequence[str]) -> int:
@@ -80,26 +92,29 @@ def put_back(argv: Sequence[str]) -> int:
     erased.add_argument("--no-ledger", action="store_true", help="nobody was ever erased")
     asked = parser.parse_args(argv)
 
-    async def work() -> Document:
+    answers = Answers()
+
+    async def work() -> None:
         made = await restore(
             asked.source, asked.keys_from, asked.data.absolute(), erasures=asked.ledger, staging=asked.staging
         )
-        return {
-            "data": str(asked.data.absolute()),
-            "installation": made.installation.id,
-            "staging": made.installation.staging,
-            "taken": made.manifest.taken.isoformat(),
-            "keys_destroyed": made.erased,
-            "halted": True,
-        }
+        answers.good(
+            {
+                "data": str(asked.data.absolute()),
+                "installation": made.installation.id,
+                "staging": made.installation.staging,
+                "taken": made.manifest.taken.isoformat(),
+                "keys_destroyed": made.erased,
+                "halted": True,
+            }
+        )
 
-    return _answer(work())
+    return _answer(work(), answers)
 
 
-def _answer(work: Coroutine[None, None, Document]) -> int:
-    answers = Answers()
+def _answer(work: Coroutine[None, None, None], answers: Answers) -> int:
     try:
-        answers.good(asyncio.run(work))
+        asyncio.run(work)
     except (BackupError, CannotStart) as problem:
         answers.bad({"code": problem.code, "detail": str(problem)})
     except NotRunningError as error:

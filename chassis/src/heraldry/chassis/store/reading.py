@@ -38,6 +38,8 @@ _NAMED: Final = 3  # of what is wrong in one way, so many are told; the others a
 class LogDamagedError(StoreUnavailableError):
     """The file is there, and it is no log that can be read. The text says why."""
 
+    code = "audit.log-damaged"
+
 
 class SqliteReading:
     """The log in the file at `path`; `close` it in the end.
