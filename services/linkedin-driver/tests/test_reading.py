@@ -158,11 +158,38 @@ def test_the_counter_is_believed_before_all_else() -> None:
         ("Sent a month ago", 30),
         ("Vor 2 Wochen gesendet", 14),
         ("Skickades för 3 veckor sedan", 21),
+        ("Sent just now", 0),
+        ("Sent yesterday at 5", 1),
+        ("Sent yesterday at 5:30 PM", 1),
+        ("Heute gesendet", 0),
+        ("Vor einem Monat gesendet", 30),
+        ("Gesendet vor 1 Tag", 1),
+        ("Skickades i går", 1),
+        ("Skickades för en vecka sedan", 7),
+        ("1 år sedan", 365),
         ("Engineer", None),
+        ("10 years", None),
+        ("10 years in sales", None),
+        ("Sent into retirement 2 years ago", None),
+        ("Vor 10 Jahren gegründet", None),
+        ("Yesterday’s news today", None),
     ],
 )
 def test_an_age_is_read_as_days(said: str, days: int | None) -> None:
     assert lists.days_since(said) == days
+
+
+@pytest.mark.parametrize(
+    "headline", ["10 years in sales", "Sent to you by chance", "Gesendet: Antje", "3 days ago"]
+)
+@pytest.mark.parametrize("name", ["Kim Berg", "Sent Today", "Gesendet Adler"])
+def test_the_age_of_an_invitation_is_not_what_a_member_says_of_themselves(name: str, headline: str) -> None:
+    row = lists.Row(
+        "https://site.example/in/kim/", (name, headline, "Sent 2 weeks ago", "Withdraw"), "Withdraw"
+    )
+    assert lists.sent_of(row) == lists.Sent("kim", name, "Sent 2 weeks ago", 14, can_withdraw=True)
+    without = replace(row, stretches=("Sent Today", "10 years in sales", "Withdraw"))
+    assert lists.sent_of(without) == lists.Sent("kim", "Sent Today", None, None, can_withdraw=True)
 
 
 @pytest.mark.parametrize(

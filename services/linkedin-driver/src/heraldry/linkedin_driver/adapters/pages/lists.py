@@ -101,33 +101,20 @@ class Row:
         return slug_of(self.address)
 
 
-_UNITS: Final = (
-    (
-        re.compile(
-            r"minut|hour|stund|timm|sekund|second|today|heute|i ?dag|just now|gerade|nyss", re.IGNORECASE
-        ),
-        0,
-    ),
-    (re.compile(r"yesterday|gestern|i ?går", re.IGNORECASE), 1),
-    (re.compile(r"\b(day|tage?n?|dag|dagar)s?\b", re.IGNORECASE), 1),
-    (re.compile(r"week|woche|veck", re.IGNORECASE), 7),
-    (re.compile(r"month|monat|månad", re.IGNORECASE), 30),
-    (re.compile(r"year|jahr|\bår\b", re.IGNORECASE), 365),
-)
-
-
 def days_since(said: str) -> int | None:
-    """At least so many days have passed: "Sent 2 weeks ago" is 14."""
-    for unit, days in _UNITS:
-        if unit.search(said):
-            return days * (number_in(said) or 1)
-    return None
+    """At least so many days have passed: "Sent 2 weeks ago" is 14. None: this says not only how long ago it was."""
+    if lately := words.LATELY.match(said):
+        return 1 if lately[1] else 0
+    found = words.LONG_AGO.match(said)
+    if found is None or not (found[1] or found[4]):
+        return None
+    days = next(days for unit, days in words.DAYS_OF.items() if re.fullmatch(unit, found[3], re.IGNORECASE))
+    return days * (int(found[2]) if found[2].isdecimal() else 1)
 
 
 def sent_of(row: Row) -> Sent:
-    ago = next((each for each in row.stretches if words.SENT_AGO.found_in(each)), None)
-    if ago is None:
-        ago = next((each for each in row.stretches[1:] if _is_age(each)), None)
+    """Its age stands below what the member says of themselves."""
+    ago = next((each for each in reversed(row.stretches[1:]) if days_since(each) is not None), None)
     return Sent(
         slug=row.slug,
         name=name_in(row),
@@ -146,10 +133,6 @@ def name_in(row: Row) -> str | None:
     """The control names whom it is about; else the first text of the card is the name."""
     named = withdrawn_name(row.control) if row.control else None
     return named or next(iter(row.stretches), None)
-
-
-def _is_age(said: str) -> bool:
-    return len(said) < 40 and number_in(said) is not None and days_since(said) is not None  # noqa: PLR2004
 
 
 # --- the pages

@@ -289,8 +289,23 @@ LOAD_MORE: Final = begins(
     r"weitere ergebnisse",
     r"(läs in|ladda|visa) fler",
 )
-SENT_AGO: Final = begins(
-    "sent ago", r"sent\b", r"gesendet\b", r"vor .+ gesendet", r"skickad(es)?\b", r"skickat\b"
+_SENT = r"(?:sent|gesendet|verschickt|skickad(?:es)?|skickat)"
+DAYS_OF: Final = {
+    r"seconds?|minutes?|hours?|sekunden?|minuten?|stunden?|sekund(?:er)?|minut(?:er)?|timm(?:e|ar)": 0,
+    r"days?|tag(?:en?)?|dag(?:ar)?": 1,
+    r"weeks?|wochen?|veck(?:a|or)": 7,
+    r"months?|monat(?:en?)?|månad(?:er)?": 30,
+    r"years?|jahr(?:en?)?|år": 365,
+}
+LONG_AGO: Final = re.compile(  # how many, and of what; one of the other groups says that it is past
+    rf"^\s*(?:{_SENT}\s+)?(?:(vor|för)\s+)?(\d{{1,4}}|an?|one|eine[mnr]?|en|ett)\s+({'|'.join(DAYS_OF)})"
+    rf"(?:\s+(ago|sedan))?(?:\s+{_SENT})?\s*$",
+    re.IGNORECASE,
+)
+LATELY: Final = re.compile(  # the group: not today
+    rf"^\s*(?:{_SENT}\s+)?(?:today|just now|heute|gerade(?: eben)?|i ?dag|nyss|(yesterday|gestern|i ?går))"
+    rf"(?:\s+(?:at|um|kl\.?)\s+[\d:.]+(?:\s*(?:[ap]\.?m\.?|uhr))?)?(?:\s+{_SENT})?\s*$",
+    re.IGNORECASE,
 )
 CONNECTED_ON: Final = begins(
     "connected on",
