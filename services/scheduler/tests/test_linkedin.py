@@ -21,6 +21,7 @@ from heraldry.contracts.scheduler import (
     WithdrawalPolicy,
 )
 from heraldry.scheduler.domain.linkedin_sender import Action, Dispatch
+from heraldry.scheduler.domain.sender import AssumeUsed
 from heraldry.scheduler.linkedin_standing import Linked
 
 from services.scheduler.tests.parts import ADA, ALWAYS, BOB, NORTHWIND, STRANGER, Parts, asking, parts
@@ -57,6 +58,22 @@ async def test_an_invitation_by_hand_is_permitted_and_dispatched_and_counts_in_i
     assert await usage(here) == {"invitation": 0, "message": 0, "withdrawal": 0, "scraping": 0}
     released = [event for _, event in await here.log() if isinstance(event, QuotaReleased)]
     assert [(event.attempt, event.kind) for event in released] == [(request.id, "invitation")]
+
+
+async def test_after_a_restore_all_that_is_allowed_is_told_as_used_as_it_is_refused(here: Parts) -> None:
+    await here.member()
+    limits = LinkedInLimits(invitations=2)
+    await here.linkedin.change_limits(ChangeLinkedInLimits(identity=ADA, limits=limits), asking())
+    await here.linkedin.invite(invitation(), asking())
+    account = here.linkedin.mine(ADA, asking())
+    await here.linkedin.run(account, AssumeUsed(here.clock.now()), asking())
+    found = await here.linkedin.usage(GetLinkedInUsage(identity=ADA), asking())
+    told = {one.kind: (one.used_today, one.allowed, one.why != "") for one in found.use}
+    assert told["invitation"] == (2, 2, True)
+    assert told["message"] == (100, 100, True)
+    assert told["withdrawal"] == (20, 20, True)
+    here.clock.at += timedelta(days=1, hours=1)
+    assert set((await usage(here)).values()) == {0}
 
 
 async def test_another_organization_knows_nothing_of_it(here: Parts) -> None:

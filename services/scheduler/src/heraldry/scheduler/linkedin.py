@@ -353,7 +353,7 @@ def _use(state: LinkedInSender, kind: ActionKind, now: datetime, pool: SharedPoo
         next_possible, why = paused, linkedin_permits.slowed_down(kind, paused).detail
     return LinkedInUse(
         kind=kind,
-        used_today=state.done(kind, now),
+        used_today=state.counted(kind, now),
         allowed=most + pool.allowed if kind == "scraping" else most,
         next_possible=next_possible,
         why=why,

@@ -234,6 +234,10 @@ class LinkedInSender:
         every = [one.at for one in self._counting(kind)]
         return day_use(self.zones, every, len(every), max(at, self.last)).used
 
+    def counted(self, kind: ActionKind, at: datetime) -> int:
+        """How many of a kind count as done today: after a restore all that is allowed of its own, known or not."""
+        return max(self.done(kind, at), min(self.use(kind, at).used, self.allowed(kind)))
+
     def _counting(self, kind: ActionKind) -> list[Permit]:
         return [one for one in self.permits.values() if one.kind == kind and not one.returned]
 
