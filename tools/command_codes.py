@@ -117,6 +117,7 @@ TOLD: Final[Mapping[str, str]] = {
     "ledger-damaged": "A line of the ledger of erasures cannot be read. Take a copy of it that is whole: without it, who was"
     " erased would come back.",
     "master-key-damaged": "Restore the file from where you keep its copy, or run `heraldry keys recover`.",
+    "master-key-wrong": "Put back the master key that the newest `heraldry keys rotate` made, or run `heraldry keys recover`.",
     "nats-failed": "Read `run/log/nats.log` in the data folder.",
     "nats-files": "The files for the NATS server in the data folder cannot be written or read; the text says which. Make room, or"
     " put them right.",

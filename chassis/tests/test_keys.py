@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nats.errors
 import pytest
+import structlog.testing
 from heraldry.chassis.bus import border
 from heraldry.chassis.bus.rights import KEYS
 from heraldry.chassis.testing.nats import NatsServer
@@ -160,9 +161,14 @@ async def test_another_master_key_reads_no_key() -> None:
         nc = await server.client("mailbox")
         async with key_ring(nc) as ring:
             await ring.create("lead-1")
+            await ring.create("lead-2")
         stranger = KeyRing(nc, "mailbox", MasterKey(os.urandom(32)))
-        with pytest.raises(MasterKeyError, match=MASTER.fingerprint):
+        with (
+            structlog.testing.capture_logs() as said,
+            pytest.raises(MasterKeyError, match=f"{MASTER.fingerprint}.*has now"),
+        ):
             await stranger.start()
+        assert said == []  # however many keys there are, it is said once
         with pytest.raises(KeyUnknownError):
             stranger.get("lead-1")
         with pytest.raises(MasterKeyError):

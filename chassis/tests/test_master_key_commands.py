@@ -19,11 +19,12 @@ from heraldry.chassis.commands import keys as command
 from heraldry.chassis.supervisor.alone import claimed, nats
 from heraldry.chassis.supervisor.folder import Folder
 from heraldry.chassis.supervisor.problems import CannotStart
+from heraldry.chassis.testing.stack import Stack
 from heraldry.chassis.vault import master, recovery
 from heraldry.chassis.vault.keys import Destroyed, Key, KeyRing, Record, decrypt, encrypt
 from heraldry.chassis.vault.master import MasterKey, MasterKeyError
 from heraldry.chassis.vault.recovery import RecoveryKeyError
-from heraldry.chassis.vault.rotation import needed, rotate
+from heraldry.chassis.vault.rotation import needed, needed_instead, rotate
 from hypothesis import given
 from hypothesis import strategies as st
 from nats.aio.client import Client
@@ -126,7 +127,8 @@ def test_a_rotated_master_key_reads_all_and_the_old_one_is_refused_and_leaves_no
     installation.assert_all_is_read()
 
     async def with_the_old_one(nc: Client) -> None:
-        assert await needed(nc) == {answer["fingerprint"]}
+        assert await needed(nc) == await needed_instead(nc, master.parse(old, "x")) == {answer["fingerprint"]}
+        assert not await needed_instead(nc, _key(installation.data / "keys" / "master.key"))
         with pytest.raises(MasterKeyError, match=answer["fingerprint"]):
             await KeyRing(nc, "mailbox", master.parse(old, "x")).start()
         js, sequence = border.jetstream(nc), 0
@@ -137,6 +139,24 @@ def test_a_rotated_master_key_reads_all_and_the_old_one_is_refused_and_leaves_no
             assert answer["before"].encode() not in (message.data or b"")
 
     asyncio.run(installation.with_nats(with_the_old_one))
+
+
+@pytest.mark.parts
+def test_with_a_master_key_of_before_the_rotation_nothing_is_started_and_one_line_says_why(
+    installation: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = installation.data / "keys" / "master.key"
+    old = file.read_bytes()
+    assert asked(installation, capsys, "rotate")[0] == 0
+    now = installation.fingerprint
+    services = {"HERALDRY_SERVICES": "gateway=heraldry.chassis.testing.services:well"}
+    file.write_bytes(old)
+    wrong = Stack.start(installation.data, sandbox=False, env=services, wait=False)
+    assert wrong.process.wait(30) == 1
+    (said,) = [line for line in wrong.log.read_text().splitlines() if line.startswith("heraldry up: ")]
+    assert said.endswith("[master-key-wrong]")
+    assert f"is {installation.fingerprint}, and this installation needs {now}." in said
+    assert not (installation.data / "run" / "log" / "gateway.log").exists()
 
 
 @pytest.mark.parts

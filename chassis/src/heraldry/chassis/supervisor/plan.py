@@ -35,6 +35,7 @@ class Plan:
     services: tuple[Child, ...]
     url: str  # the gateway's
     sandbox_url: str  # empty without one
+    master_key: Path
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -65,7 +66,8 @@ def make(
     """Choose the ports, write NATS' configuration and name every process. Raises CannotStart."""
     environment = dict(os.environ)
     environment["HERALDRY_STORE_URL"] = _store_url(folder)
-    environment["HERALDRY_MASTER_KEY_FILE"] = str(_master_key(folder))
+    master_key = _master_key(folder)
+    environment["HERALDRY_MASTER_KEY_FILE"] = str(master_key)
     if installation(folder.path).staging:
         environment["HERALDRY_STAGING"] = "true"
     public = ports.asked_port(host, port, "--port")
@@ -136,6 +138,7 @@ def make(
         ),
         url=url,
         sandbox_url=sandbox_url,
+        master_key=master_key,
     )
 
 

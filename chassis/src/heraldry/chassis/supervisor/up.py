@@ -17,6 +17,7 @@ from heraldry.chassis.supervisor import plan as plans
 from heraldry.chassis.supervisor import ports
 from heraldry.chassis.supervisor.child import Child, State
 from heraldry.chassis.supervisor.folder import Folder
+from heraldry.chassis.supervisor.master_key import require_its_own
 from heraldry.chassis.supervisor.mending import Mending
 from heraldry.chassis.supervisor.output import Console, write_all
 from heraldry.chassis.supervisor.problems import CannotStart, disk_full
@@ -100,6 +101,8 @@ class Installation:
             self._poll(0)
         while plan.nats.state is State.STARTING and not supervisor.asked:
             self._poll(1)
+        if not supervisor.asked:
+            require_its_own(self._folder, plan.master_key)
         gc.collect()
         gc.freeze()  # so that no collection in a child writes to, and thereby copies, what all share
         gc.enable()

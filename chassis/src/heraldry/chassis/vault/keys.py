@@ -17,7 +17,7 @@ from typing import Literal
 
 from heraldry.chassis.bus import border, rights
 from heraldry.chassis.bus.follow import Entry, Follower
-from heraldry.chassis.vault.master import MasterKey, MasterKeyError
+from heraldry.chassis.vault.master import MasterKey, MasterKeyError, OtherMasterKeyError
 from heraldry.chassis.vault.sealing import KEY_BYTES, open_with, seal_with
 from nacl.exceptions import CryptoError
 from nats.aio.client import Client
@@ -119,7 +119,8 @@ class KeyRing:
         self._known: dict[str, Known] = {}
         self._superseded: dict[str, set[int]] = {}
         self._erased: dict[str, int] = {}
-        self._needed = ""  # the fingerprint of another master key than ours
+        self._started = False
+        self._needed: OtherMasterKeyError | None = None  # said once, however many need it
         self.heard = 0  # every record up to this sequence is known here
         self._moved: set[asyncio.Event] = set()
         self._follower = Follower(nc, rights.KEYS, f"heraldry.keys.{context}.>", self._take)
@@ -131,12 +132,10 @@ class KeyRing:
         unknown.
         """
         await self._follower.start()
-        if self._needed:
+        if self._needed is not None:
             await self._follower.stop()
-            raise MasterKeyError(
-                f"The data keys need the master key {self._needed}, and this is {self._master.fingerprint}."
-                " Start with the master key this installation has now."
-            )
+            raise self._needed
+        self._started = True
 
     async def stop(self) -> None:
         await self._follower.stop()
@@ -277,6 +276,10 @@ class KeyRing:
         subject = entry.subject.rpartition(".")[2]
         try:
             self._learn(Known(entry.sequence, self._opened(subject, entry.data)))
+        except OtherMasterKeyError as error:
+            if self._started:
+                raise
+            self._needed = error
         finally:
             self.heard = entry.sequence
         if subject in self._erased:
@@ -314,7 +317,10 @@ class KeyRing:
             return Destroyed(subject)
         name = address(self._context, subject)
         if record.master not in {"", self._master.fingerprint}:
-            self._needed = record.master
+            raise OtherMasterKeyError(
+                f"The data keys need the master key {record.master}, and this is {self._master.fingerprint}."
+                " Start with the master key this installation has now."
+            )
         secret = self._master.unwrap(base64.b64decode(record.wrapped), name)
         return Key(subject, secret, sealed=record.state == "sealed")
 

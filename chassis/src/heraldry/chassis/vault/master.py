@@ -21,6 +21,10 @@ class MasterKeyError(Exception):
     """There is no usable master key; the text says what to do. It never holds any part of the key."""
 
 
+class OtherMasterKeyError(MasterKeyError):
+    """What is to be opened needs another master key."""
+
+
 class MasterKey:
     """Wraps and unwraps data keys. Two with the same `fingerprint` are the same key."""
 
@@ -53,7 +57,7 @@ class MasterKey:
         except CryptoError as error:
             raise MasterKeyError(
                 f"The data key {name} does not open with the master key {self.fingerprint}."
-                " Start with the master key this installation was made with."
+                " Start with the master key this installation has now."
             ) from error
 
 

@@ -8,7 +8,8 @@ services; one that nobody can read keeps no other from its new wrapping.
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from heraldry.chassis.bus import border, rights
@@ -97,6 +98,23 @@ async def needed(nc: Client) -> frozenset[str]:
     return frozenset(found)
 
 
+async def needed_instead(nc: Client, master: MasterKey) -> frozenset[str]:
+    """The fingerprints of the master keys that the data keys need, if none of them needs this one; else nothing.
+
+    It reads until it meets one that does, which is the first where all is well.
+    """
+    found: set[str] = set()
+    async with aclosing(_records(nc)) as records:
+        async for each in records:
+            record = _parsed(each)
+            if record is None or not record.wrapped:
+                continue
+            if record.master in {"", master.fingerprint}:
+                return frozenset()
+            found.add(record.master)
+    return frozenset(found)
+
+
 def _parsed(stored: Stored) -> Record | None:
     """None: it is no record."""
     try:
@@ -121,7 +139,7 @@ def _opened(stored: Stored, masters: Sequence[MasterKey]) -> tuple[Record, bytes
     return None
 
 
-async def _records(nc: Client) -> AsyncIterator[Stored]:
+async def _records(nc: Client) -> AsyncGenerator[Stored]:
     direct, after = DirectGet(nc, rights.KEYS), 0
     try:
         while found := await direct.following("heraldry.keys.>", after, AT_ONCE):
