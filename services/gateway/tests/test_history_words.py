@@ -19,6 +19,7 @@ from heraldry.contracts.campaigns import (
     CampaignPaused,
     CampaignSettings,
     LeadReplied,
+    LeadUnsubscribed,
 )
 from heraldry.contracts.gateway import RecipientUnsubscribed
 from heraldry.contracts.mailbox import (
@@ -126,6 +127,14 @@ def test_whoever_used_the_link_in_a_mail_is_its_recipient(tmp_path: Path) -> Non
     found = told(tmp_path, QUEUED, wish, actor="link:unsubscribe")["RecipientUnsubscribed"]
     assert (found.actor_name, found.cause) == ("The recipient", f"Mail {NAMED}")
     assert found.what == "lea@maison.example unsubscribed by the link in a mail"
+
+
+def test_of_who_is_written_to_no_more_it_is_not_told_that_they_wished_so(tmp_path: Path) -> None:
+    """The list, an erasure and a link in a mail end a sequence alike."""
+    ended = LeadUnsubscribed(at=NOON, campaign=UUID(int=9), enrollment=UUID(int=8), identity=ADA, person=LEA)
+    found = told(tmp_path, ended)["LeadUnsubscribed"]
+    assert found.what.endswith("is written to no more: the sequence has ended")
+    assert found.outcome == "Ended"
 
 
 def test_of_a_mail_that_is_known_by_its_lead_only_nothing_is_told_yet(tmp_path: Path) -> None:

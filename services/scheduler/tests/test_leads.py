@@ -427,8 +427,10 @@ async def test_an_address_on_the_list_ends_every_sequence_of_it_in_the_organizat
 
 async def test_who_was_put_on_the_list_by_hand_is_written_to_no_more(one: Works) -> None:
     (lea,) = await one.enroll(await one.campaign(start=False), LEA)
+    assert not (await one.view(lea)).retryable  # it did not fail
     await one.say_suppressed(LEA.email, "by hand")
-    assert (await one.view(lea)).state == "unsubscribed"
+    found = await one.view(lea)
+    assert (found.state, found.retryable) == ("unsubscribed", False)
     one.parts.clock.forward(MINUTE)
     await one.say_lifted(LEA.email)
     with pytest.raises(Refused) as refused:

@@ -263,7 +263,9 @@ class LeadBounced(LeadEvent):
 
 
 class LeadUnsubscribed(LeadEvent):
-    """The lead wants no more mail: the sequence has ended."""
+    """The lead is written to no more: they unsubscribed, somebody put the address on the suppression list, or they were
+    erased. The sequence has ended.
+    """
 
 
 class LeadFinished(LeadEvent):
@@ -505,7 +507,7 @@ class LeadView(Value):
 
     `data` holds what was imported, and what was read of its profile where the import said nothing; `read`: all that was
     read. `connected`: with the identity, on LinkedIn, as far as is known. `skipped`: steps whose condition did not hold.
-    `retryable`: of one that failed, whether RetryLead may succeed, now or once the failure is resolved.
+    `retryable`: it failed, and RetryLead may succeed, now or once the failure is resolved.
     """
 
     enrollment: UUID

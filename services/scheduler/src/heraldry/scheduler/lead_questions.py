@@ -109,7 +109,7 @@ class LeadQuestions:
             connected=bool(row.connected),
             skipped=tuple(cast("list[int]", json.loads(row.skipped))),
             read=ProfileData.model_validate_json(row.read) if row.read else None,
-            retryable=row.running != "finished" and row.code not in FOR_GOOD,
+            retryable=row.state == "failed" and row.running != "finished" and row.code not in FOR_GOOD,
         )
 
     def _step(self, row: Row, settings: CampaignSettings, organization_id: str) -> waiting.Step:

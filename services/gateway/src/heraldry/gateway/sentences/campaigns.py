@@ -69,7 +69,7 @@ def _of_leads(event: Event, words: Words) -> Said | None:
         case campaigns.LeadBounced():
             return Said(f"{lead} cannot be reached: the sequence has ended", "Bounced", "bad")
         case campaigns.LeadUnsubscribed():
-            return Said(f"{lead} wants no more mail: the sequence has ended", "Unsubscribed", "info")
+            return Said(f"{lead} is written to no more: the sequence has ended", "Ended", "info")
         case campaigns.LeadFinished():
             return Said(f"The sequence of {lead[0].lower()}{lead[1:]} has ended", "Finished")
         case campaigns.LeadFailed():
