@@ -49,6 +49,18 @@ def test_a_query_parameter_that_an_address_does_not_take_is_refused(asked: str) 
     assert problem["detail"].endswith(("It takes identity.", "It takes none."))
 
 
+def test_what_is_asked_by_head_is_answered_as_by_get_without_a_body() -> None:
+    with TestClient(made()) as client:
+        got, head = (client.request(method, "/api/v1/openapi.json") for method in ("GET", "HEAD"))
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == str(len(got.content))
+        assert head.headers["content-type"] == got.headers["content-type"]
+        assert client.head("/api/v1/nothing").status_code == 404
+        assert (
+            client.head("/api/v1/sessions").status_code == client.get("/api/v1/sessions").status_code == 405
+        )
+
+
 def test_an_address_that_is_not_there_is_told_as_such_whatever_is_asked_of_it() -> None:
     with TestClient(made()) as client:
         for asked in ("nothing?as_of=2026-05-04T09:30:00Z", "nothing", "campaigns/nothing/at/all"):

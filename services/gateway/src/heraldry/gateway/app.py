@@ -24,6 +24,7 @@ from heraldry.gateway.api.steps import StepsController
 from heraldry.gateway.api.suppressions import SuppressionsController
 from heraldry.gateway.api.withdrawals import WithdrawalsController
 from heraldry.gateway.assets import Asset, Files
+from heraldry.gateway.heads import answering_heads
 from heraldry.gateway.routes import PAGES
 from heraldry.gateway.state import AnyRequest, Call, Gateway, call_of
 from heraldry.gateway.traced import traced
@@ -101,7 +102,7 @@ def application(gateway: Gateway, health: Health, assets: Files) -> ASGIApp:
         openapi_config=description(),
         logging_config=None,
     )
-    return traced(security.with_headers(app))
+    return traced(security.with_headers(answering_heads(app)))
 
 
 def file(request: AnyRequest, asset: Asset | None) -> Response[bytes]:
