@@ -180,7 +180,8 @@ def commands() -> str:
     return page(
         "The `heraldry` command",
         "`.venv/bin/heraldry <command>`; `./justw up`, `demo` and `rebuild` hand over to it. Answers are JSON on standard"
-        " output, all else goes to standard error. Exit code 0: answered; 1: the answer is bad news; 2: misuse.",
+        " output, all else goes to standard error; `up` answers nothing: why it does not start is a line there, with the code"
+        " in brackets. Exit code 0: answered; 1: the answer is bad news; 2: misuse.",
         *parts,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import json
 import os
 import socket
 from pathlib import Path
@@ -15,6 +16,7 @@ from heraldry.chassis.supervisor.folder import Folder, default, running
 from heraldry.chassis.supervisor.output import LogFile
 from heraldry.chassis.supervisor.plan import metrics_ports
 from heraldry.chassis.supervisor.problems import CannotStart, explain
+from heraldry.chassis.supervisor.rebuild import main as rebuild_command
 from heraldry.chassis.supervisor.rebuild import rebuild
 from heraldry.chassis.supervisor.services import SERVICES, Service, replicas, services
 from heraldry.chassis.supervisor.status import status
@@ -284,9 +286,15 @@ class TestRebuild:
         assert (tmp_path / "store" / "identity.db").read_text() == "truth"
         assert not running(tmp_path)
 
-    def test_makes_no_installation_where_there_is_none(self, tmp_path: Path) -> None:
+    def test_makes_no_installation_where_there_is_none(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         with refused("no-installation"):
             rebuild(tmp_path)
+        assert rebuild_command(["--data", str(tmp_path)]) == 1
+        told = capsys.readouterr()
+        assert json.loads(told.out)["code"] == "no-installation"
+        assert told.err == ""
         assert list(tmp_path.iterdir()) == []
 
 

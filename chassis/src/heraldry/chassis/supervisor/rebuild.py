@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         deleted = rebuild(path)
     except CannotStart as problem:
-        sys.stderr.write(f"heraldry rebuild: {problem} [{problem.code}]\n")
+        sys.stdout.write(json.dumps({"code": problem.code, "detail": str(problem)}) + "\n")
         return 1
     sys.stdout.write(json.dumps({"data": str(path), "deleted": deleted}) + "\n")
     return 0
