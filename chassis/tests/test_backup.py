@@ -9,13 +9,15 @@ import json
 import os
 import sqlite3
 import threading
+from base64 import b64encode
 from collections.abc import Generator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from heraldry.chassis.backup.archive import BackupError, Manifest, pack, unpack
+from heraldry.chassis.backup.archive import BackupError, Manifest, Message, pack, unpack
+from heraldry.chassis.backup.restoring import clock_in
 from heraldry.chassis.backup.taking import (
     WORKING,
     Taken,
@@ -288,3 +290,14 @@ def test_a_folder_that_was_not_restored_to_its_end_is_not_started(tmp_path: Path
         assert folder.require_whole() == Installation("other", staging=True)
     finally:
         folder.release()
+
+
+def test_a_restored_demo_goes_by_the_clock_as_its_sandbox_had_moved_it(tmp_path: Path) -> None:
+    (tmp_path / "streams").mkdir()
+    assert abs(clock_in(tmp_path).now() - datetime.now(UTC)) < timedelta(hours=1)
+    lines = ""
+    for days in (3, 90):
+        offset = b64encode(f"{days * 86400}".encode())
+        lines += Message(subject="$KV.CLOCK.offset", data=offset).model_dump_json() + "\n"
+    (tmp_path / "streams" / "KV_CLOCK.jsonl").write_text(lines, encoding="utf-8")
+    assert clock_in(tmp_path).now() - datetime.now(UTC) > timedelta(days=89)

@@ -6,10 +6,11 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from heraldry.chassis import halt as halts
 from heraldry.chassis.bus import border
 from heraldry.chassis.bus.operator import operator
 from heraldry.chassis.bus.parking import Parking, Pointer
@@ -110,6 +111,26 @@ def test_operators_halt_an_organization_and_its_history_says_so(us: Admin, comma
     assert abs(apart) < timedelta(minutes=5)  # by one clock, however far the sandbox's was moved
     ended, (said,) = command(halt.main, "set", "--organization", str(uuid4()), "--reason", "Nobody's")
     assert (ended, said["code"]) == (1, "organization.unknown")
+
+
+def test_a_halt_that_was_set_while_the_gateway_was_away_is_recorded_by_itself(
+    stack: Stack, us: Admin, command: Command
+) -> None:
+    scope = halts.organization(UUID(us.organization))
+
+    async def set_it() -> None:
+        async with operator(stack.folder) as nc:
+            await halts.HaltFlags(nc).set(scope, actor="system:operator", reason="Strange mails")
+
+    asyncio.run(set_it())
+
+    def recorded() -> Answer | None:
+        entries = us.get("/history?kind=organization")["entries"]
+        return next((one for one in entries if one["type"] == "OrganizationHalted"), None)
+
+    halted = eventually(recorded, "the halt is in the history")
+    assert (halted["actor"], halted["what"]) == ("system:operator", "Everything halted: Strange mails")
+    assert command(halt.main, "clear", "--organization", us.organization)[0] == 0
 
 
 def test_a_halt_of_the_whole_installation_is_on_every_page(us: Admin, command: Command) -> None:

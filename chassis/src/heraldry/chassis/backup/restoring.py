@@ -30,6 +30,7 @@ from heraldry.chassis.bus import border, rights, shared
 from heraldry.chassis.bus.operator import ACTOR, operator
 from heraldry.chassis.bus.provision import ensure
 from heraldry.chassis.bus.server import ServerFiles
+from heraldry.chassis.clock import SandboxClock
 from heraldry.chassis.halt import SYSTEM, HaltFlags
 from heraldry.chassis.store.sqlite import SqliteStore
 from heraldry.chassis.supervisor import folder as folders
@@ -152,7 +153,8 @@ async def _put_streams(
     async with nats(data) as files, operator(data) as nc:
         js = border.jetstream(nc)
         await ensure(js)
-        await HaltFlags(nc).set(SYSTEM, actor=ACTOR, reason=_reason(manifest))
+        now = clock_in(pieces).now()
+        await HaltFlags(nc).set(SYSTEM, actor=ACTOR, reason=_reason(manifest), at=now)
         for stream in STREAMS:
             for one in messages(pieces, stream):
                 if one.subject != f"$KV.HALT.{SYSTEM}":
@@ -171,6 +173,14 @@ async def _put_streams(
                 record = Record(state="destroyed").model_dump_json().encode()
                 await js.publish(one.subject, record, stream=rights.KEYS)
     return len(destroyed)
+
+
+def clock_in(pieces: Path) -> SandboxClock:
+    """The clock of the installation that was backed up, as far as its sandbox had moved it."""
+    clock = SandboxClock()
+    for one in messages(pieces, "KV_CLOCK"):
+        clock.moved(one.data.decode())
+    return clock
 
 
 def _reason(manifest: Manifest) -> str:
