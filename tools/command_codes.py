@@ -87,7 +87,7 @@ TOLD: Final[Mapping[str, str]] = {
     "audit.no-checkpoint": "Nothing was signed yet, or all checkpoints were removed. Wait a minute on a new installation;"
     " else give `--witness`.",
     "audit.no-key": "The public key is not there yet. Start the installation once, so that the signer makes it.",
-    "audit.no-log": "The log is not there, or its server does not answer. Name the folder with `--data`; start KurrentDB.",
+    "audit.no-log": "The log is not there. Name the folder with `--data`.",
     "audit.not-as-published": "Stored and published events differ where nobody has signed yet. Find out who wrote to the"
     " store or to JetStream.",
     "audit.not-as-signed": "The identity's events are not those that were signed, so no proof was written. Run"

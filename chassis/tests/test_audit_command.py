@@ -18,8 +18,13 @@ from heraldry.chassis.audit.keys import written as text_of
 from heraldry.chassis.audit.signer import folder_of
 from heraldry.chassis.audit.signing import history_of
 from heraldry.chassis.bus.rights import CONTEXTS
+from heraldry.chassis.commands import audit
 from heraldry.chassis.commands.audit import main
-from heraldry.chassis.store.port import StoreUnavailableError
+from heraldry.chassis.settings import Settings
+from heraldry.chassis.store import kurrent
+from heraldry.chassis.store.folder import Note, write
+from heraldry.chassis.store.opening import open_store
+from heraldry.chassis.store.port import EventStore, StoreUnavailableError
 from heraldry.chassis.store.reading import SqliteReading
 from heraldry.chassis.store.sqlite import SqliteStore
 from heraldry.chassis.testing.audit import SignerInHand, sign
@@ -336,6 +341,41 @@ def test_a_signer_that_forgot_all_it_signed_is_told(
     assert [one["code"] for one in found[0]["problems"]] == ["audit.signer-memory-damaged"]
 
 
+@pytest.mark.parametrize("lost", ["public.key", "history/identity.jsonl", "identity.json"])
+def test_a_part_of_the_signer_s_memory_that_is_gone_is_told(
+    data: Path, key: str, capsys: pytest.CaptureFixture[str], lost: str
+) -> None:
+    (folder_of(data) / lost).unlink()
+    ended, (found,) = run(capsys, "verify", "--public-key", key, "--data", data, "--context", "identity")
+    assert (ended, found["proven"], found["first"], found["signer_memory"]) == (1, 30, None, "compared")
+    assert [one["code"] for one in found["problems"]] == ["audit.signer-memory-damaged"]
+    assert f"{lost} is missing" in found["problems"][0]["detail"]
+
+
+@pytest.mark.parametrize("emptied_only", [True, False])
+def test_a_signer_that_lives_elsewhere_is_said_not_to_be_there(
+    data: Path, key: str, capsys: pytest.CaptureFixture[str], *, emptied_only: bool
+) -> None:
+    asked = ("verify", "--public-key", key, "--data", data, "--context", "identity")
+    assert run(capsys, *asked)[1][0]["signer_memory"] == "compared"
+    shutil.rmtree(folder_of(data))
+    if emptied_only:
+        folder_of(data).mkdir()
+    ended, (found,) = run(capsys, *asked)
+    assert (ended, found["ok"], found["signer_memory"]) == (0, True, "not there")
+
+
+def test_a_signer_that_remembers_only_another_log_is_told(
+    data: Path, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = folder_of(data)
+    for name in ("signing.key", "history/identity.jsonl"):
+        (folder / name).unlink()
+    (folder / "identity.json").rename(folder / "mailbox.json")
+    _, (found,) = run(capsys, "verify", "--public-key", key, "--data", data, "--context", "identity")
+    assert [one["code"] for one in found["problems"]] == ["audit.signer-memory-damaged"]
+
+
 def test_somebody_who_did_nothing_has_no_proof(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["proof", "--identity", WHO.replace("0", "1"), "--data", str(data)]) == 1
     said = capsys.readouterr()
@@ -357,8 +397,57 @@ def test_the_store_s_address_may_have_its_short_name(
     monkeypatch.delenv("HERALDRY_STORE_URL", raising=False)
     monkeypatch.setenv("STORE_URL", "kdb://node:2113?Tls=false")
     ended, (told,) = run(capsys, "verify", "--public-key", key, "--data", data, "--context", "identity")
-    assert (ended, told["code"]) == (1, "audit.no-log")
-    assert told["detail"].startswith("store.folder-has-its-own")  # the address was heard
+    assert (ended, told["code"]) == (1, "store.folder-has-its-own")  # the address was heard
+
+
+@pytest.fixture
+def of_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose logs a KurrentDB keeps, which is not told where it is."""
+    monkeypatch.delenv("HERALDRY_STORE_URL", raising=False)
+    monkeypatch.delenv("STORE_URL", raising=False)
+    monkeypatch.setattr(kurrent, "START_PATIENCE", 0.1)
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "MODE").write_text("demo\n")
+    for context in CONTEXTS:
+        write(data, context, Note("epoch", "kdb://127.0.0.1:1"))
+    folder_of(data).mkdir(parents=True)
+    signing_key(folder_of(data))
+    return data
+
+
+def test_a_server_that_does_not_answer_is_tried_once_for_all_logs(
+    of_a_server: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    async def opened(settings: Settings, context: str) -> EventStore:
+        tried.append(context)
+        return await open_store(settings, context)
+
+    monkeypatch.setattr(audit, "open_store", opened)
+    monkeypatch.setenv("STORE_URL", "kdb://127.0.0.1:1?Tls=false")
+    key = text_of(signing_key(folder_of(of_a_server)).verify_key)
+    ended, found = run(capsys, "verify", "--public-key", key, "--data", of_a_server)
+    assert (ended, [one["context"] for one in found]) == (1, list(CONTEXTS))
+    assert {one["code"] for one in found} == {"store.unreachable"}
+    assert not any(one["detail"].startswith("store.") for one in found)
+    assert tried == [CONTEXTS[0]]
+    assert run(capsys, "proof", "--identity", WHO, "--data", of_a_server)[1][0]["code"] == "store.unreachable"
+
+
+@pytest.mark.parametrize(("address", "code"), [("", "store.address-missing"), ("nonsense", "store.address")])
+def test_an_address_that_is_none_has_its_own_code(
+    of_a_server: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
+    code: str,
+) -> None:
+    monkeypatch.setenv("STORE_URL", address)
+    key = text_of(signing_key(folder_of(of_a_server)).verify_key)
+    ended, found = run(capsys, "verify", "--public-key", key, "--data", of_a_server)
+    assert (ended, {one["code"] for one in found}) == (1, {code})
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,11 @@ async def test_a_true_proof_holds_and_says_what_happened(data: Path, checks: Pat
     assert (ended.returncode, ended.stderr) == (0, "")
     lines = ended.stdout.splitlines()
     assert len(lines) == 80
-    assert lines[0].split() == [NOW.isoformat(), "Noted", "user:ada", f"identity.identity-{WHO}@0"]
+    newest = Trail.beside(data, "identity").newest()
+    assert newest is not None
+    assert {line.split()[1] for line in lines} >= {newest.time}
+    said = ["said", NOW.isoformat(), "Noted", "user:ada", f"identity.identity-{WHO}@0"]
+    assert (lines[0].split()[0], lines[0].split()[2:]) == ("signed", said)
     assert str(OTHER) not in ended.stdout
 
 

@@ -17,7 +17,7 @@ from typing import Final
 
 from heraldry.chassis.audit.asking import Answer, Ask
 from heraldry.chassis.audit.history import Problem
-from heraldry.chassis.audit.keys import PRIVATE, is_signed, sync
+from heraldry.chassis.audit.keys import PRIVATE, PUBLIC, is_signed, sync
 from heraldry.chassis.audit.trail import Line, Trail
 from heraldry.contracts.checkpoints import ZERO, Checkpoint, Statement
 from nacl.signing import SigningKey, VerifyKey
@@ -144,7 +144,8 @@ class Memory:
 def memory_of(folder: Path, context: str, keys: Collection[VerifyKey], *, signed: bool) -> Memory:
     """The newest checkpoint that is kept in this folder, and the newest of all that were signed.
 
-    `signed`: checkpoints of this log are known from elsewhere, so a signer that lives here has to remember one.
+    `signed`: checkpoints of this log are known from elsewhere, so a signer that lives here has to remember one. None
+    lives here where nothing of its memory and key is: it may be kept elsewhere on purpose.
     """
     memory, history = Memory(), history_of(folder, context)
     last = _last(history, context, keys, memory)
@@ -152,7 +153,7 @@ def memory_of(folder: Path, context: str, keys: Collection[VerifyKey], *, signed
     try:
         newest = Checkpoint.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        if last is not None or memory.problems or (signed and (folder / PRIVATE).exists()):
+        if last is not None or memory.problems or (signed and _lives_in(folder)):
             memory.problems.append(Problem(MEMORY_DAMAGED, f"{path} is missing"))
     except OSError as error:
         memory.problems.append(Problem(MEMORY_DAMAGED, f"{path} cannot be read: {error.strerror}"))
@@ -163,7 +164,16 @@ def memory_of(folder: Path, context: str, keys: Collection[VerifyKey], *, signed
             memory.checkpoints.append(newest)
         else:
             memory.problems.append(Problem(MEMORY_DAMAGED, f"{path} holds a checkpoint of {newest.context}"))
+    needed = [history.path] if path.exists() else []
+    if signed and (folder / PRIVATE).exists():
+        needed.append(folder / PUBLIC)
+    memory.problems += [Problem(MEMORY_DAMAGED, f"{file} is missing") for file in needed if not file.exists()]
     return memory
+
+
+def _lives_in(folder: Path) -> bool:
+    memories = (folder / PRIVATE, *folder.glob(f"*{_KEPT}"), *history_of(folder, "").path.parent.glob("*"))
+    return any(one.exists() for one in memories)
 
 
 def _last(history: Trail, context: str, keys: Collection[VerifyKey], memory: Memory) -> Checkpoint | None:

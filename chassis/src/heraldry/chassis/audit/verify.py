@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 from heraldry.chassis.audit.digests import leaf, rolled, root, written
@@ -70,6 +70,7 @@ class Finding:
     newest: int = 0  # the number of the newest checkpoint anybody has
     restores: int = 0  # epochs that were begun by the operator
     given_up: int = 0  # signed events that these left behind, as far as anybody knows
+    signer_memory: Literal["compared", "not there"] = "not there"
     first: Touched | None = None
     problems: list[Problem] = field(default_factory=list[Problem])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import struct
 import sys
 from collections.abc import AsyncGenerator, Sequence
@@ -41,6 +42,8 @@ OTHER_KEY: Final = "audit.other-key"
 DAMAGED: Final = LogDamagedError.code
 NO_SUCH_IDENTITY: Final = "audit.no-such-identity"
 NOT_SIGNED_YET: Final = "audit.not-signed-yet"
+OF_A_SERVER: Final = re.compile(r"(store\.[a-z-]+): (.*)", re.DOTALL)
+NO_ANSWER: Final = ("store.unreachable", "store.no-leader")
 OF_ANOTHER_KEY: Final = (UNSIGNED, NO_CHECKPOINT)
 _UNREADABLE: Final = (  # the last two: KurrentDB gave what no service ever wrote
     *(StoreUnavailableError, StoreMismatchError, OSError),
@@ -139,9 +142,10 @@ async def _verify(
     other, path = _other_key(data, keys), signer_folder(data) / PUBLIC
     detail = f"{path} holds another key than was given: if yours is right, the signer's was changed"
     told = [Problem(OTHER_KEY, detail)] if other else []
+    away: dict[str, StoreUnavailableError] = {}
     for context in contexts:
         try:
-            async with _opened(data, context) as store:
+            async with _opened(data, context, away) as store:
                 marker, trail = await _marker(data, context), Trail.beside(data, context)
                 signed = trail.newest() is not None or (marker is not None and marker.checkpoint is not None)
                 known = [*keys, other] if other else keys
@@ -156,8 +160,10 @@ async def _verify(
                     problems=partial(_wrong, store, [*told, *memory.problems]),
                 )
         except _UNREADABLE as error:
-            answers.bad({"context": context, "ok": False, "code": _code(error), "detail": str(error)})
+            code, detail = _coded(error)
+            answers.bad({"context": context, "ok": False, "code": code, "detail": detail})
         else:
+            finding.signer_memory = "compared" if memory.checkpoints else "not there"
             if other and not finding.checkpoints:  # nothing bears the key that was given: this says it
                 finding.problems = [one for one in finding.problems if one.code not in OF_ANOTHER_KEY]
             (answers.good if finding.ok else answers.bad)(finding.document())
@@ -167,10 +173,10 @@ async def _proof(
     data: Path, identity: UUID, keys: Sequence[VerifyKey], witnesses: Sequence[Checkpoint], answers: Answers
 ) -> None:
     proofs: list[dict[str, object]] = []
-    unsigned = 0
+    unsigned, away = 0, dict[str, StoreUnavailableError]()
     try:
         for context in rights.CONTEXTS:
-            async with _opened(data, context) as store:
+            async with _opened(data, context, away) as store:
                 trail = Trail.beside(data, context)
                 found = await prove(identity, context, store, trail, keys, witnesses)
                 if flaws := _flaws(store):
@@ -182,7 +188,7 @@ async def _proof(
         _unproved(answers, NOT_AS_SIGNED, str(error))
         return
     except _UNREADABLE as error:
-        _unproved(answers, _code(error), str(error))
+        _unproved(answers, *_coded(error))
         return
     if not proofs and not unsigned:
         _unproved(answers, NO_SUCH_IDENTITY, f"No log of {data} says anything of an identity {identity}.")
@@ -210,10 +216,14 @@ def _keys(asked: argparse.Namespace, data: Path) -> Sequence[VerifyKey]:
     return [public_key(one) for one in given]
 
 
-def _code(error: Exception) -> str:
+def _coded(error: Exception) -> tuple[str, str]:
+    """The code, and the words; those of a KurrentDB that cannot be read begin with their own."""
     if isinstance(error, StoreMismatchError):
-        return error.code
-    return DAMAGED if isinstance(error, LogDamagedError | ValueError | struct.error) else NO_LOG
+        return error.code, str(error)
+    if isinstance(error, LogDamagedError | ValueError | struct.error):
+        return DAMAGED, str(error)
+    own = OF_A_SERVER.match(str(error)) if isinstance(error, StoreUnavailableError) else None
+    return (own[1], own[2]) if own else (NO_LOG, str(error))
 
 
 def _other_key(data: Path, keys: Sequence[VerifyKey]) -> VerifyKey | None:
@@ -235,8 +245,11 @@ def _flaws(store: Log) -> Sequence[Problem]:
 
 
 @asynccontextmanager
-async def _opened(data: Path, context: str) -> AsyncGenerator[Log]:
-    """Only to be read. Raises StoreUnavailableError, also where there is no log: none is made."""
+async def _opened(data: Path, context: str, away: dict[str, StoreUnavailableError]) -> AsyncGenerator[Log]:
+    """Only to be read. `away`: servers that did not answer, which are not waited for again.
+
+    Raises StoreUnavailableError, also where there is no log: none is made.
+    """
     settings = Settings.model_validate(
         {
             "service": context,
@@ -246,13 +259,21 @@ async def _opened(data: Path, context: str) -> AsyncGenerator[Log]:
         }
     )
     path = file_of(data, context)
-    if address_of(settings, context) is None:
+    where = address_of(settings, context)
+    if where is None:
         if not path.is_file():
             raise StoreUnavailableError(f"There is no log {path}. Name the data folder with --data.")
         with closing(SqliteReading(path)) as reading:
             yield reading
         return
-    store = await open_store(settings, context)
+    if error := away.get(where.uri):
+        raise error
+    try:
+        store = await open_store(settings, context)
+    except StoreUnavailableError as error:
+        if _coded(error)[0] in NO_ANSWER:
+            away[where.uri] = error
+        raise
     try:
         yield store
     finally:
