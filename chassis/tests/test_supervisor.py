@@ -118,8 +118,8 @@ class TestRunning:
 
     def test_rebuild_refuses_while_it_runs(self, running: Stack) -> None:
         said = heraldry("rebuild", "--data", str(running.folder))
-        assert (said.returncode, said.stdout) == (1, "")
-        assert "already-running" in said.stderr
+        assert (said.returncode, said.stderr) == (1, "")
+        assert json.loads(said.stdout)["code"] == "already-running"
 
     def test_a_killed_service_is_started_again(self, running: Stack) -> None:
         old = running.pid_of("identity")
