@@ -114,6 +114,21 @@ def test_nothing_is_proved_with_a_log_that_hides_events(
     assert "is hidden" in found["detail"]
 
 
+def test_an_index_that_is_written_anew_hides_nothing_any_more(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As docs/how-to/verify-the-log.md says."""
+    hide(data, 7)
+    with closing(sqlite3.connect(log_of(data))) as db:
+        db.execute("REINDEX")
+    ended, found = verify(data, capsys)
+    assert (ended, found["proven"], found["problems"]) == (0, EVENTS, [])
+    hide(data, EVENTS)
+    asyncio.run(doubled(data))
+    with closing(sqlite3.connect(log_of(data))) as db, pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        db.execute("REINDEX")
+
+
 async def doubled(data: Path) -> None:
     """A service that does not see the last event appends another one in its place."""
     store = SqliteStore(log_of(data))
