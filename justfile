@@ -7,6 +7,7 @@ tools := justfile_directory() / ".tools/venv/bin"
 python := tools / "python"
 side_by_side := "--numprocesses=2 --dist=loadfile"  # a file shares its parts
 in_order := "--no-loadscope-reorder"  # that of tests/order.py: who takes long begins
+stealing := "--numprocesses=2 --dist=worksteal"  # single tests take long, not files
 waiting := "--numprocesses=3 --dist=loadfile " + in_order  # tests on real parts wait more than they compute
 
 # uv takes the Python that is here, or says so; it never fetches one
@@ -52,7 +53,7 @@ test *arguments: check setup-system
 # Full size; never in CI
 [group("test")]
 test-long *arguments: setup-dev setup-system helm
-    "{{ bin }}/python" -m pytest -m long --durations=15 --timeout=3600 "$@"
+    "{{ bin }}/python" -m pytest -m long {{ stealing }} --durations=40 --timeout=3600 "$@"
 
 # One script per promise on speed; each prints ratios against a floor measured in the same run
 [group("test")]
