@@ -152,7 +152,10 @@ def test_with_a_master_key_of_before_the_rotation_nothing_is_started_and_one_lin
     services = {"HERALDRY_SERVICES": "gateway=heraldry.chassis.testing.services:well"}
     file.write_bytes(old)
     wrong = Stack.start(installation.data, sandbox=False, env=services, wait=False)
-    assert wrong.process.wait(30) == 1
+    try:
+        assert wrong.process.wait(60) == 1
+    finally:
+        wrong.stop()
     (said,) = [line for line in wrong.log.read_text().splitlines() if line.startswith("heraldry up: ")]
     assert said.endswith("[master-key-wrong]")
     assert f"is {installation.fingerprint}, and this installation needs {now}." in said
