@@ -27,7 +27,7 @@ from heraldry.chassis.store.opening import open_store
 from heraldry.chassis.store.port import EventStore, StoreUnavailableError
 from heraldry.chassis.store.reading import SqliteReading
 from heraldry.chassis.store.sqlite import SqliteStore
-from heraldry.chassis.testing.audit import SignerInHand, sign
+from heraldry.chassis.testing.audit import SignerInHand, sign, stopped
 from heraldry.chassis.testing.bus import NOW, Noted, append, new, noted
 from nacl.signing import SigningKey
 
@@ -39,10 +39,7 @@ WHO = "018f4e9a-7b1c-7c3d-9e5f-a1b2c3d4e5f6"
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stopped installation with a log of 30 events in one context, and none in the others."""
     data = tmp_path_factory.mktemp("data")
-    (data / "store").mkdir()
-    (data / "MODE").write_text("demo\n")
-    folder = folder_of(data)
-    folder.mkdir(parents=True)
+    folder = stopped(data)
 
     async def make() -> None:
         for context in CONTEXTS:

@@ -19,7 +19,7 @@ from heraldry.chassis.audit.signer import folder_of
 from heraldry.chassis.bus.rights import CONTEXTS
 from heraldry.chassis.commands.audit import main
 from heraldry.chassis.store.sqlite import SqliteStore
-from heraldry.chassis.testing.audit import SignerInHand, sign
+from heraldry.chassis.testing.audit import SignerInHand, sign, stopped
 from heraldry.chassis.testing.bus import NOW, Noted, append, new, noted
 
 pytestmark = pytest.mark.requirement("R-AUD-5")
@@ -32,10 +32,7 @@ EVENTS = 12
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stopped installation: one stream, all of it signed, in one log."""
     data = tmp_path_factory.mktemp("data")
-    (data / "store").mkdir()
-    (data / "MODE").write_text("demo\n")
-    folder = folder_of(data)
-    folder.mkdir(parents=True)
+    folder = stopped(data)
 
     async def make() -> None:
         for context in CONTEXTS:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from heraldry.chassis.audit.asking import Answer, Ask
 from heraldry.chassis.audit.checkpointing import Checkpointing
+from heraldry.chassis.audit.signer import folder_of
 from heraldry.chassis.audit.signing import Signing
 from heraldry.chassis.audit.trail import Trail
 from heraldry.chassis.bus.markers import Tip
@@ -71,6 +72,15 @@ class AllPublished:
         while events := await store.read_all(after=tips[-1].position, limit=self._batch):
             tips.append(tips[-1].past(events))
         self.tips = tips[-64:]
+
+
+def stopped(data: Path) -> Path:
+    """Make of a folder that of an installation which does not run, without logs; gives its signer's folder."""
+    (data / "store").mkdir()
+    (data / "MODE").write_text("demo\n", encoding="ascii")
+    folder = folder_of(data)
+    folder.mkdir(parents=True)
+    return folder
 
 
 async def sign(
